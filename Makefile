@@ -1,0 +1,31 @@
+# make demo   synthesise a campaign with known truth, reduce it, compare
+# make test   the whole gate: ruff, mypy, import-linter, pytest
+# make bench  measure against photutils, astroalign, scikit-image, sep and OpenCV; writes bench/results
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint bench clean
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/.ready
+	$(BIN)/umbra demo --out demo --overwrite
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest
+
+bench: $(VENV)/.ready
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) demo

@@ -1,0 +1,1 @@
+"""Executors: one recording in-process, many through Ray."""

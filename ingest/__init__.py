@@ -1,0 +1,1 @@
+"""Readers of every recording format, times, and the Zarr stack."""

@@ -1,0 +1,1 @@
+"""The domain: plans, results, times, tracking, light curves, reports."""

@@ -1,0 +1,53 @@
+"""Caveats: what a reader of a successful result must know."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Caveat(StrEnum):
+    """The kinds of caveat; the value is what `summary.json` holds."""
+
+    # the recording
+    FILE_TRUNCATED = "file-truncated"
+    FRAME_COUNT_WRONG = "frame-count-wrong"
+    BYTE_ORDER_SETTLED = "byte-order-settled-by-content"
+    IMAGE_TYPE_UNKNOWN = "image-type-unknown"
+    NOT_FINITE = "pixels-not-finite"
+    LOSSY_VIDEO = "lossy-video"
+    COLOUR_UNCALIBRATED = "colour-uncalibrated"
+    BLACK_CLIPPED = "black-level-clipped"
+    # times
+    TIMES_ABSENT = "times-absent"
+    TIME_MEANING_ASSUMED = "time-meaning-assumed"
+    EXPOSURE_ASSUMED = "exposure-assumed"
+    WHOLE_SECONDS = "whole-second-times"
+    TIMES_COMPUTED = "times-computed"
+    TIMES_PARTIAL = "times-missing-on-some-frames"
+    TIMES_NOT_MONOTONIC = "times-not-monotonic"
+    TIME_GAPS = "time-gaps"
+    FRAMES_REPEATED = "frames-repeated"
+    LEAP_SECOND = "leap-second-inside"
+    # the reduction
+    FEW_FRAMES = "few-frames"
+    TARGET_CHOSEN = "target-chosen-automatically"
+    NO_REFERENCE = "no-reference-star"
+    ONE_REFERENCE = "one-reference-star"
+    ONE_GUIDE = "one-guide-star"
+    FRAMES_LOST = "frames-lost"
+    FRAMES_SATURATED = "frames-saturated"
+    REFERENCE_SATURATED = "reference-saturated"
+    OFF_FRAME = "target-off-frame"
+    GAIN_UNCERTAIN = "gain-uncertain"
+    SIGMA_RESCALED = "sigma-rescaled"
+    FIELD_ROTATES = "field-rotates"
+    CROWDED = "neighbour-near-target"
+    UNCALIBRATED = "uncalibrated"
+    SCATTER_UNEXPLAINED = "scatter-unexplained"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One caveat with what was seen, in a sentence for people."""
+
+    caveat: Caveat
+    message: str

@@ -1,0 +1,48 @@
+"""The `umbra` command: a verb is a function of one of the packages, imported on use."""
+
+import importlib
+import os
+import sys
+
+__version__ = "0.1.0"
+
+VERBS: dict[str, tuple[str, str]] = {
+    "reduce": ("cluster.cli:reduce", "recording -> light curve, plots and report"),
+    "ingest": ("ingest.cli:ingest", "recording -> Zarr stack"),
+    "inspect": ("ingest.cli:inspect", "what a recording or a stack holds, and whether its times are sure"),
+    "demo": ("cluster.demo_cli:demo", "synthesise a campaign with known truth, reduce it, compare"),
+    "serve": ("api.cli:serve", "the HTTP service"),
+}
+
+
+def usage() -> str:
+    """Text of `umbra --help`."""
+    lines = ["umbra: reduces stellar-occultation recordings", "", "usage: umbra VERB [OPTIONS]", ""]
+    lines += [f"  {verb:<10}{text}" for verb, (_, text) in VERBS.items()]
+    return "\n".join([*lines, "", "umbra VERB --help tells a verb's options; umbra --version the version."])
+
+
+def main() -> None:
+    """Entry point."""
+    # One thread per process for the math libraries: parallelism is over segments, and results must
+    # not depend on a thread count. Set before NumPy is imported.
+    for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        sys.stdout.write(usage() + "\n")
+        return
+    if arguments[0] == "--version":
+        sys.stdout.write(f"umbra {__version__}\n")
+        return
+    verb, rest = arguments[0], arguments[1:]
+    if verb not in VERBS:
+        sys.stderr.write(f"umbra: no such verb: {verb!r}\n\n{usage()}\n")
+        sys.exit(2)
+    module, function = VERBS[verb][0].split(":")
+    command = getattr(importlib.import_module(module), function)
+    sys.exit(command(rest))
+
+
+if __name__ == "__main__":
+    main()
