@@ -1,0 +1,26 @@
+"""Recordings with known truth, made from a description: for the demo, the tests and the bench.
+
+A `Scene` says what the telescope saw; `Scene.frame` renders one frame of it from its number alone,
+so a recording of any length needs no memory; `Scene.truth` tells what a reduction should find, and
+`position_bound_px` how well it possibly can.
+"""
+
+from reduction.synthetic.bounds import combined_bound_px, position_bound_px
+from reduction.synthetic.field import star_field
+from reduction.synthetic.psf import star_image
+from reduction.synthetic.scene import Bump, CalibrationKind, Occultation, Scene, SceneStar, Truth
+from reduction.synthetic.source import SceneSource
+
+__all__ = [
+    "Bump",
+    "CalibrationKind",
+    "Occultation",
+    "Scene",
+    "SceneSource",
+    "SceneStar",
+    "Truth",
+    "combined_bound_px",
+    "position_bound_px",
+    "star_field",
+    "star_image",
+]
