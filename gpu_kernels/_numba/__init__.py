@@ -1,0 +1,1 @@
+"""CPU texts of the kernels, compiled by numba."""

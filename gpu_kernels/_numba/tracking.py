@@ -1,0 +1,409 @@
+"""Binning, star fits on small boxes, and the robust frame transform, compiled by numba."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+SEEN, OFF, FAINT, SATURATED, SHARP, DIVERGED = 0, 1, 2, 3, 4, 5
+"""Outcome of one star fit."""
+
+_SQRT2 = math.sqrt(2.0)
+_INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
+
+
+@njit(cache=True, nogil=True)
+def bin_sum(frame: NDArray[Any], factor: int, out: NDArray[np.float32], row: NDArray[np.float32]) -> None:
+    """Sum `factor` x `factor` boxes of `frame` (h, w) into `out` (h//factor, w//factor).
+
+    `row` is scratch of at least w values. Pixels that are not finite count as 0.
+    """
+    height, width = out.shape
+    used = width * factor
+    for i in range(height):
+        for k in range(used):
+            row[k] = np.float32(0.0)
+        for j in range(factor):
+            line = frame[i * factor + j]
+            for k in range(used):
+                value = np.float32(line[k])
+                if not np.isfinite(value):
+                    value = np.float32(0.0)
+                row[k] += value
+        for k in range(width):
+            total = np.float32(0.0)
+            for j in range(factor):
+                total += row[k * factor + j]
+            out[i, k] = total
+
+
+@njit(cache=True, nogil=True)
+def bin_sum_int(frame: NDArray[Any], factor: int, out: NDArray[np.float32], row: NDArray[np.uint32]) -> None:
+    """`bin_sum` for unsigned integers: exact sums in 32 bits, which vectorise."""
+    height, width = out.shape
+    used = width * factor
+    for i in range(height):
+        line = frame[i * factor]
+        for k in range(used):
+            row[k] = np.uint32(line[k])
+        for j in range(1, factor):
+            line = frame[i * factor + j]
+            for k in range(used):
+                row[k] += np.uint32(line[k])
+        for k in range(width):
+            total = np.uint32(0)
+            for j in range(factor):
+                total += row[k * factor + j]
+            out[i, k] = np.float32(total)
+
+
+@njit(cache=True, nogil=True)
+def _find_peak(
+    frame: NDArray[Any], cx: int, cy: int, search: int, half: int, kernel: NDArray[np.float64],
+    rows: NDArray[np.float64],
+) -> tuple[int, int]:  # fmt: skip
+    """Integer place of the largest smoothed value within `search` of (cx, cy), or (-1, -1)."""
+    height, width = frame.shape
+    top, left = cy - search, cx - search
+    span = 2 * search + 1
+    taps = 2 * half + 1
+    for i in range(span + 2 * half):
+        y = min(max(top - half + i, 0), height - 1)
+        for k in range(span):
+            total = 0.0
+            for j in range(taps):
+                x = min(max(left - half + k + j, 0), width - 1)
+                total += kernel[j] * float(frame[y, x])
+            rows[i, k] = total
+    best = -math.inf
+    bx, by = -1, -1
+    for i in range(span):
+        y = top + i
+        if y < 1 or y >= height - 1:
+            continue
+        for k in range(span):
+            x = left + k
+            if x < 1 or x >= width - 1:
+                continue
+            if (i - search) ** 2 + (k - search) ** 2 > search * search:
+                continue
+            total = 0.0
+            for j in range(taps):
+                total += kernel[j] * rows[i + j, k]
+            if total > best:
+                best, bx, by = total, x, y
+    return bx, by
+
+
+@njit(cache=True, nogil=True)
+def _profile(
+    centre: float, first: int, n: int, sigma: float, p: NDArray[np.float64], d: NDArray[np.float64]
+) -> None:
+    """Pixel-integrated Gaussian `p` and its derivative by the centre `d`, pixels first..first+n-1."""
+    edge = first - 0.5 - centre
+    cdf = 0.5 * (1.0 + math.erf(edge / (sigma * _SQRT2)))
+    pdf = _INV_SQRT_2PI / sigma * math.exp(-0.5 * (edge / sigma) ** 2)
+    for i in range(n):
+        edge = first + i + 0.5 - centre
+        cdf2 = 0.5 * (1.0 + math.erf(edge / (sigma * _SQRT2)))
+        pdf2 = _INV_SQRT_2PI / sigma * math.exp(-0.5 * (edge / sigma) ** 2)
+        p[i] = cdf2 - cdf
+        d[i] = pdf - pdf2
+        cdf, pdf = cdf2, pdf2
+
+
+@njit(cache=True, nogil=True)
+def _solve4(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
+    """Solve the 4x4 symmetric system in place (Gauss-Jordan, diagonal pivots); `a` becomes its inverse."""
+    for k in range(4):
+        pivot = a[k, k]
+        if not pivot > 1e-300:
+            return False
+        inverse = 1.0 / pivot
+        a[k, k] = 1.0
+        for j in range(4):
+            a[k, j] *= inverse
+        b[k] *= inverse
+        for i in range(4):
+            if i != k:
+                factor = a[i, k]
+                a[i, k] = 0.0
+                for j in range(4):
+                    a[i, j] -= factor * a[k, j]
+                b[i] -= factor * b[k]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _fit_one(
+    frame: NDArray[Any], x: float, y: float, sigma: float, half: int, variance: float, inv_gain: float,
+    out: NDArray[np.float64],
+) -> int:  # fmt: skip
+    """Weighted Gauss-Newton fit of flux, x, y, sky; `out` gets x, y, flux, sky, x_err, y_err, snr."""
+    height, width = frame.shape
+    n = 2 * half + 1
+    px, dx = np.empty(n), np.empty(n)
+    py, dy = np.empty(n), np.empty(n)
+    a, b = np.empty((4, 4)), np.empty(4)
+    flux, sky = 0.0, 0.0
+    left, top = int(math.floor(x + 0.5)) - half, int(math.floor(y + 0.5)) - half
+    if left < 0 or top < 0 or left + n > width or top + n > height:
+        return OFF
+    x_start, y_start = x, y
+    moved = True
+    for iteration in range(12):
+        if moved:
+            left, top = int(math.floor(x + 0.5)) - half, int(math.floor(y + 0.5)) - half
+            if left < 0 or top < 0 or left + n > width or top + n > height:
+                return OFF
+            moved = False
+        _profile(x, left, n, sigma, px, dx)
+        _profile(y, top, n, sigma, py, dy)
+        a[:] = 0.0
+        b[:] = 0.0
+        signal = max(flux, 0.0) * inv_gain
+        for i in range(n):
+            for k in range(n):
+                value = float(frame[top + i, left + k])
+                if not np.isfinite(value):
+                    continue
+                p = py[i] * px[k]
+                w = 1.0 / (variance + signal * p)
+                jx, jy = flux * py[i] * dx[k], flux * dy[i] * px[k]
+                r = value - sky - flux * p
+                a[0, 0] += w * p * p
+                a[0, 1] += w * p * jx
+                a[0, 2] += w * p * jy
+                a[0, 3] += w * p
+                a[1, 1] += w * jx * jx
+                a[1, 2] += w * jx * jy
+                a[1, 3] += w * jx
+                a[2, 2] += w * jy * jy
+                a[2, 3] += w * jy
+                a[3, 3] += w
+                b[0] += w * p * r
+                b[1] += w * jx * r
+                b[2] += w * jy * r
+                b[3] += w * r
+        if iteration == 0:  # flux and sky alone: linear
+            det = a[0, 0] * a[3, 3] - a[0, 3] ** 2
+            if not det > 0.0:
+                return DIVERGED
+            flux = (b[0] * a[3, 3] - b[3] * a[0, 3]) / det
+            sky = (b[3] * a[0, 0] - b[0] * a[0, 3]) / det
+            if not flux > 0.0:
+                return FAINT
+            continue
+        for i in range(1, 4):
+            for k in range(i):
+                a[i, k] = a[k, i]
+        if not _solve4(a, b):
+            return DIVERGED
+        flux += b[0]
+        if not flux > 0.0:
+            return FAINT
+        step_x, step_y = min(max(b[1], -1.0), 1.0), min(max(b[2], -1.0), 1.0)
+        x += step_x
+        y += step_y
+        sky += b[3]
+        if abs(x - x_start) > 3.0 or abs(y - y_start) > 3.0:
+            return DIVERGED
+        moved = abs(x - left - half) > 0.75 or abs(y - top - half) > 0.75
+        if iteration >= 2 and abs(step_x) < 2e-5 and abs(step_y) < 2e-5:
+            break
+    out[0], out[1], out[2], out[3] = x, y, flux, sky
+    out[4], out[5] = math.sqrt(max(a[1, 1], 0.0)), math.sqrt(max(a[2, 2], 0.0))
+    out[6] = flux / math.sqrt(max(a[0, 0], 1e-300))
+    return SEEN
+
+
+@njit(cache=True, nogil=True)
+def fit_stars(
+    frame: NDArray[Any], x: NDArray[np.float64], y: NDArray[np.float64], search: int, sigma: float,
+    variance: float, inv_gain: float, saturation: float, out: NDArray[np.float64],
+    status: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Find and fit each star near (x, y); `out` (n, 7): x, y, flux, sky, x_err, y_err, snr.
+
+    With `search` 0 the fit starts at the given place; else at the largest smoothed value
+    within `search` pixels of it.
+    """
+    half = max(2, int(math.ceil(2.5 * sigma)))
+    kernel = np.empty(2 * half + 1)
+    for j in range(2 * half + 1):
+        kernel[j] = math.exp(-0.5 * ((j - half) / sigma) ** 2)
+    rows = np.empty((2 * (search + half) + 1, 2 * search + 1))
+    height, width = frame.shape
+    for s in range(x.shape[0]):
+        out[s, :] = np.nan
+        if not (np.isfinite(x[s]) and np.isfinite(y[s])):
+            status[s] = OFF
+            continue
+        cx, cy = int(math.floor(x[s] + 0.5)), int(math.floor(y[s] + 0.5))
+        if cx < -search or cy < -search or cx >= width + search or cy >= height + search:
+            status[s] = OFF
+            continue
+        x0, y0 = x[s], y[s]
+        if search > 0:
+            bx, by = _find_peak(frame, cx, cy, search, half, kernel, rows)
+            if bx < 0:
+                status[s] = OFF
+                continue
+            x0, y0 = float(bx), float(by)
+        code = _fit_one(frame, x0, y0, sigma, half, variance, inv_gain, out[s])
+        if code == SEEN:
+            px, py = int(math.floor(out[s, 0] + 0.5)), int(math.floor(out[s, 1] + 0.5))
+            if px < 1 or py < 1 or px >= width - 1 or py >= height - 1:
+                code = OFF
+            else:
+                sky = out[s, 3]
+                centre = float(frame[py, px]) - sky
+                around = 0.25 * (
+                    float(frame[py - 1, px])
+                    + float(frame[py + 1, px])
+                    + float(frame[py, px - 1])
+                    + float(frame[py, px + 1])
+                )
+                if centre + sky >= saturation:
+                    code = SATURATED
+                elif centre > 8.0 * math.sqrt(variance) and around - sky < 0.15 * centre:
+                    code = SHARP
+        status[s] = code
+
+
+@njit(cache=True, nogil=True)
+def _solve_rigid(
+    u: NDArray[np.float64], v: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64],
+    w: NDArray[np.float64], keep: NDArray[np.bool_], rotate: bool, p: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Weighted least-squares rotation and shift from (u, v) to (x, y): `p` = cos, sin, tx, ty."""
+    total, mu, mv, mx, my = 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(u.shape[0]):
+        if keep[i]:
+            total += w[i]
+            mu += w[i] * u[i]
+            mv += w[i] * v[i]
+            mx += w[i] * x[i]
+            my += w[i] * y[i]
+    mu, mv, mx, my = mu / total, mv / total, mx / total, my / total
+    c, s = 1.0, 0.0
+    if rotate:
+        dot, cross = 0.0, 0.0
+        for i in range(u.shape[0]):
+            if keep[i]:
+                du, dv, ex, ey = u[i] - mu, v[i] - mv, x[i] - mx, y[i] - my
+                dot += w[i] * (du * ex + dv * ey)
+                cross += w[i] * (du * ey - dv * ex)
+        norm = math.hypot(dot, cross)
+        if norm > 0.0:
+            c, s = dot / norm, cross / norm
+    p[0], p[1] = c, s
+    p[2], p[3] = mx - (c * mu - s * mv), my - (s * mu + c * mv)
+
+
+@njit(cache=True, nogil=True)
+def _support(
+    u: NDArray[np.float64], v: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64],
+    w: NDArray[np.float64], good: NDArray[np.bool_], tol: NDArray[np.float64], p: NDArray[np.float64],
+    keep: NDArray[np.bool_],
+) -> float:  # fmt: skip
+    """Mark the stars that transform `p` explains; return their number, ties broken by weight."""
+    score, weight, total = 0.0, 0.0, 1e-300
+    for i in range(u.shape[0]):
+        keep[i] = False
+        if good[i]:
+            total += w[i]
+            rx = x[i] - (p[0] * u[i] - p[1] * v[i] + p[2])
+            ry = y[i] - (p[1] * u[i] + p[0] * v[i] + p[3])
+            if rx * rx + ry * ry <= tol[i] * tol[i]:
+                keep[i] = True
+                score += 1.0
+                weight += w[i]
+    return score + 0.999 * weight / total
+
+
+@njit(cache=True, nogil=True)
+def consensus(
+    u: NDArray[np.float64], v: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64],
+    error: NDArray[np.float64], good: NDArray[np.bool_], rotate: bool, floor: float, loose: float,
+    max_sin: float, p: NDArray[np.float64], keep: NDArray[np.bool_],
+) -> int:  # fmt: skip
+    """Transform most stars agree on: `p` = cos, sin, tx, ty; `keep` the stars used; returns their number.
+
+    Hypotheses are every star's shift and, with `rotate`, every pair's rotation of at most
+    asin(max_sin); then weighted least squares on the supporters, clipped twice.
+    """
+    n = u.shape[0]
+    w, tol = np.zeros(n), np.zeros(n)
+    for i in range(n):
+        if good[i]:
+            w[i] = 1.0 / (error[i] * error[i] + floor * floor)
+            tol[i] = loose + 4.0 * error[i]
+    trial, kept = np.empty(4), np.zeros(n, np.bool_)
+    best = 0.0
+    for i in range(n):
+        if not good[i]:
+            continue
+        trial[0], trial[1], trial[2], trial[3] = 1.0, 0.0, x[i] - u[i], y[i] - v[i]
+        score = _support(u, v, x, y, w, good, tol, trial, kept)
+        if score > best:
+            best = score
+            p[:] = trial
+    if rotate:
+        for i in range(n):
+            for k in range(i + 1, n):
+                if not (good[i] and good[k]):
+                    continue
+                du, dv, ex, ey = u[k] - u[i], v[k] - v[i], x[k] - x[i], y[k] - y[i]
+                a, b = math.hypot(du, dv), math.hypot(ex, ey)
+                if a < 30.0 or abs(a - b) > tol[i] + tol[k]:
+                    continue
+                c, s = (du * ex + dv * ey) / (a * b), (du * ey - dv * ex) / (a * b)
+                if c < 0.0 or abs(s) > max_sin:
+                    continue
+                trial[0], trial[1] = c, s
+                trial[2] = 0.5 * (x[i] + x[k] - c * (u[i] + u[k]) + s * (v[i] + v[k]))
+                trial[3] = 0.5 * (y[i] + y[k] - s * (u[i] + u[k]) - c * (v[i] + v[k]))
+                score = _support(u, v, x, y, w, good, tol, trial, kept)
+                if score > best + 0.5:
+                    best = score
+                    p[:] = trial
+    if best <= 0.0:
+        return 0
+    count = 0
+    for step in range(3):
+        if step > 0:
+            for i in range(n):
+                tol[i] = max(0.5 * loose, 6.0 * error[i])
+        _support(u, v, x, y, w, good, tol, p, keep)
+        count = 0
+        for i in range(n):
+            count += keep[i]
+        if count == 0:
+            return 0
+        _solve_rigid(u, v, x, y, w, keep, rotate and count >= 2, p)
+    return count
+
+
+@njit(cache=True, nogil=True)
+def add_shifted(
+    frame: NDArray[Any], dx: float, dy: float, c: float, s: float, total: NDArray[np.float64],
+    count: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Add `frame`, sampled bilinearly at (c u - s v + dx, s u + c v + dy), to `total`; count the pixels."""
+    height, width = total.shape
+    for v in range(height):
+        for u in range(width):
+            x, y = c * u - s * v + dx, s * u + c * v + dy
+            ix, iy = int(math.floor(x)), int(math.floor(y))
+            if ix < 0 or iy < 0 or ix >= width - 1 or iy >= height - 1:
+                continue
+            fx, fy = x - ix, y - iy
+            value = (1.0 - fy) * ((1.0 - fx) * float(frame[iy, ix]) + fx * float(frame[iy, ix + 1])) + fy * (
+                (1.0 - fx) * float(frame[iy + 1, ix]) + fx * float(frame[iy + 1, ix + 1])
+            )
+            if np.isfinite(value):
+                total[v, u] += value
+                count[v, u] += 1.0

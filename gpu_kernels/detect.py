@@ -1,0 +1,250 @@
+"""Stars on one image: background, noise, local maxima of the smoothed image, width."""
+
+from dataclasses import dataclass
+from math import erf
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from gpu_kernels._numba.tracking import SATURATED, SEEN
+from gpu_kernels.align import fit_stars
+
+Floats = NDArray[np.float64]
+
+FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """Stars, brightest first; arrays ``(n,)``, pixels and the image's units."""
+
+    x: Floats
+    y: Floats
+    flux: Floats
+    snr: Floats
+    saturated: NDArray[np.bool_]
+    noise: float  # of a sky pixel
+    sigma: float  # Gaussian width of the stars
+
+    def __len__(self) -> int:
+        return int(self.x.shape[0])
+
+
+def background(image: NDArray[Any], box: int = 32) -> tuple[NDArray[np.float32], float]:
+    """Smooth background and the noise of a sky pixel.
+
+    Parameters
+    ----------
+    image : array, (height, width)
+    box : int
+        Mesh size, pixels; a mesh's value is the mean within three sigma of its median.
+
+    Returns
+    -------
+    background : array, (height, width), float32
+    noise : float
+        Robust standard deviation about the background.
+    """
+    height, width = image.shape
+    ny, nx = max(1, height // box), max(1, width // box)
+    mesh = np.empty((ny, nx))
+    ys, xs = np.linspace(0, height, ny + 1).astype(int), np.linspace(0, width, nx + 1).astype(int)
+    for j in range(ny):
+        for i in range(nx):
+            mesh[j, i] = _clipped_mean(image[ys[j] : ys[j + 1], xs[i] : xs[i + 1]])
+    if not np.isfinite(mesh).any():
+        return np.zeros(image.shape, np.float32), float("nan")
+    mesh = np.where(np.isfinite(mesh), mesh, np.nanmedian(mesh))
+    if min(ny, nx) >= 3:
+        mesh = ndimage.median_filter(mesh, 3, mode="nearest")
+    cy, cx = 0.5 * (ys[:-1] + ys[1:] - 1), 0.5 * (xs[:-1] + xs[1:] - 1)
+    along_x = np.stack([np.interp(np.arange(width), cx, row) for row in mesh])
+    smooth = np.empty((height, width), np.float32)
+    at = np.interp(np.arange(height), cy, np.arange(ny))
+    low = np.minimum(at.astype(int), max(ny - 2, 0))
+    high = np.minimum(low + 1, ny - 1)
+    part = (at - low)[:, None]
+    smooth[:] = (1.0 - part) * along_x[low] + part * along_x[high]
+    rest = image[::2, ::2] - smooth[::2, ::2]
+    return smooth, clipped_sigma(rest)
+
+
+def _clipped_mean(values: NDArray[Any]) -> float:
+    flat = values[np.isfinite(values)].astype(np.float64)
+    if flat.size == 0:
+        return float("nan")
+    middle = float(np.median(flat))
+    spread = max(1.4826 * float(np.median(np.abs(flat - middle))), 0.05 * float(flat.std()), 1e-12)
+    kept = flat[np.abs(flat - middle) <= 3.0 * spread]
+    return float(kept.mean()) if kept.size else middle
+
+
+def clipped_sigma(values: NDArray[Any], clip: float = 3.0) -> float:
+    """Standard deviation of a Gaussian core, clipped at `clip` sigma and corrected for the clipping.
+
+    Parameters
+    ----------
+    values : array
+        Any shape; values that are not finite are left out.
+    clip : float
+        Clipping limit in standard deviations.
+
+    Returns
+    -------
+    float
+        NaN without finite values. The correction is the variance of a normal distribution cut
+        at +-clip (Johnson, Kotz & Balakrishnan 1994, eq. 13.134).
+    """
+    flat = values[np.isfinite(values)].astype(np.float64).ravel()
+    if flat.size == 0:
+        return float("nan")
+    middle = float(np.median(flat))
+    sigma = 1.4826 * float(np.median(np.abs(flat - middle)))
+    if sigma == 0.0:
+        sigma = float(flat.std())
+    density = np.exp(-0.5 * clip**2) / np.sqrt(2.0 * np.pi)
+    inside = erf(clip / np.sqrt(2.0))
+    factor = float(np.sqrt(1.0 - 2.0 * clip * density / inside))
+    for _ in range(6):
+        kept = flat[np.abs(flat - middle) <= clip * sigma]
+        if kept.size < 2:
+            break
+        middle = float(kept.mean())
+        new = float(kept.std()) / factor
+        if abs(new - sigma) <= 1e-4 * sigma:
+            sigma = new
+            break
+        sigma = new
+    return sigma
+
+
+def find_stars(
+    image: NDArray[Any],
+    threshold: float,
+    limit: int,
+    sigma: float | None = None,
+    saturation: float = np.inf,
+    margin: int = 3,
+) -> Detections:
+    """Find stars on one image.
+
+    Parameters
+    ----------
+    image : array, (height, width)
+    threshold : float
+        Least signal-to-noise ratio of a star's fitted flux.
+    limit : int
+        Largest number of stars returned.
+    sigma : float, optional
+        Gaussian width, pixels; measured on the brightest stars when not given.
+    saturation : float
+        Level at which a pixel is saturated.
+    margin : int
+        Border in which no star is taken, pixels.
+
+    Returns
+    -------
+    Detections
+        Brightest first; lone hot pixels are not stars.
+    """
+    smooth, noise = background(image)
+    empty = np.empty(0)
+    if not (np.isfinite(noise) and noise > 0):
+        return Detections(empty, empty, empty, empty, np.empty(0, bool), 0.0, sigma or 1.3)
+    flat = np.nan_to_num(image - smooth, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
+    first = sigma or 1.3
+    x, y = _maxima(flat, first, threshold, 8 * limit, margin, noise)
+    if sigma is None:
+        sigma = _width(flat, x, y, noise, saturation)
+        if abs(sigma - first) > 0.3:
+            x, y = _maxima(flat, sigma, threshold, 8 * limit, margin, noise)
+    fits = fit_stars(image, x, y, 0, sigma, noise**2, 0.0, saturation)
+    good = ((fits.status == SEEN) | (fits.status == SATURATED)) & (fits.snr >= threshold)
+    order = np.argsort(-np.where(good, fits.flux, -np.inf), kind="stable")[: int(good.sum())]
+    order = _separate(fits.x, fits.y, order, max(2.0, 1.5 * sigma))[:limit]
+    return Detections(
+        fits.x[order],
+        fits.y[order],
+        fits.flux[order],
+        fits.snr[order],
+        fits.status[order] == SATURATED,
+        noise,
+        sigma,
+    )
+
+
+def _maxima(
+    flat: NDArray[np.float32], sigma: float, threshold: float, limit: int, margin: int, noise: float
+) -> tuple[Floats, Floats]:
+    """Local maxima of the smoothed image above the threshold, brightest first."""
+    score = ndimage.gaussian_filter(flat, sigma, mode="nearest", truncate=3.0)
+    # noise of a Gaussian-smoothed white field: noise / (2 sqrt(pi) sigma)
+    level = 0.8 * threshold * noise / (2.0 * np.sqrt(np.pi) * sigma)
+    size = 2 * max(1, round(sigma)) + 1
+    peak = (score == ndimage.maximum_filter(score, size, mode="nearest")) & (score > level)
+    edge = max(margin, 1)
+    peak[:edge] = peak[-edge:] = False
+    peak[:, :edge] = peak[:, -edge:] = False
+    ys, xs = np.nonzero(peak)
+    order = np.argsort(-score[ys, xs], kind="stable")[:limit]
+    ys, xs = ys[order], xs[order]
+    # a lone hot pixel has no neighbours
+    around = 0.25 * (flat[ys - 1, xs] + flat[ys + 1, xs] + flat[ys, xs - 1] + flat[ys, xs + 1])
+    star = (around > 0.15 * flat[ys, xs]) | (flat[ys, xs] < 8.0 * noise)
+    return xs[star].astype(np.float64), ys[star].astype(np.float64)
+
+
+def _separate(x: Floats, y: Floats, order: NDArray[np.intp], apart: float) -> NDArray[np.intp]:
+    """Drop those of `order` that lie within `apart` of one before them."""
+    kept: list[int] = []
+    for i in order:
+        if all((x[i] - x[k]) ** 2 + (y[i] - y[k]) ** 2 >= apart**2 for k in kept):
+            kept.append(int(i))
+    return np.array(kept, np.intp)
+
+
+def _width(flat: NDArray[np.float32], x: Floats, y: Floats, noise: float, saturation: float) -> float:
+    """Gaussian width of the stars, by adaptive second moments of the brightest (Bernstein & Jarvis 2002)."""
+    found: list[float] = []
+    height, width = flat.shape
+    for px, py in zip(x.astype(int), y.astype(int), strict=True):
+        if len(found) >= 15:
+            break
+        if flat[py, px] < 10.0 * noise or flat[py, px] >= 0.9 * saturation:
+            continue
+        half = 12
+        if px < half or py < half or px >= width - half or py >= height - half:
+            continue
+        box = flat[py - half : py + half + 1, px - half : px + half + 1].astype(np.float64)
+        value = _moment_width(box, half)
+        if value is not None:
+            found.append(value)
+    return float(np.median(found)) if found else 1.3
+
+
+def _moment_width(box: Floats, half: int) -> float | None:
+    grid = np.arange(-half, half + 1, dtype=np.float64)
+    cx = cy = 0.0
+    var = 1.5**2
+    for _ in range(60):
+        wx, wy = np.exp(-0.5 * (grid - cx) ** 2 / var), np.exp(-0.5 * (grid - cy) ** 2 / var)
+        weighted = box * wy[:, None] * wx[None, :]
+        total = weighted.sum()
+        if not total > 0:
+            return None
+        mx, my = (weighted.sum(0) @ grid) / total, (weighted.sum(1) @ grid) / total
+        second = (
+            weighted.sum(0) @ ((grid - mx) ** 2) / total + weighted.sum(1) @ ((grid - my) ** 2) / total
+        ) / 2.0
+        cx, cy = cx + 2.0 * (mx - cx) * 0.7, cy + 2.0 * (my - cy) * 0.7
+        new = float(np.clip(2.0 * second, 0.15, 36.0))
+        if abs(cx) > 3 or abs(cy) > 3:
+            return None
+        if abs(new - var) < 1e-4 * var:
+            var = new
+            break
+        var += 0.8 * (new - var)
+    # the box of a pixel adds 1/12 to the variance; the model integrates over it
+    return float(np.sqrt(max(var - 1.0 / 12.0, 0.16)))
