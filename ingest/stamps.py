@@ -1,0 +1,231 @@
+"""From what a recording's stamps say to mid-exposure times: one place for every reader.
+
+A reader hands over `Stamps` as recorded; `solve` settles their meaning, moves them to mid-exposure and writes
+the ledger; `review_times` looks for what a reader of the times must know.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.instants import SECOND_NS, leap_second_inside
+from reduction.caveats import Caveat, Note
+from reduction.timing import UNKNOWN_NS, Correction, Instant, TimeSolution, no_times, utc_text
+
+HALF_SECOND = 0.5
+GAP_CADENCES = 1.5
+TO_MID = {"start": 0.5, "mid": 0.0, "end": -0.5}
+STAMP, MID = "recorded stamp", "mid-exposure"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stamps:
+    """Times as recorded, before anything is assumed or corrected.
+
+    Attributes
+    ----------
+    stamp_ns : array, (t,), int64
+        UTC nanoseconds; `UNKNOWN_NS` where there is none.
+    exposure_s : array, (t,), float64
+        Seconds; NaN where unknown.
+    sigma_s : array, (t,), float64
+        Uncertainty of the stamps themselves (resolution of the clock), seconds.
+    meaning : Instant or None
+        Which instant of the exposure the format says they name; None if it does not.
+    source : str
+        ``SER trailer``, ``FITS DATE-OBS``; part of the digest, so never a path.
+    sigma_stated : bool
+        Somebody stated the sigmas: whole seconds do not overrule them.
+    notes : tuple of Note
+        Caveats that the reader found.
+    """
+
+    stamp_ns: NDArray[np.int64]
+    exposure_s: NDArray[np.float64]
+    sigma_s: NDArray[np.float64]
+    meaning: Instant | None
+    source: str
+    sigma_stated: bool = False
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def exposure_known(self) -> bool:
+        """Whether every stamped frame has an exposure."""
+        stamped = self.stamp_ns != UNKNOWN_NS
+        return bool(np.isfinite(self.exposure_s[stamped]).all())
+
+
+def solve(stamps: Stamps, meaning: Instant | None = None) -> TimeSolution:
+    """Mid-exposure times of recorded stamps.
+
+    The option `meaning` overrules what the format says. Where neither says, a stamp is taken as mid-exposure
+    with half the exposure as its sigma. Unknown exposures are taken as the cadence.
+
+    Parameters
+    ----------
+    stamps : Stamps
+        As recorded.
+    meaning : Instant, optional
+        The option ``--time-is``.
+    """
+    known = stamps.stamp_ns != UNKNOWN_NS
+    notes = list(stamps.notes)
+    if not known.any():
+        return reviewed(replace(no_times(known.size), exposure_s=stamps.exposure_s, notes=tuple(notes)))
+    sigma, whole = _clock_sigma(stamps, known)
+    notes += whole
+    exposure, assumed = _exposures(stamps, known)
+    notes += assumed
+    settled = meaning or stamps.meaning
+    if settled is None:
+        settled = "mid"
+        doubt = np.where(np.isfinite(exposure), exposure / 2, 0.0)
+        origin = "assumed: neither the recording nor an option says"
+        notes.append(
+            Note(
+                Caveat.TIME_MEANING_ASSUMED,
+                f"{stamps.source}: nothing says whether they are start, middle or end of an exposure; "
+                f"taken as middle, {_seconds(doubt[known])} s uncertain; say --time-is start, mid or end",
+            )
+        )
+    else:
+        doubt = np.zeros(known.size)
+        origin = "option --time-is" if meaning else stamps.source
+    shift_s = np.where(np.isfinite(exposure), exposure, 0.0) * TO_MID[settled]
+    mid = np.full(known.size, UNKNOWN_NS, np.int64)
+    mid[known] = stamps.stamp_ns[known] + np.rint(shift_s[known] * SECOND_NS).astype(np.int64)
+    entry = Correction(
+        what="stamp meaning",
+        start=STAMP,
+        end=MID,
+        value_s=float(np.median(shift_s[known])),
+        sigma_s=float(np.median(doubt[known])),
+        source=f"{settled} of exposure, {origin}",
+    )
+    return reviewed(
+        TimeSolution(
+            mid_ns=mid,
+            sigma_s=np.where(known, np.hypot(sigma, doubt), np.nan),
+            exposure_s=exposure,
+            meaning=settled,
+            source=stamps.source,
+            ledger=(entry,),
+            notes=tuple(notes),
+        )
+    )
+
+
+def recover_stamps(solution: TimeSolution) -> Stamps | None:
+    """Stamps behind a solution whose ledger holds their meaning alone; None if it holds more, or nothing."""
+    if len(solution.ledger) != 1 or solution.ledger[0].what != "stamp meaning" or solution.meaning is None:
+        return None
+    known = solution.known
+    length = np.where(np.isfinite(solution.exposure_s), solution.exposure_s, 0.0)
+    stamp = np.full(known.size, UNKNOWN_NS, np.int64)
+    shift_ns = np.rint(length * TO_MID[solution.meaning] * SECOND_NS).astype(np.int64)
+    stamp[known] = solution.mid_ns[known] - shift_ns[known]
+    assumed = meaning_assumed(solution)
+    variance = solution.sigma_s**2 - ((length / 2) ** 2 if assumed else 0.0)
+    kept = tuple(note for note in solution.notes if note.caveat is not Caveat.TIME_MEANING_ASSUMED)
+    return Stamps(
+        stamp_ns=stamp,
+        exposure_s=solution.exposure_s,
+        sigma_s=np.sqrt(np.maximum(variance, 0.0)),
+        meaning=None if assumed else solution.meaning,
+        source=solution.source,
+        sigma_stated=True,
+        notes=kept,
+    )
+
+
+def meaning_assumed(solution: TimeSolution) -> bool:
+    """Whether the meaning of the stamps is a guess that an option may overrule."""
+    return any(note.caveat is Caveat.TIME_MEANING_ASSUMED for note in solution.notes)
+
+
+def reviewed(solution: TimeSolution) -> TimeSolution:
+    """The same times with the caveats of `review_times`, each once."""
+    return replace(solution, notes=tuple(dict.fromkeys((*solution.notes, *review_times(solution)))))
+
+
+def review_times(solution: TimeSolution) -> list[Note]:
+    """Caveats that the times themselves show: absent, partial, not monotonic, gaps, a leap second inside."""
+    known = solution.known
+    if not known.any():
+        return [
+            Note(
+                Caveat.TIMES_ABSENT,
+                "the recording holds no times; give --times FILE.csv, or --start-utc T with --cadence S",
+            )
+        ]
+    notes = []
+    missing = np.flatnonzero(~known)
+    if missing.size:
+        text = f"{missing.size} of {known.size} frames have no time, the first is frame {missing[0]}"
+        notes.append(Note(Caveat.TIMES_PARTIAL, text))
+    numbers = np.flatnonzero(known)
+    times = solution.mid_ns[known]
+    steps = np.diff(times)
+    back = np.flatnonzero(steps <= 0)
+    if back.size:
+        frame = int(numbers[back[0] + 1])
+        text = (
+            f"times do not increase at {back.size} of {known.size} frames, first at frame {frame} "
+            f"({utc_text(int(times[back[0] + 1]))} after {utc_text(int(times[back[0]]))})"
+        )
+        notes.append(Note(Caveat.TIMES_NOT_MONOTONIC, text))
+    notes += _gaps(numbers, steps, solution.cadence_s())
+    leap = leap_second_inside(int(times.min()), int(times.max()))
+    if leap is not None:
+        text = f"a leap second before {utc_text(leap, 0)} is inside: intervals across it are one second short"
+        notes.append(Note(Caveat.LEAP_SECOND, text))
+    return notes
+
+
+def _gaps(numbers: NDArray[np.intp], steps: NDArray[np.int64], cadence_s: float | None) -> list[Note]:
+    """Intervals longer than one and a half cadences between neighbouring frames that have times."""
+    if cadence_s is None or cadence_s <= 0:
+        return []
+    neighbours = np.diff(numbers) == 1
+    gaps = np.flatnonzero(neighbours & (steps * 1e-9 > GAP_CADENCES * cadence_s))
+    if not gaps.size:
+        return []
+    first = gaps[0]
+    text = (
+        f"{gaps.size} gaps in time (cadence {cadence_s:.6g} s), the first of {steps[first] * 1e-9:.6g} s "
+        f"before frame {numbers[first + 1]}"
+    )
+    return [Note(Caveat.TIME_GAPS, text)]
+
+
+def _clock_sigma(stamps: Stamps, known: NDArray[np.bool_]) -> tuple[NDArray[np.float64], list[Note]]:
+    """Sigma of the stamps; half a second where two or more stamps all fall on whole seconds."""
+    sigma = np.where(np.isfinite(stamps.sigma_s), stamps.sigma_s, 0.0)
+    whole = known.sum() > 1 and not np.any(stamps.stamp_ns[known] % SECOND_NS)
+    if stamps.sigma_stated or not whole or bool((sigma[known] > HALF_SECOND).any()):
+        return sigma, []
+    note = Note(
+        Caveat.WHOLE_SECONDS,
+        f"{stamps.source}: all stamps are whole seconds; each time is taken as {HALF_SECOND} s uncertain",
+    )
+    already = any(old.caveat is Caveat.WHOLE_SECONDS for old in stamps.notes)
+    return np.full(known.size, HALF_SECOND), [] if already else [note]
+
+
+def _exposures(stamps: Stamps, known: NDArray[np.bool_]) -> tuple[NDArray[np.float64], list[Note]]:
+    """Exposures, the cadence standing for those unknown."""
+    if stamps.exposure_known:
+        return stamps.exposure_s, []
+    cadence = replace(no_times(known.size), mid_ns=stamps.stamp_ns).cadence_s()
+    if cadence is None or cadence <= 0:
+        return stamps.exposure_s, []
+    note = Note(
+        Caveat.EXPOSURE_ASSUMED,
+        f"{stamps.source}: the exposure is not recorded; taken as the cadence, {cadence:.6g} s",
+    )
+    return np.where(np.isfinite(stamps.exposure_s), stamps.exposure_s, cadence), [note]
+
+
+def _seconds(values: NDArray[np.float64]) -> str:
+    return f"{float(np.median(values)):.4g}"

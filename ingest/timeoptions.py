@@ -1,0 +1,265 @@
+"""Times that a person gives: a table, a start and a cadence, or what the recorded stamps mean."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ingest.instants import SECOND_NS, parse_utc
+from ingest.stamps import Stamps, meaning_assumed, recover_stamps, reviewed, solve
+from reduction.caveats import Caveat, Note
+from reduction.errors import RequestError
+from reduction.timing import UNKNOWN_NS, Instant, TimeSolution
+
+COLUMNS = ("utc", "frame", "exposure_s", "sigma_s")
+MAX_CADENCE_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class TimeOptions:
+    """The options of a command that concern time; checked where they contradict each other.
+
+    Attributes
+    ----------
+    meaning : Instant or None
+        ``--time-is``: which instant of the exposure a stamp names; None leaves it to the format.
+    table : Path or None
+        ``--times``: a CSV file.
+    start_utc : str or None
+        ``--start-utc``: ISO-8601 time of frame 0.
+    cadence_s : float or None
+        ``--cadence``: seconds from frame to frame.
+
+    Raises
+    ------
+    RequestError
+        On options that exclude or lack each other, or a cadence that is not positive.
+    """
+
+    meaning: Instant | None = None
+    table: Path | None = None
+    start_utc: str | None = None
+    cadence_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.meaning not in {None, "start", "mid", "end"}:
+            raise RequestError(f"--time-is {self.meaning}: give start, mid or end")
+        if (self.start_utc is None) != (self.cadence_s is None):
+            given, missing = (
+                ("--start-utc", "--cadence") if self.cadence_s is None else ("--cadence", "--start-utc")
+            )
+            raise RequestError(f"{given} is given without {missing}: computed times need both")
+        if self.table is not None and self.start_utc is not None:
+            raise RequestError("--times and --start-utc exclude each other: give one of them")
+        if self.cadence_s is not None and not 0 < self.cadence_s <= MAX_CADENCE_S:
+            raise RequestError(f"--cadence {self.cadence_s:g}: give seconds between frames, above 0")
+
+
+def apply_times(native: TimeSolution, frames: int, options: TimeOptions) -> TimeSolution:
+    """Times of a recording after the options: the person's, else the container's with the meaning settled.
+
+    Parameters
+    ----------
+    native : TimeSolution
+        The container's, or those stored beside a stack.
+    frames : int
+        Number of frames of the recording.
+    options : TimeOptions
+        What the person gave.
+
+    Raises
+    ------
+    RequestError
+        The table or the start cannot be used, or the times carry corrections that rest on their meaning.
+    """
+    if options.table is not None:
+        return _from_table(options.table, native, frames, options.meaning)
+    if options.start_utc is not None and options.cadence_s is not None:
+        return _computed(options.start_utc, options.cadence_s, native, frames, options.meaning)
+    settled = native.meaning == options.meaning and not meaning_assumed(native)
+    if options.meaning is None or settled or not native.known.any():
+        return reviewed(native)
+    stamps = recover_stamps(native)
+    if stamps is None:
+        steps = ", ".join(entry.what for entry in native.ledger) or "no ledger"
+        raise RequestError(
+            f"--time-is {options.meaning}: the times ({native.source}) carry corrections beyond the stamps "
+            f"({steps}); ingest the recording again with --time-is"
+        )
+    return solve(stamps, options.meaning)
+
+
+def _computed(
+    start_utc: str, cadence_s: float, native: TimeSolution, frames: int, meaning: Instant | None
+) -> TimeSolution:
+    """Times counted from frame 0; sigma is half the last decimal that the start is written with."""
+    parsed = parse_utc(start_utc)
+    if parsed is None:
+        raise RequestError(
+            f"--start-utc {start_utc}: not an ISO-8601 date and time such as 2026-01-31T22:10:05.250Z"
+        )
+    start_ns, decimals = parsed
+    sigma = 0.5 * 10.0**-decimals
+    step_ns = cadence_s * SECOND_NS
+    offsets = np.rint(np.arange(frames) * step_ns).astype(np.int64)
+    named = meaning or "start"
+    source = "computed from --start-utc and --cadence"
+    note = Note(
+        Caveat.TIMES_COMPUTED,
+        f"times are computed from {start_utc}, taken as the {named} of frame 0, "
+        f"and a cadence of {cadence_s:g} s; dropped frames and a wrong cadence stay unseen; {sigma:g} s uncertain as written",
+    )
+    stamps = Stamps(
+        stamp_ns=start_ns + offsets,
+        exposure_s=_recorded_exposure(native, cadence_s),
+        sigma_s=np.full(frames, sigma),
+        meaning=named,
+        source=source,
+        sigma_stated=True,
+        notes=(note, *_exposure_note(native, cadence_s, source)),
+    )
+    return solve(stamps, meaning)
+
+
+def _recorded_exposure(
+    native: TimeSolution, fallback_s: float
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.where(_has_exposure(native), native.exposure_s, fallback_s)
+
+
+def _has_exposure(native: TimeSolution) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Recorded exposures; not those that stood in for a missing one."""
+    if any(note.caveat is Caveat.EXPOSURE_ASSUMED for note in native.notes):
+        return np.zeros(native.exposure_s.shape, np.bool_)
+    return np.isfinite(native.exposure_s)
+
+
+def _exposure_note(native: TimeSolution, cadence_s: float, source: str) -> tuple[Note, ...]:
+    if bool(_has_exposure(native).all()):
+        return ()
+    text = f"{source}: the exposure is not recorded; taken as the cadence, {cadence_s:.6g} s"
+    return (Note(Caveat.EXPOSURE_ASSUMED, text),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    frame: int
+    utc_ns: int
+    sigma_s: float
+    exposure_s: float | None
+    stated: bool
+
+
+def _from_table(path: Path, native: TimeSolution, frames: int, meaning: Instant | None) -> TimeSolution:
+    """Times from a CSV file; frames that it lacks are unknown."""
+    stamp = np.full(frames, UNKNOWN_NS, np.int64)
+    exposure = np.where(_has_exposure(native), native.exposure_s, np.nan)
+    sigma = np.full(frames, np.nan)
+    lines: dict[int, int] = {}
+    stated = False
+    for line, row in _rows(path, frames):
+        if row.frame in lines:
+            raise RequestError(
+                f"{path.name}: line {line}: frame {row.frame} stands already on line {lines[row.frame]}; "
+                "keep one of them"
+            )
+        lines[row.frame] = line
+        stamp[row.frame], sigma[row.frame] = row.utc_ns, row.sigma_s
+        stated = stated or row.stated
+        if row.exposure_s is not None:
+            exposure[row.frame] = row.exposure_s
+    if not lines:
+        raise RequestError(f"{path.name}: no rows below the header; give one row with `utc` per frame")
+    stamps = Stamps(stamp, exposure, sigma, None, "times table", stated)
+    solution = solve(stamps, meaning)
+    return replace(
+        solution, exposure_s=np.where(np.isfinite(solution.exposure_s), solution.exposure_s, exposure)
+    )
+
+
+def _rows(path: Path, frames: int) -> list[tuple[int, _Row]]:
+    """Parse the table: (line number, row)."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise RequestError(f"{path}: cannot read the times: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise RequestError(f"{path.name}: the times are not UTF-8 text (byte {error.start})") from error
+    reader = csv.reader(line for line in text.splitlines())
+    columns: dict[str, int] | None = None
+    found: list[tuple[int, _Row]] = []
+    try:
+        for cells in reader:
+            if not any(cell.strip() for cell in cells) or cells[0].lstrip().startswith("#"):
+                continue
+            if columns is None:
+                columns = _header(path, reader.line_num, cells)
+                continue
+            where = f"{path.name}: line {reader.line_num}"
+            found.append((reader.line_num, _row(where, cells, columns, len(found), frames)))
+    except csv.Error as error:
+        raise RequestError(f"{path.name}: line {reader.line_num}: {error}") from error
+    if columns is None:
+        raise RequestError(
+            f"{path.name}: the times file is empty; it needs a header row with the column `utc`"
+        )
+    return found
+
+
+def _header(path: Path, line: int, cells: list[str]) -> dict[str, int]:
+    names = [cell.strip().lower() for cell in cells]
+    if "utc" not in names:
+        raise RequestError(
+            f"{path.name}: line {line}: the header has no column `utc` (found {', '.join(names)}); "
+            f"the columns are {', '.join(COLUMNS)}"
+        )
+    twice = sorted({name for name in names if names.count(name) > 1 and name in COLUMNS})
+    if twice:
+        raise RequestError(f"{path.name}: line {line}: the column {twice[0]} stands twice")
+    return {name: names.index(name) for name in COLUMNS if name in names}
+
+
+def _row(where: str, cells: list[str], columns: Mapping[str, int], position: int, frames: int) -> _Row:
+    if len(cells) <= max(columns.values()):
+        raise RequestError(
+            f"{where}: {len(cells)} cells, the header names column {max(columns.values()) + 1}"
+        )
+    value = {name: cells[index].strip() for name, index in columns.items()}
+    frame = position
+    if "frame" in value:
+        if not value["frame"].isascii() or not value["frame"].isdigit():
+            raise RequestError(f"{where}: frame {value['frame']!r} is not a whole number from 0")
+        frame = int(value["frame"])
+    if frame >= frames:
+        raise RequestError(
+            f"{where}: frame {frame} is beyond the recording, which has {frames} frames (0 to {frames - 1})"
+        )
+    parsed = parse_utc(value["utc"]) if value["utc"] else (UNKNOWN_NS, 9)
+    if parsed is None:
+        raise RequestError(
+            f"{where}: utc {value['utc']!r} is not an ISO-8601 date and time such as 2026-01-31T22:10:05.250Z"
+        )
+    sigma = _number(where, value, "sigma_s")
+    return _Row(
+        frame=frame,
+        utc_ns=parsed[0],
+        sigma_s=0.5 * 10.0 ** -parsed[1] if sigma is None else sigma,
+        exposure_s=_number(where, value, "exposure_s"),
+        stated=sigma is not None,
+    )
+
+
+def _number(where: str, value: Mapping[str, str], name: str) -> float | None:
+    """A finite number of seconds, not negative; None where the cell is empty or the column missing."""
+    text = value.get(name, "")
+    if not text:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not 0 <= number < float("inf"):
+        raise RequestError(f"{where}: {name} {text!r} is not a number of seconds")
+    return number
