@@ -22,7 +22,7 @@ from reduction.stack import Colour
 from reduction.timing import UNKNOWN_NS, utc_text
 
 ByteOrder = Literal["little", "big"]
-AviCodec = Literal["ffv1", "ffvhuff", "huffyuv", "rawvideo"]
+AviCodec = Literal["ffv1", "ffvhuff", "rawvideo"]
 
 _SER_COLOUR: dict[str, int] = {
     "mono": 0,
@@ -207,35 +207,29 @@ def write_avi(path: Path, frames: Iterable[NDArray[Any]], *, rate: float, codec:
     path : Path
         File to write.
     frames : iterable of array, (height, width)
-        uint8, or uint16 with ``ffv1``, ``ffvhuff`` or ``rawvideo``.
+        uint8 or uint16.
     rate : float
         Nominal frames per second of the container (no source of UTC).
-    codec : {'ffv1', 'ffvhuff', 'huffyuv', 'rawvideo'}
-        ``huffyuv`` has no grey and stores the picture as RGB.
+    codec : {'ffv1', 'ffvhuff', 'rawvideo'}
+        All lossless and intra-only.
 
     Raises
     ------
     RequestError
-        No frames, frames that differ, or a pixel type that the codec cannot hold.
+        No frames, or frames that differ.
     """
     import av
 
     first, rest = _first(frames, path)
     grey = "gray" if first.dtype == np.uint8 else "gray16le"
-    if codec == "huffyuv" and first.dtype != np.uint8:
-        raise RequestError(
-            f"{path.name}: huffyuv holds 8 bits; use ffv1, ffvhuff or rawvideo for {first.dtype}"
-        )
     with _beside(path) as goal, av.open(str(goal), "w", format="avi") as container:
         stream = container.add_stream(codec, rate=Fraction(rate).limit_denominator(1_000_000))
         stream.height, stream.width = first.shape
-        stream.pix_fmt = "rgb24" if codec == "huffyuv" else grey
+        stream.pix_fmt = grey
         for number, frame in enumerate(rest):
             _check_frame(frame, first, path, number)
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=grey)
             picture.pts = number
-            if codec == "huffyuv":
-                picture = picture.reformat(format="rgb24", src_color_range="JPEG", dst_color_range="JPEG")
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
 
