@@ -108,8 +108,9 @@ def _computed(
     source = "computed from --start-utc and --cadence"
     note = Note(
         Caveat.TIMES_COMPUTED,
-        f"times are computed from {start_utc}, taken as the {named} of frame 0, "
-        f"and a cadence of {cadence_s:g} s; dropped frames and a wrong cadence stay unseen; {sigma:g} s uncertain as written",
+        f"times are computed from {start_utc}, taken as the {named} of frame 0, and a "
+        f"cadence of {cadence_s:g} s; dropped frames and a wrong cadence stay unseen; "
+        f"{sigma:g} s uncertain as written",
     )
     stamps = Stamps(
         stamp_ns=start_ns + offsets,

@@ -1,0 +1,100 @@
+"""Bytes of a file at a place, from any thread."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.errors import DataError
+from reduction.stack import FrameBlock, Stack
+
+MAX_READ = 1 << 30
+SHARD_BYTES = 32 << 20
+
+
+class RawFile:
+    """A file open for positioned reads (`pread`), which share no file pointer.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    DataError
+        It cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self.size = os.fstat(self._descriptor).st_size
+        except OSError as error:
+            raise DataError(f"{path.name}: cannot be read: {error.strerror}") from error
+
+    def read_into(self, array: NDArray[Any], offset: int) -> None:
+        """Fill a C-contiguous array with the bytes from `offset`.
+
+        Raises
+        ------
+        DataError
+            The bytes are not there (the file has shrunk), or the device fails.
+        ValueError
+            The file is closed.
+        """
+        if self._descriptor < 0:
+            raise ValueError(f"{self.path.name}: read after close")
+        view = array.reshape(-1).view(np.uint8).data
+        done = 0
+        while done < len(view):
+            try:
+                got = os.preadv(self._descriptor, [view[done : done + MAX_READ]], offset + done)
+            except OSError as error:
+                raise DataError(f"{self.path.name}: cannot be read: {error.strerror}") from error
+            if not got:
+                raise DataError(
+                    f"{self.path.name}: ends at byte {offset + done}, {len(view) - done} bytes short; "
+                    "it has shrunk since it was opened"
+                )
+            done += got
+
+    def read_bytes(self, size: int, offset: int) -> bytes:
+        """`size` bytes from `offset`; fewer only at the end of the file."""
+        buffer = np.empty(max(0, min(size, self.size - offset)), np.uint8)
+        self.read_into(buffer, offset)
+        return buffer.tobytes()
+
+    def close(self) -> None:
+        """Close; a second time does nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def frames_per_shard(frame_bytes: int) -> int:
+    """Frames in about 32 MiB, at least one."""
+    return max(1, SHARD_BYTES // max(1, frame_bytes))
+
+
+def check_span(name: str, start: int, stop: int, frames: int) -> None:
+    """Raise ValueError unless ``0 <= start <= stop <= frames``."""
+    if not 0 <= start <= stop <= frames:
+        raise ValueError(f"{name}: frames {start} to {stop} of a recording with {frames}")
+
+
+def read_blocks(stack: Stack, size: int, start: int) -> Iterator[FrameBlock]:
+    """Blocks of a stack in order, each in memory of its own."""
+    frames = stack.info.frames
+    if size < 1 or not 0 <= start <= frames:
+        raise ValueError(f"{stack.info.name}: blocks of {size} from frame {start} of {frames}")
+    for first in range(start, frames, size):
+        yield FrameBlock(first, stack.read(first, min(first + size, frames)))
