@@ -5,7 +5,7 @@ so a recording of any length needs no memory; `Scene.truth` tells what a reducti
 `position_bound_px` how well it possibly can.
 """
 
-from reduction.synthetic.bounds import combined_bound_px, position_bound_px
+from reduction.synthetic.bounds import combined_bound_px, position_bound_px, shift_bound_px
 from reduction.synthetic.field import star_field
 from reduction.synthetic.psf import star_image
 from reduction.synthetic.scene import Bump, CalibrationKind, Occultation, Scene, SceneStar, Truth
@@ -21,6 +21,7 @@ __all__ = [
     "Truth",
     "combined_bound_px",
     "position_bound_px",
+    "shift_bound_px",
     "star_field",
     "star_image",
 ]

@@ -2,14 +2,17 @@
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reduction.synthetic.psf import reach_px, star_image
+from reduction.synthetic.scene import Scene
 
 _PHASES = (-0.375, -0.125, 0.125, 0.375)
 _STEP_PX = 1e-3
+_FLUX_GRID = 40
 
 
 @functools.lru_cache(maxsize=4096)
@@ -63,3 +66,37 @@ def combined_bound_px(bounds_px: Iterable[float]) -> float:
     """Bound of a shift common to several stars: inverse variances add."""
     information = sum(bound**-2 for bound in bounds_px if math.isfinite(bound))
     return 1.0 / math.sqrt(information) if information > 0.0 else math.inf
+
+
+def shift_bound_px(scene: Scene, stars: Sequence[int], frames: Sequence[int]) -> NDArray[np.float64]:
+    """Return the bound of the shift of each frame from some of its stars, one axis, pixels.
+
+    Parameters
+    ----------
+    scene : Scene
+        The recording; its flat field is taken as one.
+    stars : sequence of int
+        Indices of the stars used.
+    frames : sequence of int
+        Frame numbers.
+
+    Returns
+    -------
+    array, (n_frame,), float64
+        Infinite where none of the stars gives light.
+    """
+    flux = np.array([scene.truth(frame).flux_e[list(stars)] for frame in frames])
+    if not flux.any():
+        return np.full(len(frames), np.inf)
+    low, high = flux[flux > 0.0].min(), flux.max()
+    grid = np.geomspace(0.999 * low, 1.001 * high, _FLUX_GRID)
+    sky_e = scene.sky_e + scene.dark_e
+    bounds = [
+        position_bound_px(f, scene.fwhm_px, sky_e, scene.read_noise_e, scene.gain_e_per_adu, scene.beta)
+        for f in grid.tolist()
+    ]
+    shine = np.maximum(flux, low)
+    information = np.exp(-2.0 * np.interp(np.log(shine), np.log(grid), np.log(bounds)))
+    total = np.where(flux > 0.0, information, 0.0).sum(axis=1)
+    with np.errstate(divide="ignore"):
+        return np.asarray(1.0 / np.sqrt(total), np.float64)

@@ -263,7 +263,7 @@ class Scene:
         return self._digitise(electrons)
 
     def calibration_frame(self, kind: CalibrationKind, number: int) -> NDArray[Any]:
-        """Render one bias, dark (of the exposure of the lights) or flat frame, ADU."""
+        """Render one bias, dark or flat frame, ADU; dark and flat have the exposure of the lights."""
         rng = self._rng(_CALIBRATION[kind], number)
         flat, _, _ = _static(self)
         if kind == "bias":
@@ -272,7 +272,7 @@ class Scene:
             mean = _dark(self)
         else:
             top_e = (self.saturation_adu - self.offset_adu) * self.gain_e_per_adu
-            mean = flat * min(_FLAT_LEVEL_E, 0.5 * top_e)
+            mean = flat * min(_FLAT_LEVEL_E, 0.5 * top_e) + _dark(self)
         electrons = rng.poisson(mean) + self.read_noise_e * rng.standard_normal(mean.shape)
         return self._digitise(electrons.astype(np.float32))
 

@@ -18,6 +18,7 @@ from reduction.synthetic import (
     SceneStar,
     combined_bound_px,
     position_bound_px,
+    shift_bound_px,
     star_field,
     star_image,
 )
@@ -183,7 +184,7 @@ def test_calibration_frames_undo_the_camera() -> None:
             lambda i: scene.calibration_frame("bias", i),
         )
     )
-    field = (flat - bias) / 20_000.0
+    field = (flat - dark) / 20_000.0
     sky = (light - dark) / field
     assert sky.mean() == pytest.approx(500.0, rel=2e-3)
     assert sky.std() < 12.0
@@ -206,6 +207,23 @@ def test_the_bound_falls_with_flux_and_rises_with_sky(flux: float, sky: float) -
     bound = position_bound_px(flux, 3.0, sky, 2.0)
     assert position_bound_px(2 * flux, 3.0, sky, 2.0) < bound < position_bound_px(flux, 3.0, 2 * sky, 2.0)
     assert combined_bound_px([bound] * 4) == pytest.approx(bound / 2)
+
+
+def test_shift_bound_joins_stars_frame_by_frame() -> None:
+    stars = (SceneStar(40.0, 40.0, 9e3), SceneStar(80.0, 80.0, 3e4), SceneStar(120.0, 40.0, 0.0))
+    scene = dataclasses.replace(
+        EMPTY,
+        stars=stars,
+        transparency=((0.0, 1.0), (1.0, 0.25)),
+        occultations=(Occultation(0.0, 0.05, 1.0),),
+    )
+
+    def one(flux: float) -> float:
+        return position_bound_px(flux, 3.0, 120.0, 2.0, 1.0)
+
+    expected = [one(3e4), combined_bound_px([one(9e3 * 0.25), one(3e4 * 0.25)])]
+    np.testing.assert_allclose(shift_bound_px(scene, [0, 1, 2], [0, 3]), expected, rtol=2e-3)
+    assert np.isinf(shift_bound_px(scene, [2], [0, 1])).all()
 
 
 def test_no_light_bounds_nothing() -> None:
