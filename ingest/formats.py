@@ -61,7 +61,20 @@ def _is_fits(head: bytes, path: Path) -> bool:
     return is_fits_head(head)
 
 
+def _is_video(head: bytes, _path: Path) -> bool:
+    """AVI, MP4 or MOV (by its first atom), or Matroska (EBML)."""
+    if head.startswith(b"RIFF"):
+        return head[8:12] == b"AVI "
+    atoms = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
+    return head[4:8] in atoms or head.startswith(b"\x1a\x45\xdf\xa3")
+
+
+def _is_zarr(_head: bytes, path: Path) -> bool:
+    return (path / "zarr.json").is_file()
+
+
 FORMATS: tuple[Format, ...] = (
+    Format("zarr", _is_zarr, "ingest.stack:open_zarr", True, "Zarr stack of Umbra's", (".zarr",)),
     Format("ser", _is_ser, "ingest.ser:open_ser", True, "SER video", (".ser",)),
     Format(
         "fits",
@@ -71,6 +84,14 @@ FORMATS: tuple[Format, ...] = (
         "FITS files, a folder of them, or a cube",
         (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fits.fz"),
         many=True,
+    ),
+    Format(
+        "video",
+        _is_video,
+        "ingest.video:open_video",
+        False,
+        "AVI, MP4, MOV or Matroska video",
+        (".avi", ".mp4", ".mov", ".mkv", ".m4v"),
     ),
 )
 

@@ -1,0 +1,155 @@
+"""Video through FFmpeg's libraries: AVI, MP4, MOV, Matroska.
+
+The container's presentation times are never taken for UTC. Frames that cannot be decoded are errors;
+at the very end of a file they are left out with a caveat.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ingest.timeoptions import TimeOptions, apply_times
+from ingest.video_decode import Survey, decoded_frames, open_container, survey_frames, video_stream
+from ingest.video_planes import PixelReader, plan_pixels
+from reduction.caveats import Caveat, Note
+from reduction.errors import DataError
+from reduction.stack import FrameBlock, SourceInfo
+from reduction.timing import TimeSolution, no_times
+
+COLOUR_RANGE = {1: "limited", 2: "full"}
+
+
+def open_video(paths: Sequence[Path], options: TimeOptions) -> "VideoSource":
+    """Open a video file.
+
+    Raises
+    ------
+    DataError
+        It is damaged, has no video stream, or a pixel format whose recorded levels cannot be had.
+    RequestError
+        The times options cannot be used.
+    """
+    return VideoSource(paths[0], options)
+
+
+class VideoSource:
+    """A video as a `FrameSource`; each call of `blocks` decodes from the front, in one thread."""
+
+    def __init__(self, path: Path, options: TimeOptions) -> None:
+        self._path = path
+        with closing(open_container(path)) as container:
+            stream = video_stream(container, path)
+            first = next(decoded_frames(container, stream, path), None)
+            if first is None:
+                raise DataError(f"{path.name}: no frame can be decoded ({stream.codec_context.name})")
+            pixels = plan_pixels(first, f"{path.name}: frame 0")
+            metadata = _metadata(container, stream, first)
+            lossy = bool(stream.codec_context.codec.lossy)
+        with closing(open_container(path)) as container:
+            self._survey = survey_frames(container, path, pixels)
+        self._pixels = _settle_gray(pixels, first, self._survey)
+        self._info = _describe(path, self._pixels, self._survey, metadata, lossy)
+        frames = self._survey.frames
+        self._times = apply_times(no_times(frames, notes=[_times_absent(path)]), frames, options)
+
+    @property
+    def info(self) -> SourceInfo:
+        """What the recording is; codec, frame rate, colour range and interlacing are in `metadata`."""
+        return self._info
+
+    @property
+    def times(self) -> TimeSolution:
+        """The person's times; the container has none."""
+        return self._times
+
+    def blocks(self, size: int, start: int = 0) -> Iterator[FrameBlock]:
+        """Yield blocks of `size` frames (the last may be shorter) from frame `start`.
+
+        Raises
+        ------
+        DataError
+            A frame cannot be decoded, or the stream ends early.
+        """
+        total, name = self._survey.frames, self._path.name
+        with closing(open_container(self._path)) as container:
+            frames = decoded_frames(container, video_stream(container, self._path), self._path)
+            for _ in range(start):
+                next(frames, None)
+            for first in range(start, total, size):
+                count = min(size, total - first)
+                block = np.empty((count, *self._pixels.frame_shape), self._pixels.dtype)
+                for k in range(count):
+                    frame = next(frames, None)
+                    if frame is None:
+                        raise DataError(
+                            f"{name}: frame {first + k}: the stream ends here, {total} frames were counted; "
+                            "convert it to a lossless codec (FFV1) first"
+                        )
+                    self._pixels.read(frame, block[k], f"{name}: frame {first + k}")
+                yield FrameBlock(first, block)
+            if self._survey.complete and next(frames, None) is not None:
+                raise DataError(
+                    f"{name}: decodes to more than the {total} frames counted in the container; "
+                    "convert it to a lossless codec (FFV1) first"
+                )
+
+    def close(self) -> None:
+        """Nothing stays open between blocks."""
+
+
+def _settle_gray(pixels: PixelReader, first: Any, survey: Survey) -> PixelReader:
+    """Keep one plane where R, G and B are equal on the first and the last frames."""
+    if pixels.colour != "rgb" or pixels.palette is not None:
+        return pixels
+    return replace(pixels, colour="mono", gray=True) if survey.gray_ends and pixels.is_gray(first) else pixels
+
+
+def _describe(
+    path: Path, pixels: PixelReader, survey: Survey, metadata: dict[str, str], lossy: bool
+) -> SourceInfo:
+    notes = list(survey.notes)
+    if lossy:
+        text = f"{path.name}: {metadata['codec']} compresses with loss: levels and noise are not the camera's"
+        notes.append(Note(Caveat.LOSSY_VIDEO, text))
+    if pixels.gray:
+        metadata = metadata | {"planes": "R, G and B are equal; one is kept"}
+    return SourceInfo(
+        format="video",
+        name=path.name,
+        shape=(survey.frames, *pixels.frame_shape),
+        dtype=pixels.dtype,
+        bit_depth=pixels.bits,
+        colour=pixels.colour,
+        metadata=metadata,
+        notes=tuple(notes),
+    )
+
+
+def _metadata(container: Any, stream: Any, frame: Any) -> dict[str, str]:
+    pixel_format = str(frame.format.name)
+    said = COLOUR_RANGE.get(int(frame.color_range), "unspecified")
+    found = {
+        "container": container.format.name,
+        "codec": stream.codec_context.name,
+        "pixel_format": pixel_format,
+        "frame_rate": str(stream.average_rate or ""),
+        "color_range": "full" if pixel_format.startswith("yuvj") else said,
+        "interlaced": "yes" if frame.interlaced_frame else "no",
+        "rotation": str(frame.rotation),
+    }
+    if pixel_format.startswith(("yuv", "uyv", "yvy", "nv", "p0", "p2")) and found["color_range"] != "full":
+        found["luma"] = "limited range (black 16, white 235 of 255) unless the recorder did otherwise"
+    extra = {f"container.{key}": str(value) for key, value in container.metadata.items()}
+    return {key: value for key, value in (found | extra).items() if value}
+
+
+def _times_absent(path: Path) -> Note:
+    return Note(
+        Caveat.TIMES_ABSENT,
+        f"{path.name}: a video has no UTC (its presentation times are not): "
+        "give --times FILE.csv, or --start-utc and --cadence",
+    )
