@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 
-__version__ = "0.1.0"
+from reduction.version import VERSION
 
 VERBS: dict[str, tuple[str, str]] = {
     "reduce": ("cluster.cli:reduce", "recording -> light curve, plots and report"),
@@ -33,7 +33,7 @@ def main() -> None:
         sys.stdout.write(usage() + "\n")
         return
     if arguments[0] == "--version":
-        sys.stdout.write(f"umbra {__version__}\n")
+        sys.stdout.write(f"umbra {VERSION}\n")
         return
     verb, rest = arguments[0], arguments[1:]
     if verb not in VERBS:

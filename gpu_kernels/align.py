@@ -47,6 +47,15 @@ class Transform:
         dx, dy = x - self.tx, y - self.ty
         return self.c * dx + self.s * dy, -self.s * dx + self.c * dy
 
+    def after(self, first: "Transform") -> "Transform":
+        """The transform that applies `first`, then this one."""
+        return Transform(
+            self.c * first.c - self.s * first.s,
+            self.s * first.c + self.c * first.s,
+            self.c * first.tx - self.s * first.ty + self.tx,
+            self.s * first.tx + self.c * first.ty + self.ty,
+        )
+
     @property
     def rotation_deg(self) -> float:
         """Rotation, degrees, positive from x to y."""

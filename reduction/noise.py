@@ -1,0 +1,156 @@
+"""Noise of the recording from the recording: sky variance, gain, read noise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_kernels.detect import clipped_sigma
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Variance of a pixel: ``variance`` at sky ``level``, rising by ``inv_gain`` a level (ADU units).
+
+    `inv_gain` is 1 / gain, ADU per electron; `inv_gain_sigma` its uncertainty (0: as stated).
+    """
+
+    variance: float
+    level: float
+    inv_gain: float
+    inv_gain_sigma: float
+    gain_source: str
+    read_noise_e: float | None
+    read_noise_source: str
+    floor: float
+
+    def pixel_variance(self, sky: Floats) -> Floats:
+        """Variance of a sky pixel at the given levels, ADU^2."""
+        return np.maximum(self.variance + self.inv_gain * (sky - self.level), self.floor)
+
+    def flux_variance(self, flux: Floats, sky: Floats, area: Floats, sky_count: Floats) -> Floats:
+        """Predicted variance of an aperture flux.
+
+        Photons of the star, noise of the aperture's pixels, and of the sky level taken from
+        `sky_count` pixels (Merline & Howell 1995, Exp. Astron. 6, 163).
+
+        Parameters
+        ----------
+        flux, sky, area, sky_count : array, same shape
+            ADU, ADU per pixel, pixels, pixels.
+        """
+        pixel = self.pixel_variance(sky)
+        level = area**2 / np.maximum(sky_count, 1.0)
+        return np.maximum(flux, 0.0) * self.inv_gain + (area + level) * pixel
+
+
+def pair_variance(differences: Sequence[NDArray[np.float32]]) -> float:
+    """Variance of a sky pixel from differences of neighbouring frames: median over pairs, ADU^2.
+
+    What is fixed on the sensor (pattern, gradients, stars that do not move) drops out; a change of
+    level between the two is taken out as the mean of the clipped difference.
+    """
+    values = [clipped_sigma(d) ** 2 / 2.0 for d in differences]
+    return float(np.median(values)) if values else float("nan")
+
+
+def gain_from_pairs(
+    first: Floats, second: Floats, constant: Floats, inside: NDArray[np.bool_]
+) -> tuple[float, float]:
+    """Photon noise per flux, from how star fluxes differ between neighbouring frames.
+
+    A star is compared with the sum of the others, so that clouds cancel; what its variance has
+    beyond sky noise grows with flux as 1 / gain. (Scintillation that stars do not share counts in,
+    as it should in an error bar.)
+
+    Parameters
+    ----------
+    first, second : array, (pair, star)
+        Fluxes on the two frames of each pair, ADU.
+    constant : array, (star,)
+        Variance of a flux without photon noise of the star, ADU^2.
+    inside : array, (star,), bool
+        Stars fit for it (never saturated, on the frame).
+
+    Returns
+    -------
+    inv_gain, sigma : float
+        ADU per electron and its uncertainty; NaN, NaN when too little is known.
+    """
+    use = np.flatnonzero(inside)
+    total, weight = 0.0, 0.0
+    for s in use:
+        others = use[use != s]
+        a, b = first[:, s], second[:, s]
+        if others.size:
+            oa, ob = first[:, others].sum(axis=1), second[:, others].sum(axis=1)
+            noise_o = float(constant[others].sum())
+        else:
+            oa = ob = np.full(a.shape, np.inf)
+            noise_o = 0.0
+        good = np.isfinite(a) & np.isfinite(b) & (oa > 0) & (ob > 0)
+        if good.sum() < 10:
+            continue
+        a, b, oa, ob = a[good], b[good], oa[good], ob[good]
+        t = np.where(np.isfinite(oa), ob / np.where(np.isfinite(oa), oa, 1.0), 1.0)
+        d = b - t * a
+        share = np.where(np.isfinite(oa), (a / oa) ** 2, 0.0)
+        light_o = np.where(np.isfinite(oa), ob + t**2 * oa, 0.0)
+        slope = float(np.median(b + t**2 * a + share * light_o))
+        fixed = float(np.median(constant[s] * (1 + t**2) + share * noise_o * (1 + t**2)))
+        if slope <= 0:
+            continue
+        seen = clipped_sigma(d, 4.0) ** 2
+        error = seen * np.sqrt(2.0 / d.size) / slope
+        if error > 0:
+            total += (seen - fixed) / slope / error**2
+            weight += 1.0 / error**2
+    if weight == 0.0:
+        return float("nan"), float("nan")
+    return total / weight, weight**-0.5
+
+
+def settle(
+    variance: float,
+    level: float,
+    dtype_kind: str,
+    gain: float | None,
+    gain_source: str,
+    read_noise_e: float | None,
+    read_noise_source: str,
+    measured: tuple[float, float],
+) -> Noise:
+    """Noise model from what is stated and what was measured.
+
+    Parameters
+    ----------
+    variance, level : float
+        Of a sky pixel, measured between frames, ADU^2 and ADU.
+    dtype_kind : str
+        ``u`` for integers, whose rounding alone gives 1/12 ADU^2.
+    gain, read_noise_e : float or None
+        Electrons per ADU and electrons, from option or header.
+    gain_source, read_noise_source : str
+        Where they come from.
+    measured : tuple of float
+        `gain_from_pairs`.
+    """
+    floor = 1.0 / 12.0 if dtype_kind == "u" else 1e-12
+    if not np.isfinite(variance):
+        variance = floor
+    variance = max(variance, floor)
+    if gain is not None:
+        inv_gain, inv_sigma = 1.0 / gain, 0.0
+    elif np.isfinite(measured[0]):
+        inv_gain, inv_sigma = max(float(measured[0]), 0.0), float(measured[1])
+        gain_source = "recording"
+    else:
+        inv_gain, inv_sigma, gain_source = 0.0, float("inf"), "unknown"
+    if read_noise_e is None and inv_gain > 0 and level > 0:
+        rest = variance - (1.0 / 12.0 if dtype_kind == "u" else 0.0) - level * inv_gain
+        if rest > 0:
+            read_noise_e, read_noise_source = float(np.sqrt(rest)) / inv_gain, "recording"
+    return Noise(variance, level, inv_gain, inv_sigma, gain_source, read_noise_e, read_noise_source, floor)

@@ -1,0 +1,376 @@
+"""A whole reduction: pass 1, pass 2 by segments, light curve, result."""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from llvmlite import binding
+from numpy.typing import NDArray
+
+from reduction.caveats import Caveat, Note
+from reduction.errors import DataError
+from reduction.lightcurve import Roles, columns, ensemble_weights, make_lightcurve
+from reduction.occulted import choose_target
+from reduction.plan import ReductionPlan
+from reduction.result import (
+    AlignmentSummary,
+    Flag,
+    LightCurve,
+    PhotometrySummary,
+    Provenance,
+    Quality,
+    ReductionResult,
+    Role,
+    Star,
+)
+from reduction.scan import Progress, Scan, scan
+from reduction.segment import METHODS, Segment, measure_segment, segments_of
+from reduction.stack import Stack
+from reduction.survey import Survey, survey
+from reduction.timing import TimeSolution
+from reduction.version import STAGES, VERSION
+from reduction.view import NOTHING, Calibration, View
+
+BLOCK_BYTES = 16 * 2**20
+
+
+class SegmentRunner(Protocol):
+    """Runs pass 2: yields the segments in order, wherever they are measured."""
+
+    def __call__(
+        self,
+        found: Survey,
+        view: View,
+        spans: Sequence[tuple[int, int]],
+        block: int,
+        done: Callable[[int], None],
+    ) -> Iterator[Segment]:
+        """Yield one Segment per (start, stop) of `spans`, in order; call `done` with frames finished."""
+        ...
+
+
+def in_process(
+    found: Survey, view: View, spans: Sequence[tuple[int, int]], block: int, done: Callable[[int], None]
+) -> Iterator[Segment]:
+    """Measure the segments one after the other in this process."""
+    for start, stop in spans:
+        yield measure_segment(found, view, start, stop, block, done)
+
+
+def default_block(stack: Stack) -> int:
+    """Frames that are read at a time."""
+    return max(1, min(256, BLOCK_BYTES // max(stack.info.frame_bytes, 1)))
+
+
+def reduce(
+    plan: ReductionPlan,
+    stack: Stack,
+    scratch: Path,
+    calibration: Calibration = NOTHING,
+    progress: Progress | None = None,
+    block: int | None = None,
+    runner: SegmentRunner = in_process,
+) -> ReductionResult:
+    """Reduce one recording.
+
+    Parameters
+    ----------
+    plan : ReductionPlan
+    stack : Stack
+        Pixels, and the times beside them.
+    scratch : Path
+        Folder for the star table, one file per segment; the caller removes it.
+    calibration : Calibration
+        Masters to apply.
+    progress : callable, optional
+        Called as ``progress(stage, done, total)``.
+    block : int, optional
+        Frames read at a time; changes memory, never results.
+    runner : SegmentRunner
+        Where pass 2 runs.
+
+    Raises
+    ------
+    RequestError
+        The plan does not fit the recording.
+    DataError
+        The recording holds nothing to measure.
+    """
+    began = time.perf_counter()
+    size = block or default_block(stack)
+    view = View(stack, calibration)
+    times = stack.times
+    seen = scan(stack, size, progress)
+    scanned = time.perf_counter()
+    found = survey(view, seen, plan, progress)
+    surveyed = time.perf_counter()
+    paths, places = _measure(found, view, plan, size, scratch, progress, runner)
+    measured = time.perf_counter()
+    roles, notes = _roles(found, paths, view.frames)
+    raw = columns(paths, found.u.size, view.frames, roles)
+    curve, quality = make_lightcurve(raw, times, seen.repeated, roles.references.size == 0)
+    stars = _stars(found, roles)
+    seconds = {
+        "scan": scanned - began,
+        "survey": surveyed - scanned,
+        "measure": measured - surveyed,
+        "lightcurve": time.perf_counter() - measured,
+    }
+    lost = int((places["method"] == METHODS.index("lost")).sum())
+    if lost == view.frames:
+        raise DataError(
+            f"{stack.info.name}: no frame could be placed against the reference; is this one field of stars?"
+        )
+    notes = [
+        *stack.info.notes, *times.notes, *found.notes, *notes,
+        *_notes(curve, quality, view, seen, times, found, lost),
+    ]  # fmt: skip
+    return ReductionResult(
+        plan=plan,
+        source=stack.info,
+        times=times,
+        lightcurve=curve,
+        stars=stars,
+        segments=tuple(paths),
+        reference_image=_full_size(found),
+        alignment=_alignment(found, places, lost),
+        photometry=_photometry(found),
+        quality=quality,
+        notes=tuple(dict.fromkeys(notes)),
+        provenance=_provenance(plan, seen, times, calibration, seconds),
+    )
+
+
+def _measure(
+    found: Survey,
+    view: View,
+    plan: ReductionPlan,
+    block: int,
+    scratch: Path,
+    progress: Progress | None,
+    runner: SegmentRunner,
+) -> tuple[list[Path], NDArray[Any]]:
+    """Run pass 2 and keep its star tables on disk, so that memory does not grow with the recording."""
+    spans = segments_of(view.frames, plan.segment)
+    finished = 0
+
+    def done(frames: int) -> None:
+        nonlocal finished
+        finished += frames
+        if progress is not None:
+            progress("measure", finished, view.frames)
+
+    paths: list[Path] = []
+    places: list[NDArray[Any]] = []
+    for number, segment in enumerate(runner(found, view, spans, block, done)):
+        path = scratch / f"stars-{number:06d}.npy"
+        np.save(path, segment.rows)
+        paths.append(path)
+        places.append(segment.places)
+    return paths, np.concatenate(places)
+
+
+def _roles(found: Survey, paths: list[Path], frames: int) -> tuple[Roles, list[Note]]:
+    """Target and ensemble; the target chosen from the star table where none was named."""
+    notes: list[Note] = []
+    if "target" in found.named:
+        target = found.named.index("target")
+    else:
+        choice = choose_target(found, paths, frames)
+        target = choice.star
+        notes.append(choice.note)
+    references = np.array([s for s in np.flatnonzero(found.references) if s != target], np.intp)
+    positive = references[found.flux[references] > 0]
+    weights = ensemble_weights(found.flux, found.rms, positive)
+    if positive.size == 1 and "target" not in found.named:
+        notes.append(Note(Caveat.ONE_REFERENCE, "One reference star only: its noise adds to the ratio."))
+    return Roles(target, positive, weights, found.flux[positive]), notes
+
+
+def _stars(found: Survey, roles: Roles) -> tuple[Star, ...]:
+    """Name the stars: T, R1.., G1.. (guides that are no references), S1.. ."""
+    weight = dict(zip(roles.references.tolist(), roles.weights.tolist(), strict=True))
+    numbers = {"R": 0, "G": 0, "S": 0}
+    out: list[Star] = []
+    for s in range(found.u.size):
+        role: Role
+        if s == roles.target:
+            name, role = "T", "target"
+        else:
+            letter, role = ("R", "reference") if s in weight else ("S", "star")
+            if role == "star" and found.guides[s]:
+                letter, role = "G", "guide"
+            numbers[letter] += 1
+            name = f"{letter}{numbers[letter]}"
+        out.append(
+            Star(
+                index=s,
+                name=name,
+                role=role,
+                is_guide=bool(found.guides[s]),
+                x=float(found.geometry.to_full(found.u[s])),
+                y=float(found.geometry.to_full(found.v[s])),
+                flux=float(found.flux[s]),
+                sigma=float(found.rms[s]),
+                weight=float(weight.get(s, 0.0)),
+                saturated=bool(found.saturated[s]),
+            )
+        )
+    return tuple(out)
+
+
+def _full_size(found: Survey) -> NDArray[np.float32]:
+    """Reference image on the full frame's pixels (cells of a mosaic are repeated)."""
+    if found.geometry.layout != "mosaic":
+        return found.image
+    return np.repeat(np.repeat(found.image, 2, axis=0), 2, axis=1)
+
+
+def _alignment(found: Survey, places: NDArray[Any], lost: int) -> AlignmentSummary:
+    scale = found.geometry.scale
+    placed = places[places["method"] != METHODS.index("lost")]
+    method = "cross-correlation, refined on guide stars"
+    if found.field.rotate:
+        method += ", shift and rotation"
+    return AlignmentSummary(
+        method=method,
+        counts={name: int((places["method"] == k).sum()) for k, name in enumerate(METHODS)},
+        lost_frames=lost,
+        guides=int(found.guides.sum()),
+        shift_sigma_px=float(np.median(placed["sigma_px"])) * scale,
+        range_x_px=found.range_px[0],
+        range_y_px=found.range_px[1],
+        rotation_deg=float(np.abs(placed["rotation_deg"]).max()),
+    )
+
+
+def _photometry(found: Survey) -> PhotometrySummary:
+    noise, scale = found.noise, found.geometry.scale
+    inv = noise.inv_gain
+    return PhotometrySummary(
+        aperture_px=found.radius * scale,
+        sky_px=(found.sky[0] * scale, found.sky[1] * scale),
+        gain=float(1.0 / inv) if inv > 0 else float("nan"),
+        gain_sigma=float(noise.inv_gain_sigma / inv**2) if inv > 0 else float("nan"),
+        gain_source=noise.gain_source,
+        read_noise=noise.read_noise_e,
+        read_noise_source=noise.read_noise_source,
+        fwhm_px=found.fwhm * scale,
+        saturation_adu=found.saturation if np.isfinite(found.saturation) else None,
+        radii_px=tuple(float(r) * scale for r in found.radii),
+        growth=tuple(float(g) for g in found.growth),
+        predicted_sigma=tuple(float(p) for p in found.predicted),
+    )
+
+
+def _notes(
+    curve: LightCurve,
+    quality: Quality,
+    view: View,
+    seen: Scan,
+    times: TimeSolution,
+    found: Survey,
+    lost: int,
+) -> Iterator[Note]:
+    """Caveats that only the finished light curve shows."""
+    n = view.frames
+
+    def count(flag: Flag) -> int:
+        return int((curve.flags & flag.value != 0).sum())
+
+    if n < 30:
+        yield Note(Caveat.FEW_FRAMES, f"{n} frames only: noise and stability cannot be judged from them.")
+    if lost:
+        yield Note(Caveat.FRAMES_LOST, f"{lost} of {n} frames could not be placed; they are flagged.")
+    if count(Flag.SATURATED):
+        yield Note(
+            Caveat.FRAMES_SATURATED, f"The target is saturated on {count(Flag.SATURATED)} of {n} frames."
+        )
+    if count(Flag.OFF_FRAME):
+        yield Note(Caveat.OFF_FRAME, f"The target leaves the frame on {count(Flag.OFF_FRAME)} of {n} frames.")
+    repeats = int(seen.repeated.sum())
+    if repeats:
+        yield Note(Caveat.FRAMES_REPEATED, f"{repeats} frames repeat the pixels of the frame before them.")
+    if seen.not_finite.any():
+        yield Note(
+            Caveat.NOT_FINITE,
+            f"{int((seen.not_finite > 0).sum())} frames hold pixels that are not numbers; apertures with one "
+            "are flagged.",
+        )
+    if not times.known.any() and not any(note.caveat is Caveat.TIMES_ABSENT for note in times.notes):
+        yield Note(
+            Caveat.TIMES_ABSENT,
+            "The recording holds no times; give them with --times or --start-utc and --cadence.",
+        )
+    if np.isfinite(seen.lowest).any() and np.dtype(view.stack.info.dtype).kind == "u":
+        sky = found.noise.level
+        if sky < 2.0 * np.sqrt(found.noise.variance) and float(np.nanmedian(seen.lowest)) == 0.0:
+            yield Note(
+                Caveat.BLACK_CLIPPED,
+                f"The sky ({sky:.1f} ADU) lies within two sigma of zero: the camera clips the dark half of "
+                "its noise, which biases faint fluxes. Raise the offset when recording.",
+            )
+    if quality.sigma_scale != 1.0:
+        yield Note(
+            Caveat.SIGMA_RESCALED,
+            f"Sigmas were multiplied by {quality.sigma_scale:.2f}, so that they match the out-of-event "
+            "scatter: there is noise the model does not know (scintillation, flat field, compression), or "
+            "the gain is wrong.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a result's last bits depend on."""
+
+    device: str
+    libraries: dict[str, str]
+
+
+def this_machine() -> Machine:
+    """CPU model and the libraries that compute."""
+    names = ("numpy", "scipy", "numba", "astropy", "astroalign")
+    cpu = f"cpu {platform.machine()} {binding.get_host_cpu_name()}"
+    return Machine(cpu, {name: importlib.metadata.version(name) for name in names})
+
+
+def result_key(plan: ReductionPlan, pixels: str, times: str, calibration: dict[str, str]) -> str:
+    """SHA-256 of plan, pixels, times, calibration and the version of each stage's algorithm."""
+    parts = [plan.digest, pixels, times, sorted(calibration.items()), sorted(STAGES.items())]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _provenance(
+    plan: ReductionPlan,
+    seen: Scan,
+    times: TimeSolution,
+    calibration: Calibration,
+    seconds: dict[str, float],
+) -> Provenance:
+    machine = this_machine()
+    return Provenance(
+        plan=plan,
+        plan_digest=plan.digest,
+        pixel_digest=seen.digest,
+        time_digest=times.digest,
+        calibration=dict(calibration.digests),
+        key=result_key(plan, seen.digest, times.digest, calibration.digests),
+        version=VERSION,
+        stages=STAGES,
+        device=machine.device,
+        libraries=machine.libraries,
+        seconds=seconds,
+    )
+
+
+def with_seconds(result: ReductionResult, extra: dict[str, float]) -> ReductionResult:
+    """The same result with further timings in its provenance."""
+    seconds = {**result.provenance.seconds, **extra}
+    return replace(result, provenance=replace(result.provenance, seconds=seconds))

@@ -1,0 +1,111 @@
+"""The whole recording, read once from front to back: digests, levels, repeats."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.stack import Digest, Stack, frame_digest, pixel_digest
+
+Progress = Callable[[str, int, int], None]
+"""Called as ``progress(stage, done, total)``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """What one reading of all pixels tells.
+
+    Attributes
+    ----------
+    digest : Digest
+        Of the pixels.
+    repeated : array, (t,), bool
+        Frames whose pixels equal the frame before.
+    highest, lowest : array, (t,), float64
+        Largest and smallest finite sample of each frame, ADU (NaN without any).
+    not_finite : array, (t,), int64
+        Samples that are not numbers.
+    """
+
+    digest: Digest
+    repeated: NDArray[np.bool_]
+    highest: NDArray[np.float64]
+    lowest: NDArray[np.float64]
+    not_finite: NDArray[np.int64]
+
+
+def scan(stack: Stack, block: int, progress: Progress | None = None) -> Scan:
+    """Read a stack once, `block` frames at a time.
+
+    Frame digests are taken from the stack where it keeps them beside its pixels.
+    """
+    frames = stack.info.frames
+    known = stack.known_digests
+    leaves = np.empty((frames, 32), np.uint8) if known is None else known
+    highest, lowest = np.empty(frames), np.empty(frames)
+    not_finite = np.zeros(frames, np.int64)
+    floating = np.dtype(stack.info.dtype).kind == "f"
+    for start in range(0, frames, block):
+        stop = min(start + block, frames)
+        pixels = stack.read(start, stop)
+        for i in range(stop - start):
+            frame = pixels[i]
+            if known is None:
+                leaves[start + i] = np.frombuffer(frame_digest(frame), np.uint8)
+            if floating:
+                lowest[start + i], highest[start + i], not_finite[start + i] = _levels(frame)
+            else:
+                lowest[start + i], highest[start + i] = frame.min(), frame.max()
+        if progress is not None:
+            progress("scan", stop, frames)
+    repeated = np.zeros(frames, np.bool_)
+    repeated[1:] = (leaves[1:] == leaves[:-1]).all(axis=1)
+    digest = pixel_digest(stack.info.shape, stack.info.dtype, leaves)
+    return Scan(digest, repeated, highest, lowest, not_finite)
+
+
+def _levels(frame: NDArray[Any]) -> tuple[float, float, int]:
+    finite = frame[np.isfinite(frame)]
+    if finite.size == 0:
+        return float("nan"), float("nan"), int(frame.size)
+    return float(finite.min()), float(finite.max()), int(frame.size - finite.size)
+
+
+def saturation_level(
+    samples: NDArray[Any], highest: float, bit_depth: int, dtype: np.dtype[Any]
+) -> tuple[float, str]:
+    """Level at which a pixel is saturated, from where the histogram piles up.
+
+    Parameters
+    ----------
+    samples : array
+        Recorded samples of some frames, ADU.
+    highest : float
+        Largest sample of the whole recording.
+    bit_depth : int
+        Stated depth, 0 when unknown.
+    dtype : dtype
+        Of the recording.
+
+    Returns
+    -------
+    level : float
+        ADU; inf when nothing tells.
+    source : str
+        ``histogram``, ``bit depth`` or ``unknown``.
+    """
+    full = float("inf")
+    if dtype.kind == "u":
+        full = float(2**bit_depth - 1 if 0 < bit_depth <= 8 * dtype.itemsize else np.iinfo(dtype).max)
+    if highest >= full:
+        return full, "bit depth"
+    top = int((samples == highest).sum())
+    if top >= 4:
+        width = max(8.0, 0.05 * highest)
+        below = int(((samples < highest) & (samples >= highest - width)).sum())
+        levels = width if dtype.kind == "u" else max(1.0, float(below))
+        if top > 5.0 * max(below / levels, 0.5):
+            return highest, "histogram"
+    return full, "bit depth" if np.isfinite(full) else "unknown"

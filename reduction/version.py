@@ -1,0 +1,6 @@
+"""Version of Umbra and of each stage's algorithm."""
+
+VERSION = "0.1.0"
+
+STAGES = {"survey": 1, "track": 1, "measure": 1, "lightcurve": 1}
+"""Raised when a stage's output changes; part of every result's key."""

@@ -1,0 +1,111 @@
+"""Which frames, calibrated how, make the images that are measured: the `Sampling` of a stack."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_kernels.calibrate import calibrate, largest_sample, luminance
+from reduction.errors import RequestError
+from reduction.stack import SourceInfo, Stack
+
+Layout = Literal["mono", "rgb", "mosaic"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """Masters in the geometry of the recording; ``(y, x)`` or ``(c, y, x)``, float32.
+
+    Attributes
+    ----------
+    offset : array or None
+        Bias or dark in ADU, already scaled to the recording's exposure.
+    flat : array or None
+        Normalised to mean 1.
+    digests : dict of str to str
+        Digest of each master, by kind.
+    """
+
+    offset: NDArray[np.float32] | None = None
+    flat: NDArray[np.float32] | None = None
+    digests: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def active(self) -> bool:
+        """Whether there is anything to apply."""
+        return self.offset is not None or self.flat is not None
+
+
+NOTHING = Calibration()
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How an image pixel lies on the full frame: full = scale * image + shift, both axes."""
+
+    layout: Layout
+    height: int
+    width: int
+    scale: float
+    shift: float
+
+    def to_image(self, value: float) -> float:
+        """Image coordinate of a full-frame coordinate."""
+        return (value - self.shift) / self.scale
+
+    def to_full(self, value: Any) -> Any:
+        """Full-frame coordinate (scalar or array) of an image coordinate."""
+        return value * self.scale + self.shift
+
+
+def geometry_of(info: SourceInfo) -> Geometry:
+    """Return the geometry in which a recording is measured."""
+    if info.colour == "mono":
+        return Geometry("mono", info.height, info.width, 1.0, 0.0)
+    if info.colour == "rgb":
+        return Geometry("rgb", info.height, info.width, 1.0, 0.0)
+    return Geometry("mosaic", info.height // 2, info.width // 2, 2.0, 0.5)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Images:
+    """Measurable images ``(n, height, width)`` and the largest raw sample behind each pixel."""
+
+    values: NDArray[Any]
+    raw_peak: NDArray[Any]
+
+
+class View:
+    """A stack as the plan measures it."""
+
+    def __init__(self, stack: Stack, calibration: Calibration = NOTHING) -> None:
+        self.stack = stack
+        self.calibration = calibration
+        self.geometry = geometry_of(stack.info)
+        for kind, master in (("bias/dark", calibration.offset), ("flat", calibration.flat)):
+            if master is not None and master.shape != stack.info.frame_shape:
+                raise RequestError(
+                    f"{kind} frame is {master.shape}, the recording's frames are {stack.info.frame_shape}; "
+                    "use calibration frames of the same camera mode"
+                )
+
+    @property
+    def frames(self) -> int:
+        """Number of samples."""
+        return self.stack.info.frames
+
+    @property
+    def direct(self) -> bool:
+        """Whether images are the recorded pixels themselves."""
+        return self.geometry.layout == "mono" and not self.calibration.active
+
+    def images(self, start: int, stop: int) -> Images:
+        """Images of frames `start` to `stop` (excluded)."""
+        return self.develop(self.stack.read(start, stop))
+
+    def develop(self, raw: NDArray[Any]) -> Images:
+        """Images of raw frames."""
+        layout = self.geometry.layout
+        values = luminance(calibrate(raw, self.calibration.offset, self.calibration.flat), layout)
+        return Images(values, largest_sample(raw, layout))
