@@ -374,3 +374,8 @@ def with_seconds(result: ReductionResult, extra: dict[str, float]) -> ReductionR
     """The same result with further timings in its provenance."""
     seconds = {**result.provenance.seconds, **extra}
     return replace(result, provenance=replace(result.provenance, seconds=seconds))
+
+
+def with_notes(result: ReductionResult, extra: Sequence[Note]) -> ReductionResult:
+    """The same result with further caveats."""
+    return replace(result, notes=tuple(dict.fromkeys((*result.notes, *extra))))

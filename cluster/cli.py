@@ -1,0 +1,149 @@
+"""The verb `umbra reduce`."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cluster.recording import ReductionRequest, Times, positions, reduce_to_folder
+from reduction.command import run_verb
+from reduction.errors import RequestError
+from reduction.outputs.verdict import judge
+from reduction.plan import load_plan, make_plan
+from reduction.result import ReductionResult
+from reduction.scan import Progress as Report
+from reduction.timing import Instant
+
+
+def reduce(arguments: list[str]) -> int:
+    """Run `umbra reduce`; returns the exit code."""
+    return run_verb("reduce", _reduce, arguments)
+
+
+def _reduce(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="Recording: file, folder, glob, stack.")
+    ],
+    target: Annotated[str | None, typer.Option(metavar="X,Y", help="The occulted star.")] = None,
+    reference: Annotated[list[str] | None, typer.Option(metavar="X,Y", help="Comparison star.")] = None,
+    guide: Annotated[list[str] | None, typer.Option(metavar="X,Y", help="Tracking star.")] = None,
+    frame: Annotated[int | None, typer.Option(help="Frame on which positions hold (0).")] = None,
+    aperture: Annotated[float | None, typer.Option(metavar="R", help="Aperture radius, px.")] = None,
+    sky: Annotated[str | None, typer.Option(metavar="RIN,ROUT", help="Sky annulus, px.")] = None,
+    bias: Annotated[str | None, typer.Option(metavar="P", help="Bias: file, folder or stack.")] = None,
+    dark: Annotated[str | None, typer.Option(metavar="P", help="Dark: file, folder or stack.")] = None,
+    flat: Annotated[str | None, typer.Option(metavar="P", help="Flat: file, folder or stack.")] = None,
+    gain: Annotated[float | None, typer.Option(metavar="G", help="Electrons per ADU.")] = None,
+    read_noise: Annotated[float | None, typer.Option(metavar="E", help="Electrons.")] = None,
+    time_is: Annotated[str | None, typer.Option(metavar="start|mid|end", help="What stamps name.")] = None,
+    times: Annotated[str | None, typer.Option(metavar="FILE", help="CSV: frame,utc,exposure_s.")] = None,
+    start_utc: Annotated[str | None, typer.Option(metavar="T", help="UTC of frame 0.")] = None,
+    cadence: Annotated[float | None, typer.Option(metavar="S", help="Seconds between frames.")] = None,
+    plan: Annotated[str | None, typer.Option(metavar="FILE", help="Plan, TOML; options win.")] = None,
+    out: Annotated[str | None, typer.Option(metavar="DIR", help="Results (INPUT's name + -umbra).")] = None,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda:N", help="Where kernels run.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace earlier results in DIR.")] = False,
+) -> None:
+    """Reduce a recording to a light curve, plots and a report."""
+    if device not in {"auto", "cpu"} and not device.removeprefix("cuda:").isdigit():
+        raise RequestError(f"--device {device}: give auto, cpu or cuda:N")
+    meaning: Instant | None = None
+    if time_is is not None:
+        if time_is not in {"start", "mid", "end"}:
+            raise RequestError(f"--time-is {time_is}: give start, mid or end")
+        meaning = "start" if time_is == "start" else "mid" if time_is == "mid" else "end"
+    fields: dict[str, Any] = {} if plan is None else load_plan(Path(plan)).model_dump(exclude_unset=True)
+    fields |= _fields(target, reference, guide, frame, aperture, sky, gain, read_noise)
+    request = ReductionRequest(
+        inputs=tuple(inputs),
+        plan=make_plan(fields, "options"),
+        times=Times(meaning=meaning, table=times, start_utc=start_utc, cadence_s=cadence),
+        bias=bias,
+        dark=dark,
+        flat=flat,
+        device=device,
+    )
+    folder = Path(out) if out is not None else _default_out(inputs[0])
+    with progress_bar() as progress:
+        result = reduce_to_folder(request, folder, overwrite, progress)
+    if as_json:
+        sys.stdout.write((folder / "summary.json").read_text(encoding="utf-8"))
+    else:
+        sys.stdout.write(_report(result, folder))
+
+
+def _fields(
+    target: str | None,
+    reference: list[str] | None,
+    guide: list[str] | None,
+    frame: int | None,
+    aperture: float | None,
+    sky: str | None,
+    gain: float | None,
+    read_noise: float | None,
+) -> dict[str, Any]:
+    """Fields of the plan that options set."""
+    fields: dict[str, Any] = {}
+    if target is not None:
+        fields["target"] = positions([target], "--target")[0]
+    if reference:
+        fields["references"] = positions(reference, "--reference")
+    if guide:
+        fields["guides"] = positions(guide, "--guide")
+    if sky is not None:
+        pair = positions([sky], "--sky")[0]
+        fields["sky_px"] = {"inner": pair["x"], "outer": pair["y"]}
+    plain = {
+        "frame": frame,
+        "aperture_px": aperture,
+        "gain_e_per_adu": gain,
+        "read_noise_e": read_noise,
+    }
+    return fields | {name: value for name, value in plain.items() if value is not None}
+
+
+def _default_out(first: str) -> Path:
+    """Results beside the working folder, named after the input."""
+    stem = Path(first.rstrip("/*?[]")).name.split(".")[0]
+    return Path(f"{stem or 'recording'}-umbra")
+
+
+@contextmanager
+def progress_bar() -> Iterator[Report | None]:
+    """A progress bar on a terminal; None elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], completed=done, total=total)
+
+        yield report
+
+
+def _report(result: ReductionResult, folder: Path) -> str:
+    """A few lines for people: verdict, figures, caveats, paths."""
+    verdict = judge(result)
+    q, p = result.quality, result.photometry
+    lines = [
+        f"{result.source.name}: {result.source.frames} frames, {result.source.width} x {result.source.height}"
+    ]
+    lines += [f"  {item.state:<8}{item.topic}: {item.sentence}" for item in verdict.items]
+    lines.append(
+        f"  scatter {q.scatter:.4f} (predicted {q.predicted_scatter:.4f}), chi2 {q.chi2_reduced:.2f}, "
+        f"aperture {p.aperture_px:.2f} px, sky {p.sky_px[0]:g}-{p.sky_px[1]:g} px"
+    )
+    lines += [f"  note: {note.message}" for note in result.notes]
+    lines.append(f"  {folder / 'report.html'}")
+    return "\n".join(lines) + "\n"
