@@ -37,7 +37,7 @@ from ingest.stack import (
 )
 from ingest.timeoptions import TimeOptions
 from reduction.errors import DataError, RequestError, ResourceError
-from reduction.stack import FrameSource, SourceInfo, Stack, frame_digest, pixel_digest
+from reduction.stack import FrameBlock, FrameSource, SourceInfo, Stack, frame_digest, pixel_digest
 from reduction.timing import TimeSolution
 
 Progress = Callable[[int, int], None]
@@ -85,10 +85,14 @@ def plan_partitions(path: Path) -> tuple[Partition, ...]:
             number=i,
             start=i * size,
             stop=min((i + 1) * size, frames),
-            complete=digest_file(path, i).is_file() and shard_file(path, pixels.ndim, i).is_file(),
+            complete=_holds(digest_file(path, i)) and _holds(shard_file(path, pixels.ndim, i)),
         )
         for i in range(partition_count(pixels))
     )
+
+
+def _holds(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
 
 
 def write_partition(path: Path, i: int, frames: NDArray[Any]) -> None:
@@ -190,13 +194,13 @@ def convert(
         partitions = plan_partitions(path)
         done = sum(p.stop - p.start for p in partitions if p.complete)
         try:
-            for complete, run in groupby(partitions, key=lambda p: p.complete):
-                if not complete:
-                    for partition, frames in _read_run(source, list(run)):
-                        write_partition(path, partition.number, frames)
-                        done += partition.stop - partition.start
-                        if progress is not None:
-                            progress(done, source.info.frames)
+            for run in _missing_runs(partitions):
+                blocks = iter(source.blocks(run[0].stop - run[0].start, run[0].start))
+                for partition in run:
+                    write_partition(path, partition.number, _frames_of(partition, next(blocks, None), source))
+                    done += partition.stop - partition.start
+                    if progress is not None:
+                        progress(done, source.info.frames)
         except DataError:
             shutil.rmtree(path, ignore_errors=True)  # no later run can finish it
             raise
@@ -271,17 +275,20 @@ def _is_of(path: Path, source: FrameSource) -> bool:
     return True
 
 
-def _read_run(source: FrameSource, run: Sequence[Partition]) -> Iterator[tuple[Partition, NDArray[Any]]]:
-    """Frames of neighbouring partitions, read once from front to back."""
-    blocks = iter(source.blocks(run[0].stop - run[0].start, run[0].start))
-    for partition in run:
-        block = next(blocks, None)
-        if block is None or block.start != partition.start:
-            raise DataError(
-                f"{source.info.name}: frame {partition.start} is missing: "
-                f"the recording ends before its {source.info.frames} frames; copy it again"
-            )
-        yield partition, block.frames[: partition.stop - partition.start]
+def _missing_runs(partitions: Sequence[Partition]) -> Iterator[list[Partition]]:
+    """Neighbouring partitions that are not complete, so that each run is read from front to back."""
+    for complete, run in groupby(partitions, key=lambda p: p.complete):
+        if not complete:
+            yield list(run)
+
+
+def _frames_of(partition: Partition, block: FrameBlock | None, source: FrameSource) -> NDArray[Any]:
+    if block is None or block.start != partition.start:
+        raise DataError(
+            f"{source.info.name}: frame {partition.start} is missing: "
+            f"the recording ends before its {source.info.frames} frames; copy it again"
+        )
+    return block.frames[: partition.stop - partition.start]
 
 
 @contextmanager

@@ -71,7 +71,7 @@ def plan_layout(info: SourceInfo, shard_frames: int | None = None) -> Layout:
         return Layout((chunk, *info.frame_shape), (shard, *info.frame_shape))
     *channels, height, width = info.frame_shape
     row_bytes = width * np.dtype(info.dtype).itemsize
-    strips = -(-height * row_bytes // CHUNK_BYTES)
+    strips = -(-height // max(1, CHUNK_BYTES // row_bytes))
     rows = -(-height // strips)
     ones = tuple(1 for _ in channels)
     return Layout((1, *ones, rows, width), (shard, *channels, rows * strips, width))
@@ -189,7 +189,7 @@ class ZarrStack:
 
     @property
     def info(self) -> SourceInfo:
-        """The recording; `format` is ``zarr``, what it was made from is ``metadata["source_format"]``."""
+        """The recording; `format` is ``zarr``, `metadata` has ``source_format`` and ``source_name``."""
         return self._info
 
     @property
@@ -227,14 +227,16 @@ class ZarrStack:
         if start == stop:
             return np.empty((0, *self._info.frame_shape), self._info.dtype)
         first, last = start // self.shard_size, (stop - 1) // self.shard_size
-        # zarr takes a missing shard for one of zeros.
         _require_shards(self._path, self._pixels, first, last + 1)
         try:
             return np.asarray(self._pixels[start:stop])
         except UNREADABLE as error:
+            files = ", ".join(
+                str(shard_file(self._path, self._pixels.ndim, i).relative_to(self._path))
+                for i in sorted({first, last})
+            )
             raise DataError(
-                f"{self._path}: frames {start} to {stop - 1} (shard {first} to {last}): damaged ({error}); "
-                "ingest the recording again"
+                f"{self._path}: frames {start} to {stop - 1}: damaged ({error}; {files}); ingest again"
             ) from error
 
     def blocks(self, size: int, start: int = 0) -> Iterator[FrameBlock]:
@@ -330,8 +332,8 @@ def _stack_info(path: Path, group: zarr.Group, pixels: "zarr.Array[Any]") -> Sou
             f"{path}: pixels are {pixels.shape} {pixels.dtype}, its attributes say {recorded.shape} "
             f"{recorded.dtype}; ingest again"
         )
-    metadata = {**recorded.metadata, "source_format": recorded.format}
-    return replace(recorded, format="zarr", metadata=metadata)
+    metadata = {**recorded.metadata, "source_format": recorded.format, "source_name": recorded.name}
+    return replace(recorded, format="zarr", name=path.name, metadata=metadata)
 
 
 def _stored_digests(path: Path, group: zarr.Group) -> NDArray[np.uint8]:
@@ -342,7 +344,12 @@ def _stored_digests(path: Path, group: zarr.Group) -> NDArray[np.uint8]:
 
 
 def _require_shards(path: Path, pixels: "zarr.Array[Any]", first: int, stop: int) -> None:
+    """Raise DataError unless shards `first` to `stop` (excluded) are there: zarr reads a hole as zeros."""
     for i in range(first, stop):
         file = shard_file(path, pixels.ndim, i)
-        if not os.path.exists(file):  # noqa: PTH110  # once per read and shard: half the cost
-            raise DataError(f"{path}: shard {i} is missing ({file.relative_to(path)}); ingest again")
+        try:
+            size = os.stat(file).st_size  # noqa: PTH116  # at every read; Path.stat costs twice as much
+        except OSError:
+            size = 0
+        if size == 0:
+            raise DataError(f"{path}: shard {i} is missing or empty ({file.relative_to(path)}); ingest again")
