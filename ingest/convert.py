@@ -318,9 +318,14 @@ def _only_writer(path: Path) -> Iterator[None]:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove what writers that were killed left beside their targets."""
-    for leftover in list(path.rglob("*.partial")):
+    """Remove what conversions that were killed left in the stack and beside it."""
+    beside = [
+        sibling
+        for sibling in path.parent.iterdir()
+        if sibling.name.startswith(f".{path.name}.") and sibling.suffix in {".partial", ".old"}
+    ]
+    for leftover in [*beside, *path.rglob("*.partial")]:
         if leftover.is_dir():
             shutil.rmtree(leftover)
         else:
-            leftover.unlink()
+            leftover.unlink(missing_ok=True)
