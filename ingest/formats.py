@@ -128,22 +128,17 @@ def open_in_place(
 
 
 def identify(inputs: str | Path | Sequence[str | Path]) -> tuple[Format, list[Path]]:
-    """Which format the inputs have, by content, and their paths with globs expanded."""
+    """Which format the inputs have, by content, and their paths with globs expanded.
+
+    The first input decides; of a format with several files the reader checks that the others are like it.
+    """
     paths = expand(inputs)
     row = recognise(paths[0])
-    if len(paths) > 1:
-        if not row.many:
-            raise RequestError(
-                f"{len(paths)} inputs, the first ({paths[0].name}) is {row.description}: "
-                "give one recording at a time"
-            )
-        for path in paths[1:]:
-            other = recognise(path)
-            if other is not row:
-                raise DataError(
-                    f"{path.name}: is {other.description}, {paths[0].name} is {row.description}; "
-                    "give files of one kind"
-                )
+    if len(paths) > 1 and not row.many:
+        raise RequestError(
+            f"{len(paths)} inputs, the first ({paths[0].name}) is {row.description}: "
+            "give one recording at a time"
+        )
     return row, paths
 
 

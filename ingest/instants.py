@@ -151,7 +151,7 @@ def utc_from_scale(ns: int, scale: str) -> int | None:
     if ns == UNKNOWN_NS:
         return ns
     name = scale.strip().upper()
-    if name in {"UTC", "UT", "GMT", "UT1", "Z", ""}:
+    if name in {"UTC", "UT", "GMT", "Z", ""}:
         return ns
     if name in {"TT", "TDT", "ET"}:
         tai = ns - TT_MINUS_TAI_NS

@@ -146,7 +146,9 @@ def meaning_assumed(solution: TimeSolution) -> bool:
 
 def reviewed(solution: TimeSolution) -> TimeSolution:
     """The same times with the caveats of `review_times`, each once."""
-    return replace(solution, notes=tuple(dict.fromkeys((*solution.notes, *review_times(solution)))))
+    absent = any(note.caveat is Caveat.TIMES_ABSENT for note in solution.notes)
+    found = [note for note in review_times(solution) if not (absent and note.caveat is Caveat.TIMES_ABSENT)]
+    return replace(solution, notes=tuple(dict.fromkeys((*solution.notes, *found))))
 
 
 def review_times(solution: TimeSolution) -> list[Note]:

@@ -12,6 +12,7 @@ class Caveat(StrEnum):
     FRAME_COUNT_WRONG = "frame-count-wrong"
     BYTE_ORDER_SETTLED = "byte-order-settled-by-content"
     IMAGE_TYPE_UNKNOWN = "image-type-unknown"
+    FRAMES_EXCLUDED = "calibration-frames-left-out"
     NOT_FINITE = "pixels-not-finite"
     LOSSY_VIDEO = "lossy-video"
     COLOUR_UNCALIBRATED = "colour-uncalibrated"

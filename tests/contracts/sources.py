@@ -46,7 +46,7 @@ class Recording:
     def damageable(self) -> Path:
         """A file whose damage the reader must notice."""
         first = self.inputs[0]
-        return first if first.is_file() else min(path for path in first.rglob("*") if path.is_file())
+        return first if first.is_file() else min(path for path in first.rglob("[!.]*") if path.is_file())
 
 
 def collect(source: FrameSource, size: int, start: int = 0) -> NDArray[Any]:
@@ -149,7 +149,8 @@ class SourceContract:
             message = str(error)
             assert path.name in message
             return
-        assert source.info.notes or source.times.notes
+        complete = len(found) == len(recording.frames)  # only padding was lost
+        assert complete or source.info.notes or source.times.notes
         np.testing.assert_array_equal(found, recording.frames[: len(found)])
         assert source.times.mid_ns.shape == (len(found),)
         source.close()
