@@ -141,7 +141,7 @@ def _metadata(container: Any, stream: Any, frame: Any) -> dict[str, str]:
         "interlaced": "yes" if frame.interlaced_frame else "no",
         "rotation": str(frame.rotation),
     }
-    if pixel_format.startswith(("yuv", "uyv", "yvy", "nv", "p0", "p2")) and found["color_range"] != "full":
+    if pixel_format.startswith(("yu", "uy", "yv", "nv", "p0", "p2")) and found["color_range"] != "full":
         found["luma"] = "limited range (black 16, white 235 of 255) unless the recorder did otherwise"
     extra = {f"container.{key}": str(value) for key, value in container.metadata.items()}
     return {key: value for key, value in (found | extra).items() if value}

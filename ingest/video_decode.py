@@ -77,10 +77,20 @@ def video_stream(container: Any, path: Path) -> Any:
         raise DataError(f"{path.name}: holds no video stream ({container.format.name})")
     stream = streams[0]
     if stream.codec_context is None:
-        raise DataError(f"{path.name}: its codec is unknown; convert it to FFV1, SER or FITS first")
+        raise DataError(
+            f"{path.name}: its codec is unknown (fourcc {_fourcc(path)!r}); convert it to SER or FITS first"
+        )
     stream.codec_context.thread_count = 1
     stream.codec_context.options = {"err_detect": "crccheck"}
     return stream
+
+
+def _fourcc(path: Path) -> bytes:
+    """Compression of an AVI's BITMAPINFOHEADER; empty for other containers."""
+    with path.open("rb") as file:
+        head = file.read(65_536)
+    start = head.find(b"strf")
+    return head[start + 24 : start + 28] if start > 0 else b""
 
 
 def _packets(container: Any, stream: Any, path: Path) -> Iterator[Any]:
