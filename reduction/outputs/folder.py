@@ -76,7 +76,9 @@ def _check_ours(out: Path) -> None:
     if not isinstance(schema, str) or not schema.startswith("umbra-summary-"):
         message = f"{out}: no output of Umbra (summary.json is not Umbra's, {SCHEMA!r}); {refusal}"
         raise RequestError(message)
-    foreign = sorted({p.name for p in out.iterdir()} - {str(name) for name in summary.get("files", ())})
+    listed = summary.get("files")
+    ours = {str(name) for name in listed} if isinstance(listed, list) else set()
+    foreign = sorted({p.name for p in out.iterdir()} - ours)
     if foreign:
         names = ", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else "")
         raise RequestError(f"{out}: holds {names}, not written by Umbra; {refusal}")

@@ -181,10 +181,11 @@ def _read_noise(result: ReductionResult) -> str:
 
 def _alignment_rows(result: ReductionResult) -> list[Row]:
     alignment = result.alignment
+    steps = {name: count for name, count in alignment.counts.items() if name != "lost"}
     return [
         ("method", alignment.method),
         ("guide stars", str(alignment.guides)),
-        *((f"frames: {step}", f"{count:,}") for step, count in alignment.counts.items()),
+        *((f"frames: {step}", f"{count:,}") for step, count in steps.items()),
         ("frames lost", f"{alignment.lost_frames:,}"),
         ("predicted error of the target's position", f"{figure(alignment.shift_sigma_px, 2)} px"),
         (

@@ -189,6 +189,7 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
         ({"summary.json": "{"}, "summary.json is not Umbra's"),
         ({"summary.json": "[]"}, "summary.json is not Umbra's"),
         ({"summary.json": '{"schema": 3}'}, "summary.json is not Umbra's"),
+        ({"summary.json": '{"schema": "umbra-summary-1", "files": 5}'}, "holds summary.json, not written by"),
         (
             {"summary.json": '{"schema": "umbra-summary-1", "files": ["summary.json"]}', "notes.txt": "mine"},
             "holds notes.txt, not written by Umbra",
