@@ -175,8 +175,19 @@ def fit_stars(
         Level, ADU, at which a pixel is saturated (inf: none).
     """
     n = x.shape[0]
+    half = max(2, int(np.ceil(2.5 * sigma)))
+    reach = search + half + _numba.LARGEST_MOVE
+    known = np.isfinite(x) & np.isfinite(y)
+    left = np.floor(np.where(known, x, 0.0) + 0.5).astype(np.int64) - reach
+    top = np.floor(np.where(known, y, 0.0) + 0.5).astype(np.int64) - reach
+    boxes = np.empty((n, 2 * reach + 1, 2 * reach + 1))
+    _numba.cut_boxes(frame, left, top, boxes)
     out, status = np.empty((n, 7)), np.empty(n, np.int64)
-    _numba.fit_stars(frame, x, y, search, sigma, variance, inv_gain, saturation, out, status)
+    _numba.fit_boxes(
+        boxes, x - left, y - top, search, sigma, half, variance, inv_gain, saturation, out, status
+    )
+    out[:, 0] += left
+    out[:, 1] += top
     error = np.sqrt(0.5 * (out[:, 4] ** 2 + out[:, 5] ** 2))
     return StarFits(out[:, 0], out[:, 1], out[:, 2], error, out[:, 6], status)
 

@@ -155,12 +155,12 @@ def find_stars(
         return Detections(empty, empty, empty, empty, np.empty(0, bool), 0.0, sigma or 1.3)
     flat = np.nan_to_num(image - smooth, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
     first = sigma or 1.3
-    x, y = _maxima(flat, first, threshold, 8 * limit, margin, noise)
+    x, y, excess = _maxima(flat, first, threshold, 8 * limit, margin, noise)
     if sigma is None:
         sigma = _width(flat, x, y, noise, saturation)
         if abs(sigma - first) > 0.3:
-            x, y = _maxima(flat, sigma, threshold, 8 * limit, margin, noise)
-    fits = fit_stars(image, x, y, 0, sigma, noise**2, 0.0, saturation)
+            x, y, excess = _maxima(flat, sigma, threshold, 8 * limit, margin, noise)
+    fits = fit_stars(image, x, y, 0, sigma, (excess * noise) ** 2, 0.0, saturation)
     good = ((fits.status == SEEN) | (fits.status == SATURATED)) & (fits.snr >= threshold)
     order = np.argsort(-np.where(good, fits.flux, -np.inf), kind="stable")[: int(good.sum())]
     order = _separate(fits.x, fits.y, order, max(2.0, 1.5 * sigma))[:limit]
@@ -177,11 +177,16 @@ def find_stars(
 
 def _maxima(
     flat: NDArray[np.float32], sigma: float, threshold: float, limit: int, margin: int, noise: float
-) -> tuple[Floats, Floats]:
-    """Local maxima of the smoothed image above the threshold, brightest first."""
+) -> tuple[Floats, Floats, float]:
+    """Local maxima of the smoothed image above the threshold, brightest first.
+
+    Third comes how much noisier the smoothed image is than white noise would make it (at least 1):
+    neighbouring pixels of a resampled or patterned image are not independent.
+    """
     score = ndimage.gaussian_filter(flat, sigma, mode="nearest", truncate=3.0)
-    # noise of a Gaussian-smoothed white field: noise / (2 sqrt(pi) sigma)
-    level = 0.8 * threshold * noise / (2.0 * np.sqrt(np.pi) * sigma)
+    white = noise / (2.0 * np.sqrt(np.pi) * sigma)  # noise of a smoothed white field
+    excess = max(1.0, clipped_sigma(score[::3, ::3]) / white)
+    level = 0.8 * threshold * excess * white
     size = 2 * max(1, round(sigma)) + 1
     peak = (score == ndimage.maximum_filter(score, size, mode="nearest")) & (score > level)
     edge = max(margin, 1)
@@ -193,7 +198,7 @@ def _maxima(
     # a lone hot pixel has no neighbours
     around = 0.25 * (flat[ys - 1, xs] + flat[ys + 1, xs] + flat[ys, xs - 1] + flat[ys, xs + 1])
     star = (around > 0.15 * flat[ys, xs]) | (flat[ys, xs] < 8.0 * noise)
-    return xs[star].astype(np.float64), ys[star].astype(np.float64)
+    return xs[star].astype(np.float64), ys[star].astype(np.float64), excess
 
 
 def _separate(x: Floats, y: Floats, order: NDArray[np.intp], apart: float) -> NDArray[np.intp]:

@@ -99,18 +99,42 @@ def gain_from_pairs(
         d = b - t * a
         share = np.where(np.isfinite(oa), (a / oa) ** 2, 0.0)
         light_o = np.where(np.isfinite(oa), ob + t**2 * oa, 0.0)
-        slope = float(np.median(b + t**2 * a + share * light_o))
-        fixed = float(np.median(constant[s] * (1 + t**2) + share * noise_o * (1 + t**2)))
-        if slope <= 0:
-            continue
-        seen = clipped_sigma(d, 4.0) ** 2
-        error = seen * np.sqrt(2.0 / d.size) / slope
+        light = np.maximum(b + t**2 * a + share * light_o, 0.0)
+        fixed = (constant[s] + share * noise_o) * (1 + t**2)
+        value, error = _photon_share(d, light, fixed)
         if error > 0:
-            total += (seen - fixed) / slope / error**2
+            total += value / error**2
             weight += 1.0 / error**2
     if weight == 0.0:
         return float("nan"), float("nan")
     return total / weight, weight**-0.5
+
+
+def _photon_share(d: Floats, light: Floats, fixed: Floats) -> tuple[float, float]:
+    """1 / gain such that ``d`` has variance ``fixed + light / gain``, and its error (0: none).
+
+    Light may differ much from pair to pair (clouds), so differences are scaled by their own
+    expected sigma before the robust variance is taken.
+    """
+    middle, base = float(np.median(light)), float(np.median(fixed))
+    if not middle > 0:
+        return 0.0, 0.0
+    value = max((clipped_sigma(d, 4.0) ** 2 - base) / middle, 0.0)
+    expected = base
+    for _ in range(8):
+        variance = fixed + value * light
+        excess = clipped_sigma(d / np.sqrt(variance), 4.0) ** 2
+        expected = base + value * middle
+        new = (excess * expected - base) / middle
+        if new <= 0:
+            value = new
+            break
+        if abs(new - value) < 1e-3 * new:
+            value = new
+            break
+        value = new
+    # neighbouring differences share a frame: about two thirds of them are independent
+    return value, expected * float(np.sqrt(2.0 / (0.67 * d.size))) / middle
 
 
 def settle(

@@ -1,7 +1,7 @@
 """Pass 1, first half: sample frames brought onto each other, and the reference image."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -115,12 +115,10 @@ def register(
     back = _inverse(to_grid.transform if to_grid.found else IDENTITY)
     moved = [_replaced(p, p.transform.after(back)) if p.found else NOWHERE for p in placements]
     field = tracker.field
-    u, v = (to_grid.transform if to_grid.found else IDENTITY).apply(field.u, field.v)
+    step = to_grid.transform if to_grid.found else IDENTITY
+    (u, v), (all_u, all_v) = step.apply(field.u, field.v), step.apply(field.all_u, field.all_v)
     image, stacked = _stack(view, index, moved)
-    on_grid = Field(
-        u, v, field.flux, field.sigma, field.variance, 0.0, saturation, field.shape, field.rotate,
-        np.empty(0), np.empty(0),
-    )  # fmt: skip
+    on_grid = replace(field, u=u, v=v, all_u=all_u, all_v=all_v)
     return Registered(index, moved, on_grid, grid_frame, image, stacked)
 
 
@@ -147,11 +145,22 @@ def _field(view: View, stars: Detections, limit: int, saturation: float) -> Fiel
     use = ~stars.saturated
     if use.sum() < min(3, len(stars)):
         use = np.ones(len(stars), bool)
-    shape = (view.geometry.height, view.geometry.width)
     return Field(
-        stars.x[use][:limit], stars.y[use][:limit], stars.flux[use][:limit], stars.sigma, stars.noise**2, 0.0,
-        np.inf if stars.saturated[use].any() else saturation, shape, True, np.empty(0), np.empty(0),
-    )  # fmt: skip
+        u=stars.x[use][:limit],
+        v=stars.y[use][:limit],
+        flux=stars.flux[use][:limit],
+        all_u=stars.x,
+        all_v=stars.y,
+        all_flux=stars.flux,
+        sigma=stars.sigma,
+        variance=stars.noise**2,
+        inv_gain=0.0,
+        saturation=np.inf if stars.saturated[use].any() else saturation,
+        shape=(view.geometry.height, view.geometry.width),
+        rotate=True,
+        prior_frame=np.empty(0),
+        prior_deg=np.empty(0),
+    )
 
 
 def _place_all(view: View, index: NDArray[np.int64], tracker: Tracker) -> list[Placement]:

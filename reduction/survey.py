@@ -355,16 +355,8 @@ def _stated(option: float | None, header: float | None) -> tuple[float | None, s
 
 
 def _pairs(kept: NDArray[np.int64], flux: Floats) -> tuple[Floats, Floats]:
-    """Fluxes on neighbouring frames; each frame in one pair at most."""
-    firsts: list[int] = []
-    k = 0
-    while k + 1 < kept.size:
-        if kept[k + 1] == kept[k] + 1:
-            firsts.append(k)
-            k += 2
-        else:
-            k += 1
-    at = np.array(firsts, int)
+    """Fluxes on neighbouring frames."""
+    at = np.flatnonzero(np.diff(kept) == 1)
     return flux[at], flux[at + 1]
 
 
@@ -504,6 +496,9 @@ def _tracking_field(
         u=u,
         v=v,
         flux=total[guides],
+        all_u=stars.u,
+        all_v=stars.v,
+        all_flux=total,
         sigma=registered.field.sigma,
         variance=noise.variance,
         inv_gain=noise.inv_gain,

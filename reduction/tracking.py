@@ -42,6 +42,8 @@ class Field:
     ----------
     u, v, flux : array, (n,)
         Guide stars: image pixels of the reference grid, and flux, ADU.
+    all_u, all_v, all_flux : array, (m,)
+        Every bright star, saturated ones too: what the coarse correlation looks for.
     sigma : float
         Gaussian width of the stars, pixels.
     variance, inv_gain, saturation : float
@@ -59,6 +61,9 @@ class Field:
     u: Floats
     v: Floats
     flux: Floats
+    all_u: Floats
+    all_v: Floats
+    all_flux: Floats
     sigma: float
     variance: float
     inv_gain: float
@@ -103,9 +108,9 @@ class Tracker:
         rows, columns = height // self.binning, width // self.binning
         self._binned_shape = (rows, columns)
         self._fft_shape = (fft.next_fast_len(rows, real=True), fft.next_fast_len(columns, real=True))
-        flux = np.maximum(field.flux, 0.0)
-        self._cap = 3.0 * float(np.median(flux)) if flux.size else 1.0
-        self._amplitude = np.minimum(flux, self._cap)
+        self._width = float(np.sqrt(field.sigma**2 + self.binning**2 / 12.0)) / self.binning
+        peak = np.maximum(field.flux, 0.0) / (2.0 * np.pi * self._width**2)
+        self._cap = 3.0 * float(np.median(peak)) if peak.size else 1.0
         self._spectra: dict[int, NDArray[np.complex64]] = {}
         self.search = max(6, self.binning + 3)
 
@@ -155,14 +160,14 @@ class Tracker:
         return Transform(c, s, cx - c * cx + s * cy, cy - s * cx - c * cy)
 
     def _template(self, turn: Transform) -> NDArray[np.float32]:
-        """Binned picture of the guide stars alone."""
-        f, factor = self.field, self.binning
-        x, y = turn.apply(f.u, f.v)
-        width = np.sqrt(f.sigma**2 + factor**2 / 12.0) / factor
+        """Binned picture of the stars alone, capped as the frames are."""
+        f, factor, width = self.field, self.binning, self._width
+        x, y = turn.apply(f.all_u, f.all_v)
+        peak = np.maximum(f.all_flux, 0.0) / (2.0 * np.pi * width**2)
         rows, columns = self._binned_shape
         gy = np.exp(-0.5 * ((np.arange(rows) - ((y[:, None] + 0.5) / factor - 0.5)) / width) ** 2)
         gx = np.exp(-0.5 * ((np.arange(columns) - ((x[:, None] + 0.5) / factor - 0.5)) / width) ** 2)
-        picture = (gy * self._amplitude[:, None]).T @ gx
+        picture = np.minimum((gy * peak[:, None]).T @ gx, self._cap)
         return np.ascontiguousarray(picture, np.float32)
 
     def _refine(self, image: NDArray[Any], start: Transform, search: int, method: str) -> Placement | None:

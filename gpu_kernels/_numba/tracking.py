@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 SEEN, OFF, FAINT, SATURATED, SHARP, DIVERGED = 0, 1, 2, 3, 4, 5
 """Outcome of one star fit."""
 
+LARGEST_MOVE = 3
+"""Pixels a fit may wander from its start."""
+
 _SQRT2 = math.sqrt(2.0)
 _INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def bin_sum(frame: NDArray[Any], factor: int, out: NDArray[np.float32], row: NDArray[np.float32]) -> None:
     """Sum `factor` x `factor` boxes of `frame` (h, w) into `out` (h//factor, w//factor).
 
@@ -39,7 +42,7 @@ def bin_sum(frame: NDArray[Any], factor: int, out: NDArray[np.float32], row: NDA
             out[i, k] = total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def bin_sum_int(frame: NDArray[Any], factor: int, out: NDArray[np.float32], row: NDArray[np.uint32]) -> None:
     """`bin_sum` for unsigned integers: exact sums in 32 bits, which vectorise."""
     height, width = out.shape
@@ -59,45 +62,73 @@ def bin_sum_int(frame: NDArray[Any], factor: int, out: NDArray[np.float32], row:
             out[i, k] = np.float32(total)
 
 
-@njit(cache=True, nogil=True)
-def _find_peak(
-    frame: NDArray[Any], cx: int, cy: int, search: int, half: int, kernel: NDArray[np.float64],
-    rows: NDArray[np.float64],
-) -> tuple[int, int]:  # fmt: skip
-    """Integer place of the largest smoothed value within `search` of (cx, cy), or (-1, -1)."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def cut_boxes(
+    frame: NDArray[Any], left: NDArray[np.int64], top: NDArray[np.int64], out: NDArray[np.float64]
+) -> None:
+    """Copy square boxes of a frame to float64; `out` (n, m, m) is NaN beyond the frame's edge."""
     height, width = frame.shape
-    top, left = cy - search, cx - search
+    size = out.shape[1]
+    for s in range(out.shape[0]):
+        for i in range(size):
+            y = top[s] + i
+            for k in range(size):
+                x = left[s] + k
+                inside = 0 <= y < height and 0 <= x < width
+                out[s, i, k] = float(frame[y, x]) if inside else math.nan
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _find_peak(
+    box: NDArray[np.float64],
+    search: int,
+    half: int,
+    kernel: NDArray[np.float64],
+    rows: NDArray[np.float64],
+) -> tuple[int, int]:
+    """Place (column, row) of the largest smoothed value within `search` of the box's middle, or (-1, -1).
+
+    Pixels that are not numbers count as 0 among values taken against the box's mean.
+    """
+    size = box.shape[0]
+    middle = size // 2
+    total, count = 0.0, 0
+    for i in range(size):
+        for k in range(size):
+            if math.isfinite(box[i, k]):
+                total += box[i, k]
+                count += 1
+    if count == 0:
+        return -1, -1
+    mean = total / count
+    first = middle - search
     span = 2 * search + 1
-    taps = 2 * half + 1
     for i in range(span + 2 * half):
-        y = min(max(top - half + i, 0), height - 1)
+        y = first - half + i
         for k in range(span):
-            total = 0.0
-            for j in range(taps):
-                x = min(max(left - half + k + j, 0), width - 1)
-                total += kernel[j] * float(frame[y, x])
-            rows[i, k] = total
+            value = 0.0
+            for j in range(2 * half + 1):
+                pixel = box[y, first - half + k + j] - mean
+                if math.isfinite(pixel):
+                    value += kernel[j] * pixel
+            rows[i, k] = value
     best = -math.inf
     bx, by = -1, -1
     for i in range(span):
-        y = top + i
-        if y < 1 or y >= height - 1:
-            continue
         for k in range(span):
-            x = left + k
-            if x < 1 or x >= width - 1:
-                continue
             if (i - search) ** 2 + (k - search) ** 2 > search * search:
                 continue
-            total = 0.0
-            for j in range(taps):
-                total += kernel[j] * rows[i + j, k]
-            if total > best:
-                best, bx, by = total, x, y
+            if not math.isfinite(box[first + i, first + k]):
+                continue
+            value = 0.0
+            for j in range(2 * half + 1):
+                value += kernel[j] * rows[i + j, k]
+            if value > best:
+                best, bx, by = value, first + k, first + i
     return bx, by
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _profile(
     centre: float, first: int, n: int, sigma: float, p: NDArray[np.float64], d: NDArray[np.float64]
 ) -> None:
@@ -114,7 +145,7 @@ def _profile(
         cdf, pdf = cdf2, pdf2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _solve4(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
     """Solve the 4x4 symmetric system in place (Gauss-Jordan, diagonal pivots); `a` becomes its inverse."""
     for k in range(4):
@@ -136,13 +167,16 @@ def _solve4(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _fit_one(
-    frame: NDArray[Any], x: float, y: float, sigma: float, half: int, variance: float, inv_gain: float,
+    box: NDArray[np.float64], x: float, y: float, sigma: float, half: int, variance: float, inv_gain: float,
     out: NDArray[np.float64],
 ) -> int:  # fmt: skip
-    """Weighted Gauss-Newton fit of flux, x, y, sky; `out` gets x, y, flux, sky, x_err, y_err, snr."""
-    height, width = frame.shape
+    """Weighted Gauss-Newton fit of flux, x, y, sky; `out` gets x, y, flux, sky, x_err, y_err, snr.
+
+    Positions are those of the box. Light must lie on the frame (not NaN) where the star is.
+    """
+    height, width = box.shape
     n = 2 * half + 1
     px, dx = np.empty(n), np.empty(n)
     py, dy = np.empty(n), np.empty(n)
@@ -161,13 +195,17 @@ def _fit_one(
             moved = False
         _profile(x, left, n, sigma, px, dx)
         _profile(y, top, n, sigma, py, dy)
-        a[:] = 0.0
-        b[:] = 0.0
+        for i in range(4):
+            b[i] = 0.0
+            for k in range(4):
+                a[i, k] = 0.0
         signal = max(flux, 0.0) * inv_gain
+        missing = 0.0
         for i in range(n):
             for k in range(n):
-                value = float(frame[top + i, left + k])
-                if not np.isfinite(value):
+                value = box[top + i, left + k]
+                if not math.isfinite(value):
+                    missing += py[i] * px[k]
                     continue
                 p = py[i] * px[k]
                 w = 1.0 / (variance + signal * p)
@@ -187,6 +225,8 @@ def _fit_one(
                 b[1] += w * jx * r
                 b[2] += w * jy * r
                 b[3] += w * r
+        if missing > 0.02:
+            return OFF
         if iteration == 0:  # flux and sky alone: linear
             det = a[0, 0] * a[3, 3] - a[0, 3] ** 2
             if not det > 0.0:
@@ -208,7 +248,7 @@ def _fit_one(
         x += step_x
         y += step_y
         sky += b[3]
-        if abs(x - x_start) > 3.0 or abs(y - y_start) > 3.0:
+        if abs(x - x_start) > LARGEST_MOVE or abs(y - y_start) > LARGEST_MOVE:
             return DIVERGED
         moved = abs(x - left - half) > 0.75 or abs(y - top - half) > 0.75
         if iteration >= 2 and abs(step_x) < 2e-5 and abs(step_y) < 2e-5:
@@ -219,61 +259,64 @@ def _fit_one(
     return SEEN
 
 
-@njit(cache=True, nogil=True)
-def fit_stars(
-    frame: NDArray[Any], x: NDArray[np.float64], y: NDArray[np.float64], search: int, sigma: float,
-    variance: float, inv_gain: float, saturation: float, out: NDArray[np.float64],
+@njit(cache=True, nogil=True, error_model="numpy")
+def fit_boxes(
+    boxes: NDArray[np.float64],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    search: int,
+    sigma: float,
+    half: int,
+    variance: float,
+    inv_gain: float,
+    saturation: float,
+    out: NDArray[np.float64],
     status: NDArray[np.int64],
-) -> None:  # fmt: skip
-    """Find and fit each star near (x, y); `out` (n, 7): x, y, flux, sky, x_err, y_err, snr.
+) -> None:
+    """Fit one star in each box (n, m, m); `out` (n, 7): x, y, flux, sky, x_err, y_err, snr.
 
-    With `search` 0 the fit starts at the given place; else at the largest smoothed value
-    within `search` pixels of it.
+    Positions are those of the box. With `search` 0 the fit starts at (x, y); else at the largest
+    smoothed value within `search` pixels of the box's middle.
     """
-    half = max(2, int(math.ceil(2.5 * sigma)))
     kernel = np.empty(2 * half + 1)
     for j in range(2 * half + 1):
         kernel[j] = math.exp(-0.5 * ((j - half) / sigma) ** 2)
     rows = np.empty((2 * (search + half) + 1, 2 * search + 1))
-    height, width = frame.shape
     for s in range(x.shape[0]):
-        out[s, :] = np.nan
-        if not (np.isfinite(x[s]) and np.isfinite(y[s])):
-            status[s] = OFF
-            continue
-        cx, cy = int(math.floor(x[s] + 0.5)), int(math.floor(y[s] + 0.5))
-        if cx < -search or cy < -search or cx >= width + search or cy >= height + search:
+        for j in range(7):
+            out[s, j] = math.nan
+        if not (math.isfinite(x[s]) and math.isfinite(y[s])):
             status[s] = OFF
             continue
         x0, y0 = x[s], y[s]
         if search > 0:
-            bx, by = _find_peak(frame, cx, cy, search, half, kernel, rows)
+            bx, by = _find_peak(boxes[s], search, half, kernel, rows)
             if bx < 0:
                 status[s] = OFF
                 continue
             x0, y0 = float(bx), float(by)
-        code = _fit_one(frame, x0, y0, sigma, half, variance, inv_gain, out[s])
+        code = _fit_one(boxes[s], x0, y0, sigma, half, variance, inv_gain, out[s])
         if code == SEEN:
-            px, py = int(math.floor(out[s, 0] + 0.5)), int(math.floor(out[s, 1] + 0.5))
-            if px < 1 or py < 1 or px >= width - 1 or py >= height - 1:
-                code = OFF
-            else:
-                sky = out[s, 3]
-                centre = float(frame[py, px]) - sky
-                around = 0.25 * (
-                    float(frame[py - 1, px])
-                    + float(frame[py + 1, px])
-                    + float(frame[py, px - 1])
-                    + float(frame[py, px + 1])
-                )
-                if centre + sky >= saturation:
-                    code = SATURATED
-                elif centre > 8.0 * math.sqrt(variance) and around - sky < 0.15 * centre:
-                    code = SHARP
+            code = _judge(boxes[s], out[s], variance, saturation)
         status[s] = code
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _judge(box: NDArray[np.float64], fit: NDArray[np.float64], variance: float, saturation: float) -> int:
+    """Whether a fitted star is saturated, or a lone hot pixel."""
+    px, py = int(math.floor(fit[0] + 0.5)), int(math.floor(fit[1] + 0.5))
+    if px < 1 or py < 1 or px >= box.shape[1] - 1 or py >= box.shape[0] - 1:
+        return OFF
+    centre = box[py, px] - fit[3]
+    around = 0.25 * (box[py - 1, px] + box[py + 1, px] + box[py, px - 1] + box[py, px + 1]) - fit[3]
+    if box[py, px] >= saturation:
+        return SATURATED
+    if centre > 8.0 * math.sqrt(variance) and around < 0.15 * centre:
+        return SHARP
+    return SEEN
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _solve_rigid(
     u: NDArray[np.float64], v: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64],
     w: NDArray[np.float64], keep: NDArray[np.bool_], rotate: bool, p: NDArray[np.float64],
@@ -303,7 +346,7 @@ def _solve_rigid(
     p[2], p[3] = mx - (c * mu - s * mv), my - (s * mu + c * mv)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _support(
     u: NDArray[np.float64], v: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64],
     w: NDArray[np.float64], good: NDArray[np.bool_], tol: NDArray[np.float64], p: NDArray[np.float64],
@@ -324,7 +367,7 @@ def _support(
     return score + 0.999 * weight / total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def consensus(
     u: NDArray[np.float64], v: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64],
     error: NDArray[np.float64], good: NDArray[np.bool_], rotate: bool, floor: float, loose: float,
@@ -336,12 +379,13 @@ def consensus(
     asin(max_sin); then weighted least squares on the supporters, clipped twice.
     """
     n = u.shape[0]
-    w, tol = np.zeros(n), np.zeros(n)
+    w, tol = np.empty(n), np.empty(n)
     for i in range(n):
+        w[i] = tol[i] = 0.0
         if good[i]:
             w[i] = 1.0 / (error[i] * error[i] + floor * floor)
             tol[i] = loose + 4.0 * error[i]
-    trial, kept = np.empty(4), np.zeros(n, np.bool_)
+    trial, kept = np.empty(4), np.empty(n, np.bool_)
     best = 0.0
     for i in range(n):
         if not good[i]:
@@ -350,7 +394,8 @@ def consensus(
         score = _support(u, v, x, y, w, good, tol, trial, kept)
         if score > best:
             best = score
-            p[:] = trial
+            for j in range(4):
+                p[j] = trial[j]
     if rotate:
         for i in range(n):
             for k in range(i + 1, n):
@@ -369,7 +414,8 @@ def consensus(
                 score = _support(u, v, x, y, w, good, tol, trial, kept)
                 if score > best + 0.5:
                     best = score
-                    p[:] = trial
+                    for j in range(4):
+                        p[j] = trial[j]
     if best <= 0.0:
         return 0
     count = 0
@@ -387,7 +433,7 @@ def consensus(
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def add_shifted(
     frame: NDArray[Any], dx: float, dy: float, c: float, s: float, total: NDArray[np.float64],
     count: NDArray[np.float64],
