@@ -1,5 +1,6 @@
 """Stars on one image: background, noise, local maxima of the smoothed image, width."""
 
+import warnings
 from dataclasses import dataclass
 from math import erf
 from typing import Any
@@ -12,6 +13,9 @@ from gpu_kernels._numba.tracking import SATURATED, SEEN
 from gpu_kernels.align import fit_stars
 
 Floats = NDArray[np.float64]
+
+NOISE_PIXELS = 20_000
+"""Pixels from which an image's noise is taken, evenly spread."""
 
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
@@ -48,18 +52,16 @@ def background(image: NDArray[Any], box: int = 32) -> tuple[NDArray[np.float32],
         Robust standard deviation about the background.
     """
     height, width = image.shape
-    ny, nx = max(1, height // box), max(1, width // box)
-    mesh = np.empty((ny, nx))
-    ys, xs = np.linspace(0, height, ny + 1).astype(int), np.linspace(0, width, nx + 1).astype(int)
-    for j in range(ny):
-        for i in range(nx):
-            mesh[j, i] = _clipped_mean(image[ys[j] : ys[j + 1], xs[i] : xs[i + 1]])
+    by, bx = min(box, height), min(box, width)
+    ny, nx = height // by, width // bx
+    cells = image[: ny * by, : nx * bx].astype(np.float32).reshape(ny, by, nx, bx)
+    mesh = _clipped_means(cells.transpose(0, 2, 1, 3).reshape(ny, nx, by * bx))
     if not np.isfinite(mesh).any():
         return np.zeros(image.shape, np.float32), float("nan")
     mesh = np.where(np.isfinite(mesh), mesh, np.nanmedian(mesh))
     if min(ny, nx) >= 3:
         mesh = ndimage.median_filter(mesh, 3, mode="nearest")
-    cy, cx = 0.5 * (ys[:-1] + ys[1:] - 1), 0.5 * (xs[:-1] + xs[1:] - 1)
+    cy, cx = (np.arange(ny) + 0.5) * by - 0.5, (np.arange(nx) + 0.5) * bx - 0.5
     along_x = np.stack([np.interp(np.arange(width), cx, row) for row in mesh])
     smooth = np.empty((height, width), np.float32)
     at = np.interp(np.arange(height), cy, np.arange(ny))
@@ -67,18 +69,25 @@ def background(image: NDArray[Any], box: int = 32) -> tuple[NDArray[np.float32],
     high = np.minimum(low + 1, ny - 1)
     part = (at - low)[:, None]
     smooth[:] = (1.0 - part) * along_x[low] + part * along_x[high]
-    rest = image[::2, ::2] - smooth[::2, ::2]
-    return smooth, clipped_sigma(rest)
+    step = max(1, int(np.sqrt(image.size / NOISE_PIXELS)))
+    return smooth, clipped_sigma(image[::step, ::step] - smooth[::step, ::step])
 
 
-def _clipped_mean(values: NDArray[Any]) -> float:
-    flat = values[np.isfinite(values)].astype(np.float64)
-    if flat.size == 0:
-        return float("nan")
-    middle = float(np.median(flat))
-    spread = max(1.4826 * float(np.median(np.abs(flat - middle))), 0.05 * float(flat.std()), 1e-12)
-    kept = flat[np.abs(flat - middle) <= 3.0 * spread]
-    return float(kept.mean()) if kept.size else middle
+def _clipped_means(cells: NDArray[np.float32]) -> Floats:
+    """Mean within three robust sigma of the median, of finite values along the last axis."""
+    finite = np.isfinite(cells)
+    whole = bool(finite.all())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # cells without any finite value give NaN
+        values = cells if whole else np.where(finite, cells, np.float32(np.nan))
+        median = np.median if whole else np.nanmedian
+        middle = median(values, axis=-1, keepdims=True)
+        distance = np.abs(values - middle)
+        spread = 1.4826 * median(distance, axis=-1, keepdims=True)
+        spread = np.maximum(spread, 0.05 * np.nanstd(values, axis=-1, keepdims=True))
+        kept = distance <= 3.0 * spread + 1e-12
+        mean = np.nanmean(np.where(kept, values, np.float32(np.nan)), axis=-1, dtype=np.float64)
+    return np.asarray(mean, np.float64)
 
 
 def clipped_sigma(values: NDArray[Any], clip: float = 3.0) -> float:
@@ -185,7 +194,8 @@ def _maxima(
     """
     score = ndimage.gaussian_filter(flat, sigma, mode="nearest", truncate=3.0)
     white = noise / (2.0 * np.sqrt(np.pi) * sigma)  # noise of a smoothed white field
-    excess = max(1.0, clipped_sigma(score[::3, ::3]) / white)
+    step = max(3, int(np.sqrt(score.size / NOISE_PIXELS)))
+    excess = max(1.0, clipped_sigma(score[::step, ::step]) / white)
     level = 0.8 * threshold * excess * white
     size = 2 * max(1, round(sigma)) + 1
     peak = (score == ndimage.maximum_filter(score, size, mode="nearest")) & (score > level)

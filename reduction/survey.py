@@ -213,8 +213,8 @@ def _sky_noise(view: View, registered: Registered) -> tuple[float, float]:
     pairs = 0
     for k, image, _ in each_image(view, index):
         frame = int(index[k])
-        if before is not None and frame == before[0] + 1 and pairs < 200:
-            step = max(1, int(np.sqrt(image.size / 20_000)))
+        if before is not None and frame == before[0] + 1 and pairs < 100:
+            step = max(1, int(np.sqrt(image.size / 8_000)))
             a, b = before[1][::step, ::step], image[::step, ::step]
             differences.append(b.astype(np.float32) - a.astype(np.float32))
             levels.append(float(np.nanmedian(a)) if a.dtype.kind == "f" else float(np.median(a)))

@@ -182,7 +182,8 @@ class Tracker:
         count = int(used.sum())
         inside = (px > 0) & (py > 0) & (px < f.shape[1] - 1) & (py < f.shape[0] - 1)
         light = np.sqrt(np.maximum(f.flux, 0.0))
-        if count == 0 or light[used].sum() < LEAST_LIGHT * light[inside | used].sum():
+        seen, able, total = (float(part.sum()) for part in (light[used], light[inside | used], light))
+        if count == 0 or seen < LEAST_LIGHT * able or able < LEAST_LIGHT * total:
             return None
         snr = float(np.sqrt((fits.snr[used] ** 2).sum()))
         if count == 1 and snr < 6.0:
