@@ -171,9 +171,12 @@ def settle(
     elif np.isfinite(measured[0]):
         inv_gain, inv_sigma = max(float(measured[0]), 0.0), float(measured[1])
         gain_source = "recording"
+    elif level > 0:  # all of the sky's noise taken as photons of the sky: better than no photon noise
+        inv_gain = inv_sigma = (variance - floor) / level
+        gain_source = "sky level"
     else:
         inv_gain, inv_sigma, gain_source = 0.0, float("inf"), "unknown"
-    if read_noise_e is None and inv_gain > 0 and level > 0:
+    if read_noise_e is None and inv_gain > 0 and level > 0 and gain_source != "sky level":
         rest = variance - (1.0 / 12.0 if dtype_kind == "u" else 0.0) - level * inv_gain
         if rest > 0:
             read_noise_e, read_noise_source = float(np.sqrt(rest)) / inv_gain, "recording"

@@ -538,7 +538,7 @@ def _note_survey(
     if (saturated & references).any():
         notes.append(Note(Caveat.REFERENCE_SATURATED, "A reference star is saturated on some frames."))
     uncertain = noise.inv_gain <= 0 or noise.inv_gain_sigma > 0.3 * noise.inv_gain
-    if noise.gain_source in {"recording", "unknown"} and uncertain:
+    if noise.gain_source not in {"option", "header"} and uncertain:
         notes.append(
             Note(
                 Caveat.GAIN_UNCERTAIN,
