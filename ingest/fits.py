@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest import fits_keywords, fits_times
-from ingest.fits_header import FitsHeader, FitsImage, read_image
+from ingest.fits_header import FitsHeader, FitsImage, TruncatedError, read_image
 from ingest.fits_keywords import KEPT_KEYS, ImageType, image_type, stated_type
 from ingest.fits_pixels import decode, read_file, read_tiles, time_table, unpack_into
 from ingest.formats import folder_files, is_fits_file, natural_key
@@ -184,7 +184,7 @@ def _read_headers(paths: Sequence[Path]) -> tuple[list[_File], list[Note]]:
         try:
             image, header = read_image(path, WANTED)
             _check_whole(image, len(paths) > 1, path is paths[-1])
-        except DataError as error:
+        except TruncatedError as error:
             if path is not paths[-1] or not files:
                 raise
             text = f"the last file of the sequence is left out: {error}"
@@ -197,12 +197,12 @@ def _check_whole(image: FitsImage, sequence: bool, last: bool) -> None:
     """Raise on a truncated file; of a single cube the whole frames are kept later."""
     missing = image.missing_bytes
     if missing and (sequence or len(image.axes) == 2):
-        raise DataError(
+        raise TruncatedError(
             f"{image.path.name}: truncated: {missing} of {image.data_bytes} bytes of pixels are missing; "
             "re-copy the file"
         )
-    if sequence and last and image.access != "plain":
-        read_file(image)  # whether a packed file is whole shows in unpacking it
+    if sequence and last and image.access == "gzip":
+        read_file(image)  # whether a gzip stream is whole shows in unpacking it
 
 
 def _of_type(files: list[_File], wanted: ImageType) -> tuple[list[_File], list[Note]]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from reduction.errors import DataError
 
+MAGIC = b"SIMPLE  ="
 BLOCK = 2880
 CARD = 80
 MAX_HEADER_BLOCKS = 400
@@ -30,6 +31,10 @@ RAW_TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 Access = Literal["plain", "gzip", "tiles"]
 _STRING = re.compile(r"\s*'((?:[^']|'')*)'")
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d{1,3})?)\s*(?:/|$)")
+
+
+class TruncatedError(DataError):
+    """A file that is cut off; the last of a sequence may be, when a recording was stopped short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +175,8 @@ def read_image(path: Path, wanted: frozenset[str]) -> tuple[FitsImage, FitsHeade
 
     Raises
     ------
+    TruncatedError
+        The file ends before its header, or before its compressed tiles, do.
     DataError
         No FITS file, damaged, or without an image.
     """
@@ -181,10 +188,10 @@ def read_image(path: Path, wanted: frozenset[str]) -> tuple[FitsImage, FitsHeade
                 return _first_image(raw, path, size, False, wanted)
         with gzip.open(path, "rb") as unpacked:
             return _first_image(cast(BinaryIO, unpacked), path, size, True, wanted)
-    except (EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path.name}: the gzip stream is damaged or cut ({error}); re-copy the file"
-        ) from error
+    except EOFError as error:
+        raise TruncatedError(f"{path.name}: the gzip stream is cut off; re-copy the file") from error
+    except zlib.error as error:
+        raise DataError(f"{path.name}: the gzip stream is damaged ({error}); re-copy the file") from error
     except OSError as error:
         raise DataError(f"{path.name}: cannot be read: {error.strerror or error}") from error
 
@@ -206,6 +213,11 @@ def _first_image(
         if own.true("ZIMAGE"):
             image = _image(own, path, "tiles", hdu, 0, None, "Z")
             _check_size(image, size, TILE_RATIO)
+            end = offset + _unit_bytes(own, own.count("NAXIS", high=MAX_AXES))
+            if not packed and end > size:
+                raise TruncatedError(
+                    f"{path.name}: truncated: {end - size} bytes are missing; re-copy the file"
+                )
             return image, merged
         axes = own.count("NAXIS", high=MAX_AXES)
         if axes and not _is_table(own):
@@ -294,7 +306,9 @@ def _read_cards(
     for number in range(MAX_HEADER_BLOCKS):
         block = file.read(BLOCK)
         if not number:
-            if first and not block.startswith(b"SIMPLE  ="):
+            if first and len(block) < len(MAGIC) and (MAGIC.startswith(block) or block == b"\x1f"):
+                raise TruncatedError(f"{name}: holds {len(block)} bytes; it is truncated")
+            if first and not block.startswith(MAGIC):
                 raise DataError(f"{name}: not a FITS file: begins with {block[:16]!r}")
             if not first and not block.startswith(b"XTENSION"):
                 return {}, 0
@@ -303,10 +317,10 @@ def _read_cards(
             key = text[place : place + 8].rstrip()
             if key == "END":
                 if len(block) < BLOCK and not first:
-                    raise DataError(f"{name}: the file ends inside a FITS header; it is truncated")
+                    raise TruncatedError(f"{name}: the file ends inside a FITS header; it is truncated")
                 return cards, (number + 1) * BLOCK
             if (key in wanted or _STRUCTURE.fullmatch(key)) and text[place + 8] == "=":
                 cards.setdefault(key, text[place + 9 : place + CARD])
         if len(block) < BLOCK:
-            raise DataError(f"{name}: the file ends inside its FITS header; it is truncated")
+            raise TruncatedError(f"{name}: the file ends inside its FITS header; it is truncated")
     raise DataError(f"{name}: a FITS header without END in {MAX_HEADER_BLOCKS * BLOCK} bytes; it is damaged")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.fits_header import BLOCK, FitsImage, Scaling
+from ingest.fits_header import BLOCK, FitsImage, Scaling, TruncatedError
 from ingest.rawfile import RawFile
 from reduction.errors import DataError
 
@@ -85,10 +85,12 @@ def unpack_into(unpacked: gzip.GzipFile, raw: NDArray[Any], offset: int, name: s
         done = 0
         while done < len(view) and (got := unpacked.readinto(view[done:])):
             done += got
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{name}: the gzip stream is damaged or cut ({error}); re-copy the file") from error
+    except EOFError as error:
+        raise TruncatedError(f"{name}: the gzip stream is cut off; re-copy the file") from error
+    except (OSError, zlib.error) as error:
+        raise DataError(f"{name}: the gzip stream is damaged ({error}); re-copy the file") from error
     if done < len(view):
-        raise DataError(
+        raise TruncatedError(
             f"{name}: truncated: {len(view) - done} bytes of pixels are missing; re-copy the file"
         )
 

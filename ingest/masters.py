@@ -57,9 +57,10 @@ def load_master(
 ) -> Master:
     """Combine calibration frames: a file, several, a folder, or a stack.
 
-    Fewer than five frames give their median. More give the mean of the values within five sigma of the median,
-    both estimated per pixel (sigma from the median absolute deviation, at least that of the typical pixel) on
-    up to 64 frames spread over the recording. Flats are brought to one level first, because twilight fades.
+    Fewer than five frames give their median. More give the mean of the values within five sigma of the
+    median, both estimated per pixel (sigma from the median absolute deviation, at least that of the typical
+    pixel) on up to 64 frames spread over the recording. Flats are brought to one level first, because
+    twilight fades.
 
     Parameters
     ----------
