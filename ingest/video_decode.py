@@ -13,12 +13,14 @@ from typing import Any
 import av
 import numpy as np
 from av.logging import Capture
+from numpy.typing import NDArray
 
 from ingest.video_planes import PixelReader
 from reduction.caveats import Caveat, Note
 from reduction.errors import DataError
 
 TAIL_PACKETS = 600
+HARMLESS = ("unable to decode APP fields",)  # JPEG: metadata, not the picture
 
 # What a decoder says tells concealed damage, e.g. a wrong slice checksum in FFV1. Messages are captured
 # around each call, one thread per decoder: a decoding thread that logs would wait for Python's lock.
@@ -49,14 +51,14 @@ class Survey:
 class _Packets:
     """The packets of a recording: their times, which are keyframes, and those from the last keyframe on."""
 
-    times: list[int]
-    keyframes: list[int]
+    times: NDArray[np.int64]
+    keyframes: NDArray[np.intp]
     tail: list[Any]
     cut: bool
 
     @property
     def count(self) -> int:
-        return len(self.times)
+        return self.times.size
 
 
 def open_container(path: Path) -> Any:
@@ -111,7 +113,11 @@ def _decode(packet: Any, number: int) -> list[Any]:
             frames = list(packet.decode())
         except av.error.FFmpegError as error:
             refused = _reason(error)
-    complaints = [text.strip(" ,\n") for level, _, text in log if level <= av.logging.ERROR]
+    complaints = [
+        text.strip(" ,\n")
+        for level, _, text in log
+        if level <= av.logging.ERROR and not text.startswith(HARMLESS)
+    ]
     if refused or complaints or any(frame.is_corrupt for frame in frames):
         raise DamagedPacketError(number, "; ".join(complaints[:2]) or refused or "marked corrupt")
     return frames
@@ -139,8 +145,8 @@ def survey_frames(container: Any, path: Path, pixels: PixelReader) -> Survey:
     frames, complete = _decode_tail(packets)
     gray = pixels.colour != "rgb" or all(pixels.is_gray(frame) for frame in frames)
     count = packets.count
-    first_keyframe = packets.keyframes[0] if packets.keyframes else -1
-    if len(packets.keyframes) == count and not complete:
+    first_keyframe = packets.keyframes[0] if packets.keyframes.size else -1
+    if packets.keyframes.size == count and not complete:
         count -= 1
     elif not complete or len(frames) != len(packets.tail) or first_keyframe != 0:
         count, complete = _count_by_decoding(path, packets)
@@ -155,17 +161,17 @@ def _indexed(container: Any, stream: Any, path: Path) -> _Packets | None:
     entries = stream.index_entries
     if container.format.name != "avi" or not 0 < len(entries) == stream.frames:
         return None
-    index = [(e.pos + e.size, e.size, e.timestamp, e.is_keyframe) for e in entries]
-    end = path.stat().st_size
-    keyframes = [i for i, entry in enumerate(index) if entry[3]]
-    if not keyframes or any(size <= 0 or stop > end for stop, size, _, _ in index):
+    rows = ((e.pos + e.size, e.size, e.timestamp, e.is_keyframe) for e in entries)
+    index = np.fromiter(rows, [("stop", "i8"), ("size", "i8"), ("time", "i8"), ("key", "?")])
+    keyframes = np.flatnonzero(index["key"])
+    if not keyframes.size or index["size"].min() <= 0 or index["stop"].max() > path.stat().st_size:
         return None
-    times = [timestamp for _, _, timestamp, _ in index]
-    last = keyframes[-1]
+    times = index["time"]
+    last = int(keyframes[-1])
     if len(index) - last > TAIL_PACKETS:
         return None
     try:
-        container.seek(times[last], stream=stream)
+        container.seek(int(times[last]), stream=stream)
     except av.error.FFmpegError:
         return None
     tail = [p for p in _packets(container, stream, path) if p.size > 0]
@@ -191,7 +197,7 @@ def _demuxed(container: Any, stream: Any, path: Path) -> _Packets:
         stamp = packet.pts if packet.pts is not None else packet.dts
         times.append(len(times) if stamp is None else stamp)
         cut = cut or packet.is_corrupt
-    return _Packets(times, keyframes, tail, cut)
+    return _Packets(np.array(times, np.int64), np.array(keyframes, np.intp), tail, cut)
 
 
 def _decode_tail(packets: _Packets) -> tuple[list[Any], bool]:
@@ -242,23 +248,23 @@ def _missing_by_duration(container: Any, packets: _Packets, count: int) -> int:
     if not container.duration or len(container.streams) != 1 or count < 2:
         return 0
     stream = container.streams[0]
-    span_s = float((max(packets.times) - min(packets.times)) * stream.time_base)
-    step_s = span_s / (len(packets.times) - 1)
+    span_s = float(int(np.ptp(packets.times)) * stream.time_base)
+    step_s = span_s / max(1, packets.count - 1)
     if step_s <= 0:
         return 0
     return max(0, round((float(container.duration) / av.time_base - span_s) / step_s) - 1)
 
 
-def _skipped(times: list[int]) -> int:
+def _skipped(times: NDArray[np.int64]) -> int:
     """Frames that the presentation times leave out between the first and the last."""
-    steps = np.diff(np.sort(np.asarray(times, np.int64)))
+    steps = np.diff(np.sort(times))
     usual = float(np.median(steps)) if steps.size else 0.0
     return max(0, round(float(steps.sum()) / usual) - steps.size) if usual > 0 else 0
 
 
-def _gap_notes(times: list[int], path: Path) -> Iterator[Note]:
+def _gap_notes(times: NDArray[np.int64], path: Path) -> Iterator[Note]:
     """Presentation times say nothing of UTC, but a hole in them says that frames were dropped."""
-    steps = np.diff(np.sort(np.asarray(times, np.int64)))
+    steps = np.diff(np.sort(times))
     if steps.size < 2:
         return
     usual = float(np.median(steps))
