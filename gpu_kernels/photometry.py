@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gpu_kernels._numba.photometry import aperture_block
-from gpu_kernels._numba.sky import sky_block, sky_block_u8, truncation_factor
+from gpu_kernels._numba.sky import sky_block, truncation_factor
 
 LEAST_SKY_PIXELS = 10
 """Fewest usable pixels in the annulus from which a sky is taken."""
 
-_DTYPES = ("uint8", "uint16", "float32", "float64")
+_COUNTED_LEVELS = {"uint8": 256, "uint16": 4096, "float32": 0, "float64": 0}
+"""Pixel types, and the span of levels up to which their sky is counted rather than selected from."""
 
 
 class StarStatus(IntFlag):
@@ -148,8 +149,7 @@ def measure(
     sky, sigma = np.empty(columns.shape), np.empty(columns.shape)
     count = np.empty(columns.shape, np.int64)
     annulus = (float(sky_inner), float(sky_outer), float(clip), LEAST_SKY_PIXELS)
-    sky_kernel = sky_block_u8 if pixels.dtype == np.uint8 else sky_block
-    sky_kernel(pixels, columns, rows, annulus, sky, sigma, count)
+    sky_block(pixels, columns, rows, annulus, _COUNTED_LEVELS[pixels.dtype.name], sky, sigma, count)
 
     status = _status(pixels.shape, columns, rows, radius, sums, sky)
     seen = areas > 0.0
@@ -204,10 +204,10 @@ def _checked(
 
     Read-only, because numba would otherwise compile a second copy for frames that cannot be written to.
     """
-    if frames.ndim != 3 or frames.dtype.name not in _DTYPES or not frames.dtype.isnative:
+    if frames.ndim != 3 or frames.dtype.name not in _COUNTED_LEVELS or not frames.dtype.isnative:
         raise ValueError(
-            f"frames are {frames.dtype.str} of shape {frames.shape}: native {', '.join(_DTYPES)} of shape "
-            "(n, height, width) are needed"
+            f"frames are {frames.dtype.str} of shape {frames.shape}: native {', '.join(_COUNTED_LEVELS)} "
+            "of shape (n, height, width) are needed"
         )
     columns, rows = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if columns.shape != rows.shape or columns.ndim != 2 or columns.shape[0] != frames.shape[0]:

@@ -1,6 +1,7 @@
 """The clipped mean of the sky around single stars, compiled by numba.
 
-8-bit frames are counted; others are selected from. Both end in the same clipping of levels and counts.
+Integers of a moderate span are counted, other pixels are selected from; both end in the same clipping of levels
+and counts.
 """
 
 import math
@@ -180,50 +181,83 @@ def _clipped(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sky_block_u8(
-    frames: NDArray[np.uint8],
-    x: Floats,
-    y: Floats,
+def _counted_sky(
+    frame: NDArray[Any],
+    x: float,
+    y: float,
     annulus: tuple[float, float, float, int],
-    mean: Floats,
-    sigma: Floats,
-    kept: NDArray[np.int64],
-) -> None:
-    """Clipped sky of 8-bit `frames` by counting; see `sky_block`."""
+    histogram: NDArray[np.int32],
+    values: Floats,
+    counts: Floats,
+) -> tuple[float, float, int]:
+    """Clipped sky of one star on integers by counting levels; -1 kept if they span more than `histogram`."""
     inner, outer, clip, least = annulus
-    height, width = frames.shape[1], frames.shape[2]
-    histogram = np.zeros(256, np.int32)
-    values, counts = np.empty(256), np.empty(256)
-    for f in range(frames.shape[0]):
-        for s in range(x.shape[1]):
-            column, row = x[f, s], y[f, s]
-            mean[f, s], sigma[f, s], kept[f, s] = np.nan, np.nan, 0
-            if not (math.isfinite(row) and -outer - 1.0 < column < width + outer):
-                continue
-            first_row, stop_row = _rows(row, outer, height)
-            histogram[:] = 0
-            for j in range(first_row, stop_row):
-                line = frames[f, j]
-                a, b, c, d = _annulus_row(column, j - row, inner, outer, width)
-                for i in range(a, b):
-                    histogram[line[i]] += 1
-                for i in range(c, d):
-                    histogram[line[i]] += 1
-            distinct, total = 0, 0
-            for level in range(256):
-                if histogram[level] > 0:
-                    values[distinct], counts[distinct] = level, histogram[level]
-                    total += histogram[level]
-                    distinct += 1
-            if total < least:
-                continue
-            half, other = total // 2, (total - 1) // 2
-            median = 0.5 * (_ranked(values, counts, other) + _ranked(values, counts, half))
-            mad = 0.5 * (
-                _ranked_deviation(values, counts, distinct, median, other)
-                + _ranked_deviation(values, counts, distinct, median, half)
-            )
-            mean[f, s], sigma[f, s], kept[f, s] = _clipped(values, counts, distinct, median, mad, clip)
+    height, width = frame.shape
+    first_row, stop_row = _rows(y, outer, height)
+    low, high = 0, 255
+    if histogram.size > 256:
+        low, high = 65535, 0
+        for j in range(first_row, stop_row):
+            a, b, c, d = _annulus_row(x, j - y, inner, outer, width)
+            for i in range(a, b):
+                low, high = min(low, int(frame[j, i])), max(high, int(frame[j, i]))
+            for i in range(c, d):
+                low, high = min(low, int(frame[j, i])), max(high, int(frame[j, i]))
+        if high - low >= histogram.size:
+            return np.nan, np.nan, -1
+    histogram[: max(high - low + 1, 0)] = 0
+    for j in range(first_row, stop_row):
+        a, b, c, d = _annulus_row(x, j - y, inner, outer, width)
+        for i in range(a, b):
+            histogram[int(frame[j, i]) - low] += 1
+        for i in range(c, d):
+            histogram[int(frame[j, i]) - low] += 1
+    distinct, total = 0, 0
+    for level in range(high - low + 1):
+        if histogram[level] > 0:
+            values[distinct], counts[distinct] = level + low, histogram[level]
+            total += histogram[level]
+            distinct += 1
+    if total < least:
+        return np.nan, np.nan, 0
+    half, other = total // 2, (total - 1) // 2
+    median = 0.5 * (_ranked(values, counts, other) + _ranked(values, counts, half))
+    mad = 0.5 * (
+        _ranked_deviation(values, counts, distinct, median, other)
+        + _ranked_deviation(values, counts, distinct, median, half)
+    )
+    return _clipped(values, counts, distinct, median, mad, clip)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _selected_sky(
+    frame: NDArray[Any],
+    x: float,
+    y: float,
+    annulus: tuple[float, float, float, int],
+    values: Floats,
+    work: Floats,
+    ones: Floats,
+) -> tuple[float, float, int]:
+    """Clipped sky of one star on pixels of any type; those that are not finite do not count."""
+    inner, outer, clip, least = annulus
+    height, width = frame.shape
+    first_row, stop_row = _rows(y, outer, height)
+    total = 0
+    for j in range(first_row, stop_row):
+        a, b, c, d = _annulus_row(x, j - y, inner, outer, width)
+        for i in range(a, d):
+            value = np.float64(frame[j, i])
+            if not (b <= i < c) and math.isfinite(value):
+                values[total] = value
+                work[total] = value
+                total += 1
+    if total < least:
+        return np.nan, np.nan, 0
+    median = _median(work, total)
+    for i in range(total):
+        work[i] = abs(values[i] - median)
+    return _clipped(values, ones, total, median, _median(work, total), clip)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -232,41 +266,32 @@ def sky_block(
     x: Floats,
     y: Floats,
     annulus: tuple[float, float, float, int],
+    levels: int,
     mean: Floats,
     sigma: Floats,
     kept: NDArray[np.int64],
 ) -> None:
     """Fill `mean`, `sigma` and `kept` (n, s) with the clipped sky of `frames` (n, h, w) at `x`, `y` (n, s).
 
-    `annulus` is (inner radius, outer radius, clip, least pixels). Pixels
-    that are not finite do not count; too few pixels, or an unknown position, give NaN and 0 kept.
+    `annulus` is (inner radius, outer radius, clip, least pixels). Too few pixels, or an unknown position,
+    give NaN and 0 kept. Up to `levels` levels are counted (256 for 8 bits, more for 16, 0 for floats); skies that
+    span more are selected from, to the same result.
     """
-    inner, outer, clip, least = annulus
+    outer = annulus[1]
     height, width = frames.shape[1], frames.shape[2]
     side = 2 * int(outer) + 3
-    room = min(side, height) * min(side, width)
+    room = max(min(side, height) * min(side, width), levels)
+    histogram = np.zeros(levels, np.int32)
     values, work, ones = np.empty(room), np.empty(room), np.ones(room)
     for f in range(frames.shape[0]):
+        frame = frames[f]
         for s in range(x.shape[1]):
             column, row = x[f, s], y[f, s]
             mean[f, s], sigma[f, s], kept[f, s] = np.nan, np.nan, 0
             if not (math.isfinite(row) and -outer - 1.0 < column < width + outer):
                 continue
-            first_row, stop_row = _rows(row, outer, height)
-            total = 0
-            for j in range(first_row, stop_row):
-                line = frames[f, j]
-                a, b, c, d = _annulus_row(column, j - row, inner, outer, width)
-                for i in range(a, d):
-                    value = np.float64(line[i])
-                    if not (b <= i < c) and math.isfinite(value):
-                        values[total] = value
-                        work[total] = value
-                        total += 1
-            if total < least:
-                continue
-            median = _median(work, total)
-            for i in range(total):
-                work[i] = abs(values[i] - median)
-            mad = _median(work, total)
-            mean[f, s], sigma[f, s], kept[f, s] = _clipped(values, ones, total, median, mad, clip)
+            if levels > 0:
+                found = _counted_sky(frame, column, row, annulus, histogram, values, work)
+            if levels == 0 or found[2] < 0:
+                found = _selected_sky(frame, column, row, annulus, values, work, ones)
+            mean[f, s], sigma[f, s], kept[f, s] = found

@@ -152,6 +152,23 @@ def test_the_sky_equals_its_slow_twin(dtype: type) -> None:
     assert got.sky_sigma[2, 3] == 0.0
 
 
+def test_16_bit_skies_of_small_and_large_span() -> None:
+    rng = np.random.default_rng(13)
+    frames = rng.normal(3000.0, 150.0, (4, HEIGHT, WIDTH))
+    frames[1] = rng.normal(3000.0, 9000.0, (HEIGHT, WIDTH))
+    frames[2, 20:24, 30:34] = 65535.0
+    frames[3] = 16.0 * rng.poisson(90.0, (HEIGHT, WIDTH))  # 12 bits, shifted
+    frames = np.clip(frames, 0, 65535).astype(np.uint16)
+    x, y = np.full((4, 1), 30.3), np.full((4, 1), 30.1)
+    got = measure(frames, x, y, [3.0], 5.0, 13.0)
+    for f in range(4):
+        mean, sigma, kept = slow_sky(frames[f], 30.3, 30.1, 5.0, 13.0, 3.0)
+        assert got.sky_count[f, 0] == kept
+        assert got.sky[f, 0] == pytest.approx(mean, rel=1e-12)
+        assert got.sky_sigma[f, 0] == pytest.approx(sigma, rel=1e-10)
+    same(got, measure(frames.astype(np.float64), x, y, [3.0], 5.0, 13.0))
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.floats(1.0, 5.0), st.booleans())
 def test_any_sky_of_few_levels_equals_its_slow_twin(
