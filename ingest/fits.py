@@ -288,7 +288,7 @@ def _info(
         depth = int(stated)
     return SourceInfo(
         format="fits",
-        name=paths[0].name if len(paths) == 1 else name,
+        name=paths[0].resolve().name if len(paths) == 1 else name,
         shape=shape,
         dtype=scaling.dtype,
         bit_depth=depth,

@@ -99,6 +99,7 @@ def unpack_into(unpacked: gzip.GzipFile, raw: NDArray[Any], offset: int, name: s
 def _astropy(path: Path) -> Iterator[Any]:
     """Astropy's view of a file, its complaints on damage turned into one DataError."""
     from astropy.io import fits
+    from astropy.io.fits.hdu.compressed._compression import CfitsioException  # has no public name
 
     with _astropy_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -108,7 +109,7 @@ def _astropy(path: Path) -> Iterator[Any]:
                 fits.open(file, memmap=False, do_not_scale_image_data=True) as hdus,
             ):
                 yield hdus
-        except (*DAMAGE, fits.VerifyError) as error:
+        except (*DAMAGE, fits.VerifyError, CfitsioException) as error:
             raise DataError(f"{path.name}: damaged: {error}; re-copy the file") from error
 
 

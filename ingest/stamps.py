@@ -77,21 +77,8 @@ def solve(stamps: Stamps, meaning: Instant | None = None) -> TimeSolution:
     notes += whole
     exposure, assumed = _exposures(stamps, known)
     notes += assumed
-    settled = meaning or stamps.meaning
-    if settled is None:
-        settled = "mid"
-        doubt = np.where(np.isfinite(exposure), exposure / 2, 0.0)
-        origin = "assumed: neither the recording nor an option says"
-        notes.append(
-            Note(
-                Caveat.TIME_MEANING_ASSUMED,
-                f"{stamps.source}: nothing says whether they are start, middle or end of an exposure; "
-                f"taken as middle, {_seconds(doubt[known])} s uncertain; say --time-is start, mid or end",
-            )
-        )
-    else:
-        doubt = np.zeros(known.size)
-        origin = "option --time-is" if meaning else stamps.source
+    settled, doubt, origin, unsaid = _settle_meaning(stamps, exposure, known, meaning)
+    notes += unsaid
     shift_s = np.where(np.isfinite(exposure), exposure, 0.0) * TO_MID[settled]
     mid = np.full(known.size, UNKNOWN_NS, np.int64)
     mid[known] = stamps.stamp_ns[known] + np.rint(shift_s[known] * SECOND_NS).astype(np.int64)
@@ -114,6 +101,22 @@ def solve(stamps: Stamps, meaning: Instant | None = None) -> TimeSolution:
             notes=tuple(notes),
         )
     )
+
+
+def _settle_meaning(
+    stamps: Stamps, exposure: NDArray[np.float64], known: NDArray[np.bool_], option: Instant | None
+) -> tuple[Instant, NDArray[np.float64], str, list[Note]]:
+    """Instant that the stamps name, the doubt about it in seconds, its source, and a note if it is assumed."""
+    settled = option or stamps.meaning
+    if settled is not None:
+        return settled, np.zeros(known.size), "option --time-is" if option else stamps.source, []
+    doubt = np.where(np.isfinite(exposure), exposure / 2, 0.0)
+    note = Note(
+        Caveat.TIME_MEANING_ASSUMED,
+        f"{stamps.source}: nothing says whether they are start, middle or end of an exposure; "
+        f"taken as middle, {_seconds(doubt[known])} s uncertain; say --time-is start, mid or end",
+    )
+    return "mid", doubt, "assumed: neither the recording nor an option says", [note]
 
 
 def recover_stamps(solution: TimeSolution) -> Stamps | None:
