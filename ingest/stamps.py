@@ -106,7 +106,7 @@ def solve(stamps: Stamps, meaning: Instant | None = None) -> TimeSolution:
 def _settle_meaning(
     stamps: Stamps, exposure: NDArray[np.float64], known: NDArray[np.bool_], option: Instant | None
 ) -> tuple[Instant, NDArray[np.float64], str, list[Note]]:
-    """Instant that the stamps name, the doubt about it in seconds, its source, and a note if it is assumed."""
+    """Instant that the stamps name, the doubt about it in seconds, its source, a note if it is assumed."""
     settled = option or stamps.meaning
     if settled is not None:
         return settled, np.zeros(known.size), "option --time-is" if option else stamps.source, []
