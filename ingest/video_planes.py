@@ -168,8 +168,8 @@ def plan_pixels(frame: Any, where: str) -> PixelReader:
 
 def _plan_rgb(name: str, size: tuple[int, int], where: str) -> PixelReader:
     if planar := _PLANAR_RGB.fullmatch(name):
-        samples = (Samples(2), Samples(0), Samples(1))
-        return PixelReader(name, *size, _stored(planar), int(planar["bits"] or 8), "rgb", samples)
+        gbr = (Samples(2), Samples(0), Samples(1))
+        return PixelReader(name, *size, _stored(planar), int(planar["bits"] or 8), "rgb", gbr)
     packed = _PACKED_RGB.fullmatch(name)
     if packed is None or not set("rgb") <= set(packed["letters"]):
         raise DataError(
