@@ -1,8 +1,8 @@
 """Where a frame lies against the reference: coarse cross-correlation, star fits, robust transform.
 
 Plain cross-correlation, not phase correlation: on star fields, phase normalisation blows up the
-noise of empty frequencies. Coarse on binned frames (a fixed FFT batch of one, so that results do
-not depend on how frames are grouped), then refined on fits of the guide stars.
+noise of empty frequencies. Coarse on binned frames, one at a time, so that results do not depend
+on how frames are grouped; then refined on fits of the guide stars.
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from gpu_kernels._numba import tracking as _numba
 
 Floats = NDArray[np.float64]
+
+SURROUNDINGS = 8
+"""Half width, bins, of the box whose mean is the sky of the coarse correlation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,70 +79,68 @@ def bin_sum(frame: NDArray[Any], factor: int) -> NDArray[np.float32]:
     ----------
     frame : array, (height, width)
     factor : int
+        1 to 16.
 
     Returns
     -------
     array, (height // factor, width // factor), float32
+        Pixels that are not finite count as 0.
     """
-    out = np.empty((frame.shape[0] // factor, frame.shape[1] // factor), np.float32)
+    height, width = frame.shape[0] // factor, frame.shape[1]
     if frame.dtype.kind == "u" and frame.dtype.itemsize <= 2:
-        _numba.bin_sum_int(frame, factor, out, np.empty(frame.shape[1], np.uint32))
+        rows = np.empty((height, width), np.uint16 if frame.dtype.itemsize == 1 else np.uint32)
+        _numba.add_rows(frame, factor, rows)
     else:
-        _numba.bin_sum(frame, factor, out, np.empty(frame.shape[1], np.float32))
+        rows = np.empty((height, width), np.float32)
+        _numba.add_rows_finite(frame, factor, rows)
+    out = np.empty((height, width // factor), np.float32)
+    _numba.add_columns(rows, factor, out)
     return out
 
 
-def template_spectrum(template: NDArray[np.float32]) -> NDArray[np.complex64]:
-    """Conjugate spectrum of a star template with the lowest frequencies taken out.
+@dataclass(frozen=True, slots=True, eq=False)
+class Pattern:
+    """Star pattern to be found on binned frames: bins (row, column) and weights, ``(n,)``."""
 
-    Sky, vignetting and amplifier glow live below three cycles a frame; stars do not.
-
-    Parameters
-    ----------
-    template : array, (height, width), float32
-        Binned picture of the stars on a zero sky.
-    """
-    height, width = (fft.next_fast_len(n, real=True) for n in template.shape)
-    spectrum = fft.rfft2(template, s=(height, width))
-    ky = np.abs(fft.fftfreq(height, 1 / height))[:, None]
-    kx = fft.rfftfreq(width, 1 / width)[None, :]
-    k2 = (ky**2 + kx**2) / 3.0**2
-    taper = k2**2 / (1.0 + k2**2)
-    return np.ascontiguousarray((np.conj(spectrum) * taper).astype(np.complex64))
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    shape: tuple[int, int]
 
 
-def correlate(
-    binned: NDArray[np.float32], spectrum: NDArray[np.complex64], shape: tuple[int, int], cap: float
-) -> tuple[float, float]:
-    """Shift (dx, dy), binned pixels, that brings the template onto the frame.
+def correlate(binned: NDArray[np.float32], pattern: Pattern, cap: float) -> tuple[float, float]:
+    """Shift (dx, dy), bins, that brings the pattern onto the frame: plain cross-correlation.
+
+    A pattern of a dozen points makes the direct sum cheaper than transforms, and leaves no
+    wrap-around. Sky, vignetting and amplifier glow are taken out beforehand as the mean of 17 x 17
+    bins around each.
 
     Parameters
     ----------
     binned : array, (height, width), float32
-    spectrum : array
-        `template_spectrum` of the reference stars.
-    shape : tuple of int
-        Shape of the (padded) transform.
+    pattern : Pattern
     cap : float
-        Largest excess over the frame's mean that counts, so that no single bright source, hot
+        Largest excess over its surroundings that counts, so that no single bright source, hot
         pixel or burnt-in digit rules the correlation.
     """
-    flat = binned - binned.mean(dtype=np.float64).astype(np.float32)
-    np.minimum(flat, np.float32(cap), out=flat)
-    product = fft.rfft2(flat, s=shape)
-    product *= spectrum
-    surface = fft.irfft2(product, s=shape)
-    height, width = shape
-    iy, ix = divmod(int(np.argmax(surface)), width)
-    dx = ix + _vertex(surface[iy, ix - 1], surface[iy, ix], surface[iy, (ix + 1) % width])
-    dy = iy + _vertex(surface[iy - 1, ix], surface[iy, ix], surface[(iy + 1) % height, ix])
-    return (dx - width if dx > width / 2 else dx), (dy - height if dy > height / 2 else dy)
+    height, width = binned.shape
+    flat, sums = np.empty_like(binned), np.empty_like(binned)
+    _numba.flatten(binned, SURROUNDINGS, cap, flat, sums, np.empty(width, np.float32))
+    surface = np.empty((height // 2 * 2 + 1, width // 2 * 2 + 1), np.float32)
+    iy, ix = _numba.correlate_sparse(flat, pattern.rows, pattern.columns, pattern.weights, surface)
+    here = float(surface[iy, ix])
+    dx = dy = 0.0
+    if 0 < ix < surface.shape[1] - 1:
+        dx = _vertex(float(surface[iy, ix - 1]), here, float(surface[iy, ix + 1]))
+    if 0 < iy < surface.shape[0] - 1:
+        dy = _vertex(float(surface[iy - 1, ix]), here, float(surface[iy + 1, ix]))
+    return ix - surface.shape[1] // 2 + dx, iy - surface.shape[0] // 2 + dy
 
 
 def _vertex(before: float, here: float, after: float) -> float:
     """Vertex of the parabola through three points one apart, against the middle one."""
-    bend = float(before) - 2.0 * float(here) + float(after)
-    return 0.0 if bend >= 0.0 else 0.5 * (float(before) - float(after)) / bend
+    bend = before - 2.0 * here + after
+    return 0.0 if bend >= 0.0 else 0.5 * (before - after) / bend
 
 
 def fit_stars(
@@ -174,22 +174,98 @@ def fit_stars(
     saturation : float
         Level, ADU, at which a pixel is saturated (inf: none).
     """
-    n = x.shape[0]
+    half, left, top, boxes = _boxes(frame, x, y, search, sigma)
+    out, status = np.empty((x.size, 7)), np.empty(x.size, np.int64)
+    every = np.ones(x.size, np.bool_)
+    _numba.fit_boxes(
+        boxes, x - left, y - top, every, search, sigma, half, variance, inv_gain, saturation, out, status
+    )
+    out[:, 0] += left
+    out[:, 1] += top
+    return _fits(out, status)
+
+
+def _fits(out: Floats, status: NDArray[np.int64]) -> StarFits:
+    error = np.sqrt(0.5 * (out[:, 4] ** 2 + out[:, 5] ** 2))
+    return StarFits(out[:, 0], out[:, 1], out[:, 2], error, out[:, 6], status)
+
+
+def _boxes(
+    frame: NDArray[Any], x: Floats, y: Floats, search: int, sigma: float
+) -> tuple[int, NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Half width of a fit, corners of the boxes that hold each star's search, and the boxes."""
     half = max(2, int(np.ceil(2.5 * sigma)))
     reach = search + half + _numba.LARGEST_MOVE
     known = np.isfinite(x) & np.isfinite(y)
     left = np.floor(np.where(known, x, 0.0) + 0.5).astype(np.int64) - reach
     top = np.floor(np.where(known, y, 0.0) + 0.5).astype(np.int64) - reach
-    boxes = np.empty((n, 2 * reach + 1, 2 * reach + 1))
+    boxes = np.empty((x.size, 2 * reach + 1, 2 * reach + 1))
     _numba.cut_boxes(frame, left, top, boxes)
+    return half, left, top, boxes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stars:
+    """What fits of stars need to know of the recording; see `fit_stars`."""
+
+    sigma: float
+    variance: float
+    inv_gain: float
+    saturation: float
+
+
+LEADERS = 4
+"""Brightest stars that are searched for over the whole radius."""
+
+
+def locate(
+    frame: NDArray[Any],
+    x: Floats,
+    y: Floats,
+    stars: Stars,
+    search: int,
+    rotate: bool,
+    least_snr: float = 4.0,
+    loose_px: float = 1.0,
+    max_rotation_deg: float = 8.0,
+    floor_px: float = 0.02,
+) -> tuple[Transform, StarFits, NDArray[np.bool_]]:
+    """Fit stars expected at given places and find the transform most of them agree on.
+
+    Parameters
+    ----------
+    frame : array, (height, width)
+    x, y : array, (n,)
+        Expected places, brightest star first, pixels.
+    stars : Stars
+    search : int
+        Radius in which the brightest are searched for; once these agree, the others are
+        looked for close to where their shift puts them.
+    rotate, loose_px, max_rotation_deg, floor_px
+        As for `agree`.
+    least_snr : float
+        Signal-to-noise ratio from which a fit counts.
+
+    Returns
+    -------
+    transform : Transform
+        From expected places to those on the frame.
+    fits : StarFits
+    used : array, (n,), bool
+        Stars that agree; none: the frame could not be placed.
+    """
+    half, left, top, boxes = _boxes(frame, x, y, search, stars.sigma)
+    n = x.size
+    p, keep = np.array([1.0, 0.0, 0.0, 0.0]), np.zeros(n, np.bool_)
     out, status = np.empty((n, 7)), np.empty(n, np.int64)
-    _numba.fit_boxes(
-        boxes, x - left, y - top, search, sigma, half, variance, inv_gain, saturation, out, status
-    )
-    out[:, 0] += left
-    out[:, 1] += top
-    error = np.sqrt(0.5 * (out[:, 4] ** 2 + out[:, 5] ** 2))
-    return StarFits(out[:, 0], out[:, 1], out[:, 2], error, out[:, 6], status)
+    max_sin = float(np.sin(np.radians(max_rotation_deg)))
+    nearby = search if rotate else 2
+    _numba.refine(
+        boxes, left, top, x, y, min(LEADERS, n), search, nearby, stars.sigma, half, stars.variance,
+        stars.inv_gain, stars.saturation, rotate, loose_px, floor_px, max_sin, least_snr, p, out, status,
+        keep,
+    )  # fmt: skip
+    return Transform(float(p[0]), float(p[1]), float(p[2]), float(p[3])), _fits(out, status), keep
 
 
 def agree(

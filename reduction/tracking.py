@@ -11,18 +11,17 @@ from typing import Any
 import astroalign
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from gpu_kernels.align import (
     IDENTITY,
+    Pattern,
     StarFits,
+    Stars,
     Transform,
-    agree,
     bin_sum,
     binning_for,
     correlate,
-    fit_stars,
-    template_spectrum,
+    locate,
 )
 from gpu_kernels.detect import find_stars
 
@@ -32,6 +31,7 @@ CORRELATION, ASTERISM, LOST = "correlation", "asterism", "lost"
 LEAST_SNR = 4.0
 LEAST_LIGHT = 0.3  # of the guides' sqrt(flux) on the frame that must agree
 ROTATION_STEP_DEG = 0.25
+PATTERN_STARS = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,13 +105,16 @@ class Tracker:
         self.field = field
         height, width = field.shape
         self.binning = binning_for(height, width)
-        rows, columns = height // self.binning, width // self.binning
-        self._binned_shape = (rows, columns)
-        self._fft_shape = (fft.next_fast_len(rows, real=True), fft.next_fast_len(columns, real=True))
-        self._width = float(np.sqrt(field.sigma**2 + self.binning**2 / 12.0)) / self.binning
-        peak = np.maximum(field.flux, 0.0) / (2.0 * np.pi * self._width**2)
-        self._cap = 3.0 * float(np.median(peak)) if peak.size else 1.0
-        self._spectra: dict[int, NDArray[np.complex64]] = {}
+        self._order = np.argsort(-field.flux, kind="stable")
+        self._back = np.argsort(self._order, kind="stable")
+        self._bright = np.argsort(-field.all_flux, kind="stable")[:PATTERN_STARS]
+        self._stars = Stars(field.sigma, field.variance, field.inv_gain, field.saturation)
+        width_bins = float(np.hypot(field.sigma, self.binning / np.sqrt(12.0))) / self.binning
+        share = 1.0 / max(1.0, 2.0 * np.pi * width_bins**2)  # of a star's light in its brightest bin
+        self._peak = np.maximum(field.all_flux, 0.0) * share
+        typical = np.maximum(field.flux, 0.0) * share
+        self._cap = 3.0 * float(np.median(typical)) if typical.size else 1.0
+        self._patterns: dict[int, Pattern] = {}
         self.search = max(6, self.binning + 3)
 
     def prior_deg(self, frame: float) -> float:
@@ -136,18 +139,12 @@ class Tracker:
                 placed = self._refine(image, start_or_none, 3, ASTERISM)
         return placed or NOWHERE
 
-    def fit(self, image: NDArray[Any], x: Floats, y: Floats, search: int) -> StarFits:
-        """Fit stars near given places of an image."""
-        f = self.field
-        return fit_stars(image, x, y, search, f.sigma, f.variance, f.inv_gain, f.saturation)
-
     def _coarse(self, image: NDArray[Any], prior_deg: float) -> Transform:
         step = round(prior_deg / ROTATION_STEP_DEG)
         turn = self._turn(step)
-        if step not in self._spectra:
-            self._spectra[step] = template_spectrum(self._template(turn))
-        binned = bin_sum(image, self.binning)
-        dx, dy = correlate(binned, self._spectra[step], self._fft_shape, self._cap)
+        if step not in self._patterns:
+            self._patterns[step] = self._pattern(turn)
+        dx, dy = correlate(bin_sum(image, self.binning), self._patterns[step], self._cap)
         return Transform(1.0, 0.0, dx * self.binning, dy * self.binning).after(turn)
 
     def _turn(self, step: int) -> Transform:
@@ -159,26 +156,25 @@ class Tracker:
         cy, cx = (self.field.shape[0] - 1) / 2.0, (self.field.shape[1] - 1) / 2.0
         return Transform(c, s, cx - c * cx + s * cy, cy - s * cx - c * cy)
 
-    def _template(self, turn: Transform) -> NDArray[np.float32]:
-        """Binned picture of the stars alone, capped as the frames are."""
-        f, factor, width = self.field, self.binning, self._width
-        x, y = turn.apply(f.all_u, f.all_v)
-        peak = np.maximum(f.all_flux, 0.0) / (2.0 * np.pi * width**2)
-        rows, columns = self._binned_shape
-        gy = np.exp(-0.5 * ((np.arange(rows) - ((y[:, None] + 0.5) / factor - 0.5)) / width) ** 2)
-        gx = np.exp(-0.5 * ((np.arange(columns) - ((x[:, None] + 0.5) / factor - 0.5)) / width) ** 2)
-        picture = np.minimum((gy * peak[:, None]).T @ gx, self._cap)
-        return np.ascontiguousarray(picture, np.float32)
+    def _pattern(self, turn: Transform) -> Pattern:
+        """Bins of the brightest stars, saturated ones too, capped as the frames are."""
+        f, factor = self.field, self.binning
+        x, y = turn.apply(f.all_u[self._bright], f.all_v[self._bright])
+        return Pattern(
+            np.floor((y + 0.5) / factor).astype(np.int64),
+            np.floor((x + 0.5) / factor).astype(np.int64),
+            np.minimum(self._peak[self._bright], self._cap).astype(np.float32),
+            (f.shape[0] // factor, f.shape[1] // factor),
+        )
 
     def _refine(self, image: NDArray[Any], start: Transform, search: int, method: str) -> Placement | None:
         f = self.field
         px, py = start.apply(f.u, f.v)
-        fits = self.fit(image, px, py, search)
-        good = (fits.status == 0) & (fits.snr >= LEAST_SNR)
-        if not good.any():
-            return None
         rotate = f.rotate and f.u.size >= 2
-        step, used = agree(px, py, fits, good, rotate)
+        order = self._order
+        step, found, keep = locate(image, px[order], py[order], self._stars, search, rotate, LEAST_SNR)
+        used = keep[self._back]
+        fits = StarFits(*(getattr(found, name)[self._back] for name in StarFits.__dataclass_fields__))
         count = int(used.sum())
         inside = (px > 0) & (py > 0) & (px < f.shape[1] - 1) & (py < f.shape[0] - 1)
         light = np.sqrt(np.maximum(f.flux, 0.0))

@@ -18,48 +18,140 @@ _INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def bin_sum(frame: NDArray[Any], factor: int, out: NDArray[np.float32], row: NDArray[np.float32]) -> None:
-    """Sum `factor` x `factor` boxes of `frame` (h, w) into `out` (h//factor, w//factor).
-
-    `row` is scratch of at least w values. Pixels that are not finite count as 0.
-    """
-    height, width = out.shape
-    used = width * factor
-    for i in range(height):
-        for k in range(used):
-            row[k] = np.float32(0.0)
-        for j in range(factor):
+def add_rows(frame: NDArray[Any], factor: int, out: NDArray[Any]) -> None:
+    """Sum groups of `factor` rows of `frame` into `out` (h // factor, w), exactly: wide enough integers."""
+    for i in range(out.shape[0]):
+        line, total = frame[i * factor], out[i]
+        for k in range(total.size):
+            total[k] = line[k]
+        for j in range(1, factor):
             line = frame[i * factor + j]
-            for k in range(used):
-                value = np.float32(line[k])
-                if not np.isfinite(value):
-                    value = np.float32(0.0)
-                row[k] += value
-        for k in range(width):
-            total = np.float32(0.0)
-            for j in range(factor):
-                total += row[k * factor + j]
-            out[i, k] = total
+            for k in range(total.size):
+                total[k] += line[k]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def bin_sum_int(frame: NDArray[Any], factor: int, out: NDArray[np.float32], row: NDArray[np.uint32]) -> None:
-    """`bin_sum` for unsigned integers: exact sums in 32 bits, which vectorise."""
-    height, width = out.shape
-    used = width * factor
-    for i in range(height):
-        line = frame[i * factor]
-        for k in range(used):
-            row[k] = np.uint32(line[k])
-        for j in range(1, factor):
+def add_rows_finite(frame: NDArray[Any], factor: int, out: NDArray[np.float32]) -> None:
+    """`add_rows` for floats; pixels that are not finite count as 0."""
+    for i in range(out.shape[0]):
+        total = out[i]
+        for k in range(total.size):
+            total[k] = np.float32(0.0)
+        for j in range(factor):
             line = frame[i * factor + j]
-            for k in range(used):
-                row[k] += np.uint32(line[k])
+            for k in range(total.size):
+                if math.isfinite(line[k]):
+                    total[k] += np.float32(line[k])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_columns(rows: NDArray[Any], factor: int, out: NDArray[np.float32]) -> None:
+    """Sum groups of `factor` columns of `rows` into `out` (h, w // factor)."""
+    for i in range(out.shape[0]):
+        line, total = rows[i], out[i]
+        if factor == 2:
+            for k in range(total.size):
+                total[k] = np.float32(line[2 * k]) + np.float32(line[2 * k + 1])
+        elif factor == 4:
+            for k in range(total.size):
+                total[k] = (np.float32(line[4 * k]) + np.float32(line[4 * k + 1])) + (
+                    np.float32(line[4 * k + 2]) + np.float32(line[4 * k + 3])
+                )
+        else:
+            for k in range(total.size):
+                value = np.float32(0.0)
+                for j in range(factor):
+                    value += np.float32(line[k * factor + j])
+                total[k] = value
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def flatten(
+    binned: NDArray[np.float32],
+    half: int,
+    cap: float,
+    out: NDArray[np.float32],
+    sums: NDArray[np.float32],
+    line: NDArray[np.float32],
+) -> None:
+    """Take the mean of the surrounding (2 half + 1)^2 box off each value, cut what is above `cap`.
+
+    Near the edge the box is the part of it that lies inside. `sums` (h, w) and `line` (w) are scratch.
+    Then smooth with 1-2-1 both ways, so that a shift of half a value costs little.
+    """
+    height, width = binned.shape
+    for k in range(width):
+        line[k] = np.float32(0.0)
+    for i in range(min(half, height)):
         for k in range(width):
-            total = np.uint32(0)
-            for j in range(factor):
-                total += row[k * factor + j]
-            out[i, k] = np.float32(total)
+            line[k] += binned[i, k]
+    for i in range(height):
+        if i + half < height:
+            for k in range(width):
+                line[k] += binned[i + half, k]
+        if i - half - 1 >= 0:
+            for k in range(width):
+                line[k] -= binned[i - half - 1, k]
+        for k in range(width):
+            sums[i, k] = line[k]
+    top = np.float32(cap)
+    for i in range(height):
+        tall = min(i + half, height - 1) - max(i - half, 0) + 1
+        total = 0.0
+        for k in range(min(half, width)):
+            total += sums[i, k]
+        for k in range(width):
+            if k + half < width:
+                total += sums[i, k + half]
+            if k - half - 1 >= 0:
+                total -= sums[i, k - half - 1]
+            wide = min(k + half, width - 1) - max(k - half, 0) + 1
+            out[i, k] = min(binned[i, k] - np.float32(total / (tall * wide)), top)
+    for i in range(height):
+        above, below = max(i - 1, 0), min(i + 1, height - 1)
+        for k in range(width):
+            sums[i, k] = out[above, k] + np.float32(2.0) * out[i, k] + out[below, k]
+    for i in range(height):
+        for k in range(1, width - 1):
+            out[i, k] = sums[i, k - 1] + np.float32(2.0) * sums[i, k] + sums[i, k + 1]
+        out[i, 0] = np.float32(3.0) * sums[i, 0] + sums[i, 1]
+        out[i, width - 1] = sums[i, width - 2] + np.float32(3.0) * sums[i, width - 1]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def correlate_sparse(
+    image: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> tuple[int, int]:
+    """Correlation of an image with points: ``out[dy + my, dx + mx] = sum_k w_k image[r_k + dy, c_k + dx]``.
+
+    `out` is (2 my + 1, 2 mx + 1); what lies beyond the image counts as 0. Returns the place of the
+    largest value.
+    """
+    height, width = image.shape
+    my, mx = out.shape[0] // 2, out.shape[1] // 2
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[i, k] = np.float32(0.0)
+    for s in range(rows.size):
+        r, c, w = rows[s], columns[s], weights[s]
+        first, last = max(-mx, -c), min(mx, width - 1 - c)
+        if last < first:
+            continue
+        for dy in range(max(-my, -r), min(my, height - 1 - r) + 1):
+            target = out[dy + my, first + mx : last + mx + 1]
+            line = image[r + dy, c + first : c + last + 1]
+            for k in range(target.size):
+                target[k] += w * line[k]
+    best, by, bx = np.float32(-math.inf), 0, 0
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            if out[i, k] > best:
+                best, by, bx = out[i, k], i, k
+    return by, bx
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -81,17 +173,20 @@ def cut_boxes(
 @njit(cache=True, nogil=True, error_model="numpy")
 def _find_peak(
     box: NDArray[np.float64],
+    x: float,
+    y: float,
     search: int,
     half: int,
     kernel: NDArray[np.float64],
     rows: NDArray[np.float64],
 ) -> tuple[int, int]:
-    """Place (column, row) of the largest smoothed value within `search` of the box's middle, or (-1, -1).
+    """Place (column, row) of the largest smoothed value within `search` of (x, y), or (-1, -1).
 
     Pixels that are not numbers count as 0 among values taken against the box's mean.
     """
     size = box.shape[0]
-    middle = size // 2
+    left = min(max(int(math.floor(x + 0.5)) - search, half), size - 2 * search - half - 1)
+    top = min(max(int(math.floor(y + 0.5)) - search, half), size - 2 * search - half - 1)
     total, count = 0.0, 0
     for i in range(size):
         for k in range(size):
@@ -101,14 +196,12 @@ def _find_peak(
     if count == 0:
         return -1, -1
     mean = total / count
-    first = middle - search
     span = 2 * search + 1
     for i in range(span + 2 * half):
-        y = first - half + i
         for k in range(span):
             value = 0.0
             for j in range(2 * half + 1):
-                pixel = box[y, first - half + k + j] - mean
+                pixel = box[top - half + i, left - half + k + j] - mean
                 if math.isfinite(pixel):
                     value += kernel[j] * pixel
             rows[i, k] = value
@@ -118,13 +211,13 @@ def _find_peak(
         for k in range(span):
             if (i - search) ** 2 + (k - search) ** 2 > search * search:
                 continue
-            if not math.isfinite(box[first + i, first + k]):
+            if not math.isfinite(box[top + i, left + k]):
                 continue
             value = 0.0
             for j in range(2 * half + 1):
                 value += kernel[j] * rows[i + j, k]
             if value > best:
-                best, bx, by = value, first + k, first + i
+                best, bx, by = value, left + k, top + i
     return bx, by
 
 
@@ -264,6 +357,7 @@ def fit_boxes(
     boxes: NDArray[np.float64],
     x: NDArray[np.float64],
     y: NDArray[np.float64],
+    which: NDArray[np.bool_],
     search: int,
     sigma: float,
     half: int,
@@ -275,14 +369,16 @@ def fit_boxes(
 ) -> None:
     """Fit one star in each box (n, m, m); `out` (n, 7): x, y, flux, sky, x_err, y_err, snr.
 
-    Positions are those of the box. With `search` 0 the fit starts at (x, y); else at the largest
-    smoothed value within `search` pixels of the box's middle.
+    Positions are those of the box; only stars of `which` are fitted. With `search` 0 the fit starts
+    at (x, y); else at the largest smoothed value within `search` pixels of it.
     """
     kernel = np.empty(2 * half + 1)
     for j in range(2 * half + 1):
         kernel[j] = math.exp(-0.5 * ((j - half) / sigma) ** 2)
     rows = np.empty((2 * (search + half) + 1, 2 * search + 1))
     for s in range(x.shape[0]):
+        if not which[s]:
+            continue
         for j in range(7):
             out[s, j] = math.nan
         if not (math.isfinite(x[s]) and math.isfinite(y[s])):
@@ -290,7 +386,7 @@ def fit_boxes(
             continue
         x0, y0 = x[s], y[s]
         if search > 0:
-            bx, by = _find_peak(boxes[s], search, half, kernel, rows)
+            bx, by = _find_peak(boxes[s], x0, y0, search, half, kernel, rows)
             if bx < 0:
                 status[s] = OFF
                 continue
@@ -434,12 +530,114 @@ def consensus(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def refine(
+    boxes: NDArray[np.float64],
+    left: NDArray[np.int64],
+    top: NDArray[np.int64],
+    px: NDArray[np.float64],
+    py: NDArray[np.float64],
+    leaders: int,
+    search: int,
+    nearby: int,
+    sigma: float,
+    half: int,
+    variance: float,
+    inv_gain: float,
+    saturation: float,
+    rotate: bool,
+    loose: float,
+    floor: float,
+    max_sin: float,
+    least_snr: float,
+    p: NDArray[np.float64],
+    out: NDArray[np.float64],
+    status: NDArray[np.int64],
+    keep: NDArray[np.bool_],
+) -> int:
+    """Fit stars expected at (px, py), brightest first, and agree on a transform; returns stars used.
+
+    The first `leaders` stars are searched for within `search` pixels; where they agree, the others
+    only within `nearby` pixels of where the leaders' shift puts them, else they too within `search`.
+    """
+    n = px.size
+    x, y, error = np.empty(n), np.empty(n), np.empty(n)
+    which, good = np.empty(n, np.bool_), np.empty(n, np.bool_)
+    bx, by = np.empty(n), np.empty(n)
+    for i in range(n):
+        which[i] = i < leaders
+        status[i] = OFF
+        bx[i], by[i] = px[i] - left[i], py[i] - top[i]
+        for j in range(7):
+            out[i, j] = math.nan
+    fit_boxes(boxes, bx, by, which, search, sigma, half, variance, inv_gain, saturation, out, status)
+    used = 0
+    if n > leaders:
+        _usable(out, status, left, top, least_snr, x, y, error, good)
+        used = consensus(px, py, x, y, error, good, rotate, floor, loose, max_sin, p, keep)
+        reach = search
+        if used >= min(2, leaders):
+            reach = nearby
+            for i in range(n):
+                cx = p[0] * px[i] - p[1] * py[i] + p[2] - left[i]
+                cy = p[1] * px[i] + p[0] * py[i] + p[3] - top[i]
+                if max(abs(cx - bx[i]), abs(cy - by[i])) <= search:
+                    bx[i], by[i] = cx, cy
+        for i in range(n):
+            which[i] = i >= leaders
+        fit_boxes(boxes, bx, by, which, reach, sigma, half, variance, inv_gain, saturation, out, status)
+    _usable(out, status, left, top, least_snr, x, y, error, good)
+    used = consensus(px, py, x, y, error, good, rotate, floor, loose, max_sin, p, keep)
+    for i in range(n):
+        out[i, 0] += left[i]
+        out[i, 1] += top[i]
+    return used
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _usable(
+    out: NDArray[np.float64],
+    status: NDArray[np.int64],
+    left: NDArray[np.int64],
+    top: NDArray[np.int64],
+    least_snr: float,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    error: NDArray[np.float64],
+    good: NDArray[np.bool_],
+) -> None:
+    """Frame positions, errors and fitness of fits made in boxes."""
+    for i in range(x.size):
+        x[i], y[i] = out[i, 0] + left[i], out[i, 1] + top[i]
+        error[i] = math.sqrt(0.5 * (out[i, 4] ** 2 + out[i, 5] ** 2))
+        good[i] = status[i] == SEEN and out[i, 6] >= least_snr
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def add_shifted(
     frame: NDArray[Any], dx: float, dy: float, c: float, s: float, total: NDArray[np.float64],
     count: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """Add `frame`, sampled bilinearly at (c u - s v + dx, s u + c v + dy), to `total`; count the pixels."""
     height, width = total.shape
+    if s == 0.0:
+        ix, iy = int(math.floor(dx)), int(math.floor(dy))
+        fx, fy = dx - ix, dy - iy
+        a, b, d, e = (1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx
+        first, last = max(0, -ix), min(width, width - 1 - ix)
+        if last <= first:
+            return
+        for v in range(max(0, -iy), min(height, height - 1 - iy)):
+            up, down = (
+                frame[v + iy, first + ix : last + ix + 1],
+                frame[v + iy + 1, first + ix : last + ix + 1],
+            )
+            sums, seen = total[v, first:last], count[v, first:last]
+            for k in range(sums.size):
+                value = a * float(up[k]) + b * float(up[k + 1]) + d * float(down[k]) + e * float(down[k + 1])
+                if math.isfinite(value):
+                    sums[k] += value
+                    seen[k] += 1.0
+        return
     for v in range(height):
         for u in range(width):
             x, y = c * u - s * v + dx, s * u + c * v + dy
