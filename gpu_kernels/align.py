@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels._numba import tracking as _numba
+from gpu_kernels._numba import coarse as _coarse
+from gpu_kernels._numba import stars as _stars
+from gpu_kernels._numba import transform as _transform
 
 Floats = NDArray[np.float64]
 
@@ -89,12 +91,12 @@ def bin_sum(frame: NDArray[Any], factor: int) -> NDArray[np.float32]:
     height, width = frame.shape[0] // factor, frame.shape[1]
     if frame.dtype.kind == "u" and frame.dtype.itemsize <= 2:
         rows = np.empty((height, width), np.uint16 if frame.dtype.itemsize == 1 else np.uint32)
-        _numba.add_rows(frame, factor, rows)
+        _coarse.add_rows(frame, factor, rows)
     else:
         rows = np.empty((height, width), np.float32)
-        _numba.add_rows_finite(frame, factor, rows)
+        _coarse.add_rows_finite(frame, factor, rows)
     out = np.empty((height, width // factor), np.float32)
-    _numba.add_columns(rows, factor, out)
+    _coarse.add_columns(rows, factor, out)
     return out
 
 
@@ -125,9 +127,9 @@ def correlate(binned: NDArray[np.float32], pattern: Pattern, cap: float) -> tupl
     """
     height, width = binned.shape
     flat, sums = np.empty_like(binned), np.empty_like(binned)
-    _numba.flatten(binned, SURROUNDINGS, cap, flat, sums, np.empty(width, np.float32))
+    _coarse.flatten(binned, SURROUNDINGS, cap, flat, sums, np.empty(width, np.float32))
     surface = np.empty((height // 2 * 2 + 1, width // 2 * 2 + 1), np.float32)
-    iy, ix = _numba.correlate_sparse(flat, pattern.rows, pattern.columns, pattern.weights, surface)
+    iy, ix = _coarse.correlate_sparse(flat, pattern.rows, pattern.columns, pattern.weights, surface)
     here = float(surface[iy, ix])
     dx = dy = 0.0
     if 0 < ix < surface.shape[1] - 1:
@@ -177,7 +179,7 @@ def fit_stars(
     half, left, top, boxes = _boxes(frame, x, y, search, sigma)
     out, status = np.empty((x.size, 7)), np.empty(x.size, np.int64)
     every = np.ones(x.size, np.bool_)
-    _numba.fit_boxes(
+    _stars.fit_boxes(
         boxes, x - left, y - top, every, search, sigma, half, variance, inv_gain, saturation, out, status
     )
     out[:, 0] += left
@@ -195,12 +197,12 @@ def _boxes(
 ) -> tuple[int, NDArray[np.int64], NDArray[np.int64], Floats]:
     """Half width of a fit, corners of the boxes that hold each star's search, and the boxes."""
     half = max(2, int(np.ceil(2.5 * sigma)))
-    reach = search + half + _numba.LARGEST_MOVE
+    reach = search + half + _stars.LARGEST_MOVE
     known = np.isfinite(x) & np.isfinite(y)
     left = np.floor(np.where(known, x, 0.0) + 0.5).astype(np.int64) - reach
     top = np.floor(np.where(known, y, 0.0) + 0.5).astype(np.int64) - reach
     boxes = np.empty((x.size, 2 * reach + 1, 2 * reach + 1))
-    _numba.cut_boxes(frame, left, top, boxes)
+    _stars.cut_boxes(frame, left, top, boxes)
     return half, left, top, boxes
 
 
@@ -260,7 +262,7 @@ def locate(
     out, status = np.empty((n, 7)), np.empty(n, np.int64)
     max_sin = float(np.sin(np.radians(max_rotation_deg)))
     nearby = search if rotate else 2
-    _numba.refine(
+    _transform.refine(
         boxes, left, top, x, y, min(LEADERS, n), search, nearby, stars.sigma, half, stars.variance,
         stars.inv_gain, stars.saturation, rotate, loose_px, floor_px, max_sin, least_snr, p, out, status,
         keep,
@@ -305,7 +307,7 @@ def agree(
     """
     p, keep = np.array([1.0, 0.0, 0.0, 0.0]), np.zeros(u.shape[0], np.bool_)
     max_sin = float(np.sin(np.radians(max_rotation_deg)))
-    _numba.consensus(u, v, fits.x, fits.y, fits.error, good, rotate, floor_px, loose_px, max_sin, p, keep)
+    _transform.consensus(u, v, fits.x, fits.y, fits.error, good, rotate, floor_px, loose_px, max_sin, p, keep)
     return Transform(float(p[0]), float(p[1]), float(p[2]), float(p[3])), keep
 
 
@@ -320,4 +322,4 @@ def add_registered(frame: NDArray[Any], transform: Transform, total: Floats, cou
     total, count : array, (height, width), float64
         Running sum and number of frames that cover each pixel.
     """
-    _numba.add_shifted(frame, transform.tx, transform.ty, transform.c, transform.s, total, count)
+    _coarse.add_shifted(frame, transform.tx, transform.ty, transform.c, transform.s, total, count)

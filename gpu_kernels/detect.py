@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from gpu_kernels._numba.tracking import SATURATED, SEEN
+from gpu_kernels._numba.stars import SATURATED, SEEN
 from gpu_kernels.align import fit_stars
 
 Floats = NDArray[np.float64]
@@ -60,17 +60,22 @@ def background(image: NDArray[Any], box: int = 32) -> tuple[NDArray[np.float32],
         return np.zeros(image.shape, np.float32), float("nan")
     mesh = np.where(np.isfinite(mesh), mesh, np.nanmedian(mesh))
     if min(ny, nx) >= 3:
-        mesh = ndimage.median_filter(mesh, 3, mode="nearest")
-    cy, cx = (np.arange(ny) + 0.5) * by - 0.5, (np.arange(nx) + 0.5) * bx - 0.5
-    along_x = np.stack([np.interp(np.arange(width), cx, row) for row in mesh])
-    smooth = np.empty((height, width), np.float32)
-    at = np.interp(np.arange(height), cy, np.arange(ny))
-    low = np.minimum(at.astype(int), max(ny - 2, 0))
-    high = np.minimum(low + 1, ny - 1)
-    part = (at - low)[:, None]
-    smooth[:] = (1.0 - part) * along_x[low] + part * along_x[high]
+        beyond = np.pad(mesh, 1, mode="reflect", reflect_type="odd")  # a slope goes on past the edge
+        mesh = ndimage.median_filter(beyond, 3)[1:-1, 1:-1]
+    (rows, down), (columns, across) = _between(height, by, ny), _between(width, bx, nx)
+    along_x = (1.0 - across) * mesh[:, columns] + across * mesh[:, np.minimum(columns + 1, nx - 1)]
+    part = down[:, None]
+    smooth = (1.0 - part) * along_x[rows] + part * along_x[np.minimum(rows + 1, ny - 1)]
+    smooth = smooth.astype(np.float32)
     step = max(1, int(np.sqrt(image.size / NOISE_PIXELS)))
     return smooth, clipped_sigma(image[::step, ::step] - smooth[::step, ::step])
+
+
+def _between(pixels: int, box: int, meshes: int) -> tuple[NDArray[np.intp], Floats]:
+    """Mesh before each pixel, and the way from its middle to the next; half a mesh beyond the outermost."""
+    at = np.clip((np.arange(pixels) + 0.5) / box - 0.5, -0.5, meshes - 0.5)
+    low = np.clip(np.floor(at), 0, max(meshes - 2, 0)).astype(np.intp)
+    return low, at - low
 
 
 def _clipped_means(cells: NDArray[np.float32]) -> Floats:

@@ -1,0 +1,161 @@
+"""Pass 1: which star is what: those a plan names, and the choice of references and guides."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_kernels.detect import Detections
+from reduction.errors import RequestError
+from reduction.plan import Position, ReductionPlan
+from reduction.register import Registered
+from reduction.view import View
+
+Floats = NDArray[np.float64]
+SNAP_PX = 3.0
+LEAST_REFERENCE_SNR = 3.0
+MOST_REFERENCES = 8
+MOST_GUIDES = 12
+ENOUGH_GUIDES = 4
+GUIDE_LIGHT = 0.97
+
+
+@dataclass(slots=True, eq=False)
+class Stars:
+    """Stars to be measured: image pixels of the grid, the role a plan gave them, whether named as guide."""
+
+    u: Floats
+    v: Floats
+    role: list[str]
+    guide: list[bool]
+
+
+def gather(plan: ReductionPlan, found: Detections, view: View, registered: Registered) -> Stars:
+    """All stars to measure: those of the plan first, then what else was found."""
+    geometry = view.geometry
+    taken = np.zeros(len(found), bool)
+    u: list[float] = []
+    v: list[float] = []
+    role: list[str] = []
+    guide: list[bool] = []
+
+    def add(position: Position, what: str) -> None:
+        x, y = geometry.to_image(position.x), geometry.to_image(position.y)
+        if not (-0.5 <= x <= geometry.width - 0.5 and -0.5 <= y <= geometry.height - 0.5):
+            raise RequestError(
+                f"{what} at {position.x:g},{position.y:g} lies off the frame of "
+                f"{view.stack.info.width} x {view.stack.info.height} pixels"
+            )
+        distance = np.hypot(found.x - x, found.y - y) if len(found) else np.empty(0)
+        near = int(np.argmin(distance)) if distance.size else -1
+        if near >= 0 and distance[near] <= SNAP_PX / geometry.scale:
+            x, y = float(found.x[near]), float(found.y[near])
+            for k in range(len(u)):
+                if abs(u[k] - x) < 1e-9 and abs(v[k] - y) < 1e-9:
+                    if what == "guide":
+                        guide[k] = True
+                        return
+                    raise RequestError(
+                        f"{what} at {position.x:g},{position.y:g} is the same star as the {role[k]}; "
+                        "give another one"
+                    )
+            taken[near] = True
+        u.append(x)
+        v.append(y)
+        role.append(what)
+        guide.append(what == "guide")
+
+    if plan.target is not None:
+        add(plan.target, "target")
+    for position in plan.references:
+        add(position, "reference")
+    for position in plan.guides:
+        add(position, "guide")
+    rest = np.flatnonzero(~taken)[: max(plan.max_stars - len(u), 0)]
+    u.extend(found.x[rest].tolist())
+    v.extend(found.y[rest].tolist())
+    role.extend(["star"] * rest.size)
+    guide.extend([False] * rest.size)
+    if not u:  # nothing in the stacked image: the seed frame's stars are still stars
+        u.extend(registered.field.u.tolist())
+        v.extend(registered.field.v.tolist())
+        role.extend(["star"] * registered.field.u.size)
+        guide.extend([False] * registered.field.u.size)
+    return Stars(np.array(u), np.array(v), role, guide)
+
+
+def choose_references(
+    stars: Stars,
+    target: int,
+    snr: Floats,
+    saturated: NDArray[np.bool_],
+    whole: Floats,
+    flux: Floats,
+) -> NDArray[np.bool_]:
+    """References: those of the plan, or bright, unsaturated, steady stars clear of the edges."""
+    named = np.array([r == "reference" for r in stars.role])
+    if named.any():
+        return named
+    able = np.arange(len(stars.role)) != target
+    good = able & ~saturated & (whole > 0.98) & (snr > LEAST_REFERENCE_SNR)
+    if not good.any():
+        good = able & (whole > 0.5) & (snr > LEAST_REFERENCE_SNR)
+    ranked = [int(s) for s in np.argsort(-snr, kind="stable") if good[s]]
+    steady = _steady(ranked, flux)
+    out = np.zeros(len(stars.role), bool)
+    out[steady[:MOST_REFERENCES]] = True
+    return out
+
+
+def _steady(ranked: list[int], flux: Floats) -> list[int]:
+    """Leave out stars that vary against the sum of the others three times more than most do."""
+    if len(ranked) < 4:
+        return ranked
+    curves = flux[:, ranked]
+    total = np.nansum(curves, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = curves / (total[:, None] - curves)
+    spread = np.empty(len(ranked))
+    for k in range(len(ranked)):
+        good = ratio[np.isfinite(ratio[:, k]), k]
+        middle = np.median(good) if good.size else 0.0
+        half = good.size // 2
+        slow = abs(np.median(good[:half]) - np.median(good[half:])) if half >= 4 else 0.0
+        spread[k] = slow / middle if middle > 0 else np.inf
+    noise = np.array([1.4826 * np.nanmedian(np.abs(np.diff(ratio[:, k]))) for k in range(len(ranked))])
+    level = np.nanmedian(ratio, axis=0)
+    limit = np.maximum(0.1, 3.0 * noise / np.where(level > 0, level, np.inf))
+    kept = [s for k, s in enumerate(ranked) if spread[k] <= limit[k]]
+    return kept or ranked
+
+
+def predicted_sigma(
+    flux: Floats, sigma: Floats, target: int, references: NDArray[np.bool_], growth: float
+) -> float:
+    """Predicted relative sigma of the target's normalised flux at one radius."""
+    weight = np.where(references & (flux > 0), (flux / sigma) ** 2, 0.0)
+    reference = 1.0 / weight.sum() if weight.sum() > 0 else 0.0
+    if target < 0:
+        return float(np.sqrt(reference)) if reference else float(np.median(sigma) / growth)
+    if flux[target] <= sigma[target]:
+        return float(sigma[target] / growth) * 1e6
+    return float(np.sqrt((sigma[target] / flux[target]) ** 2 + reference))
+
+
+def choose_guides(
+    stars: Stars, target: int, snr: Floats, saturated: NDArray[np.bool_], whole: Floats
+) -> NDArray[np.bool_]:
+    """Guides: those of the plan, or the brightest unsaturated stars; the target only where it is alone."""
+    if any(stars.guide):
+        return np.array(stars.guide)
+    out = np.zeros(len(stars.role), bool)
+    others = np.arange(len(stars.role)) != target
+    for good in (others & ~saturated & (whole > 0.5), others & (whole > 0.2), np.ones(len(stars.role), bool)):
+        ranked = [int(s) for s in np.argsort(-snr, kind="stable") if good[s] and snr[s] > 5.0]
+        if ranked:
+            share = np.cumsum(snr[ranked] ** 2) / (snr[ranked] ** 2).sum()
+            enough = int(np.searchsorted(share, GUIDE_LIGHT)) + 1
+            out[ranked[: min(MOST_GUIDES, max(ENOUGH_GUIDES, enough))]] = True
+            return out
+    out[int(np.argmax(snr))] = True
+    return out
