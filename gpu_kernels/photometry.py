@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gpu_kernels._numba.photometry import aperture_block
-from gpu_kernels._numba.sky import sky_block, truncation_factor
+from gpu_kernels._numba.sky import counted_block, selected_block, truncation_factor
 
 LEAST_SKY_PIXELS = 10
 """Fewest usable pixels in the annulus from which a sky is taken."""
@@ -147,9 +147,13 @@ def measure(
         raise ValueError(f"clip of {clip} sigma: at least 1 is needed")
     sums, areas, peaks = _sums(pixels, columns, rows, radius)
     sky, sigma = np.empty(columns.shape), np.empty(columns.shape)
-    count = np.empty(columns.shape, np.int64)
+    count = np.full(columns.shape, -1, np.int64)
     annulus = (float(sky_inner), float(sky_outer), float(clip), LEAST_SKY_PIXELS)
-    sky_block(pixels, columns, rows, annulus, _COUNTED_LEVELS[pixels.dtype.name], sky, sigma, count)
+    levels = _COUNTED_LEVELS[pixels.dtype.name]
+    if levels:
+        counted_block(pixels, columns, rows, annulus, levels, sky, sigma, count)
+    if (count < 0).any():
+        selected_block(pixels, columns, rows, annulus, sky, sigma, count)
 
     status = _status(pixels.shape, columns, rows, radius, sums, sky)
     seen = areas > 0.0

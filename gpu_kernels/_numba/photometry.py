@@ -163,7 +163,7 @@ def aperture_block(
             seen = -largest < column < width - 1 + largest and -largest < row < height - 1 + largest
             if not (known and seen):
                 continue
-            count = 0
+            count = int(0)  # noqa: UP018 - of a bare 0 numba compiles every callee a second time
             for j in range(max(0, math.ceil(row - largest)), min(height - 1, math.floor(row + largest)) + 1):
                 count = _star_row(frame, j, column, row, radii, rim, count, star_sums, star_areas, star_peaks)
             _add_rim(rim, count, star_sums, star_areas, star_peaks)

@@ -1,7 +1,7 @@
 """The clipped mean of the sky around single stars, compiled by numba.
 
-Integers of a moderate span are counted, other pixels are selected from; both end in the same clipping of levels
-and counts.
+Integers of a moderate span are counted, the rest selected from; both end in the same clipping of levels and
+counts.
 """
 
 import math
@@ -48,9 +48,9 @@ def _annulus_row(x: float, dy: float, inner: float, outer: float, width: int) ->
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _rows(y: float, radius: float, height: int) -> tuple[int, int]:
-    """Rows ``first`` to ``stop - 1`` of the frame that a circle of `radius` about `y` can reach."""
-    if not (-radius - 1.0 < y < height + radius):
+def _rows(x: float, y: float, radius: float, height: int, width: int) -> tuple[int, int]:
+    """Rows ``first`` to ``stop - 1`` within reach of a circle about `x`, `y`; none if that is NaN."""
+    if not (-radius - 1.0 < y < height + radius and -radius - 1.0 < x < width + radius):
         return 0, 0
     return max(0, math.ceil(y - radius)), min(height, math.floor(y + radius) + 1)
 
@@ -193,7 +193,7 @@ def _counted_sky(
     """Clipped sky of one star on integers by counting levels; -1 kept if they span more than `histogram`."""
     inner, outer, clip, least = annulus
     height, width = frame.shape
-    first_row, stop_row = _rows(y, outer, height)
+    first_row, stop_row = _rows(x, y, outer, height, width)
     low, high = 0, 255
     if histogram.size > 256:
         low, high = 65535, 0
@@ -212,7 +212,8 @@ def _counted_sky(
             histogram[int(frame[j, i]) - low] += 1
         for i in range(c, d):
             histogram[int(frame[j, i]) - low] += 1
-    distinct, total = 0, 0
+    distinct = int(0)  # noqa: UP018 - of a bare 0 numba compiles every callee a second time
+    total = 0
     for level in range(high - low + 1):
         if histogram[level] > 0:
             values[distinct], counts[distinct] = level + low, histogram[level]
@@ -242,8 +243,8 @@ def _selected_sky(
     """Clipped sky of one star on pixels of any type; those that are not finite do not count."""
     inner, outer, clip, least = annulus
     height, width = frame.shape
-    first_row, stop_row = _rows(y, outer, height)
-    total = 0
+    first_row, stop_row = _rows(x, y, outer, height, width)
+    total = int(0)  # noqa: UP018 - as above
     for j in range(first_row, stop_row):
         a, b, c, d = _annulus_row(x, j - y, inner, outer, width)
         for i in range(a, d):
@@ -261,7 +262,7 @@ def _selected_sky(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sky_block(
+def counted_block(
     frames: NDArray[Any],
     x: Floats,
     y: Floats,
@@ -271,27 +272,39 @@ def sky_block(
     sigma: Floats,
     kept: NDArray[np.int64],
 ) -> None:
-    """Fill `mean`, `sigma` and `kept` (n, s) with the clipped sky of `frames` (n, h, w) at `x`, `y` (n, s).
+    """Fill `mean`, `sigma` and `kept` (n, s) with the clipped sky of integer `frames` (n, h, w).
 
-    `annulus` is (inner radius, outer radius, clip, least pixels). Too few pixels, or an unknown position,
-    give NaN and 0 kept. Up to `levels` levels are counted (256 for 8 bits, more for 16, 0 for floats); skies that
-    span more are selected from, to the same result.
+    `x`, `y` (n, s) are the stars, `annulus` is (inner radius, outer radius, clip, least pixels). Too few
+    pixels give NaN and 0 kept; a sky of more than `levels` levels is left to `selected_block`, with -1 kept.
     """
-    outer = annulus[1]
-    height, width = frames.shape[1], frames.shape[2]
-    side = 2 * int(outer) + 3
-    room = max(min(side, height) * min(side, width), levels)
     histogram = np.zeros(levels, np.int32)
+    values, counts = np.empty(levels), np.empty(levels)
+    for f in range(frames.shape[0]):
+        frame = frames[f]
+        for s in range(x.shape[1]):
+            mean[f, s], sigma[f, s], kept[f, s] = _counted_sky(
+                frame, x[f, s], y[f, s], annulus, histogram, values, counts
+            )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def selected_block(
+    frames: NDArray[Any],
+    x: Floats,
+    y: Floats,
+    annulus: tuple[float, float, float, int],
+    mean: Floats,
+    sigma: Floats,
+    kept: NDArray[np.int64],
+) -> None:
+    """`counted_block` for pixels of any type and span, to the same result: of the stars with -1 kept."""
+    side = 2 * int(annulus[1]) + 3
+    room = min(side, frames.shape[1]) * min(side, frames.shape[2])
     values, work, ones = np.empty(room), np.empty(room), np.ones(room)
     for f in range(frames.shape[0]):
         frame = frames[f]
         for s in range(x.shape[1]):
-            column, row = x[f, s], y[f, s]
-            mean[f, s], sigma[f, s], kept[f, s] = np.nan, np.nan, 0
-            if not (math.isfinite(row) and -outer - 1.0 < column < width + outer):
-                continue
-            if levels > 0:
-                found = _counted_sky(frame, column, row, annulus, histogram, values, work)
-            if levels == 0 or found[2] < 0:
-                found = _selected_sky(frame, column, row, annulus, values, work, ones)
-            mean[f, s], sigma[f, s], kept[f, s] = found
+            if kept[f, s] < 0:
+                mean[f, s], sigma[f, s], kept[f, s] = _selected_sky(
+                    frame, x[f, s], y[f, s], annulus, values, work, ones
+                )
