@@ -60,6 +60,7 @@ class Recording:
 
     path: Path
     times: Path | None = None
+    bias: Path | None = None
     dark: Path | None = None
     flat: Path | None = None
 
@@ -85,7 +86,7 @@ def _ser_station(frames: int) -> DemoStation:
         width=384,
         seed=41,
         stars=star_field(12, 288, 384, seed=6, flux_e=(1.5e3, 6e4), margin_px=45.0, separation_px=36.0),
-        target=4,
+        target=8,
         drift_px=(23.0, -10.0),
         wind_px=0.5,
         fwhm_px=3.2,
@@ -107,7 +108,7 @@ def _fits_station(frames: int) -> DemoStation:
         width=320,
         seed=42,
         stars=star_field(10, 240, 320, seed=13, flux_e=(4e3, 9e4), margin_px=40.0, separation_px=34.0),
-        target=4,
+        target=7,
         drift_px=(-4.0, 6.0),
         rotation_deg=0.4,
         transparency=(
@@ -131,7 +132,7 @@ def _fits_station(frames: int) -> DemoStation:
         cadence_s=0.06,
         exposure_s=0.05,
     )
-    return _station("B", "FITS sequence; passing cloud, dark and flat frames", "FITS", 2.0, 0, scene)
+    return _station("B", "FITS sequence; passing cloud; bias, dark and flat frames", "FITS", 2.0, 0, scene)
 
 
 def _avi_station(frames: int) -> DemoStation:
@@ -140,8 +141,8 @@ def _avi_station(frames: int) -> DemoStation:
         height=288,
         width=384,
         seed=43,
-        stars=star_field(10, 288, 384, seed=21, flux_e=(6e3, 4.2e4), margin_px=52.0, separation_px=40.0),
-        target=3,
+        stars=star_field(10, 288, 384, seed=21, flux_e=(3e3, 4.2e4), margin_px=52.0, separation_px=40.0),
+        target=8,
         bumps=(Bump(int(frames * 0.7), 34.0, -21.0),),
         wind_px=0.3,
         fwhm_px=4.0,
@@ -194,7 +195,7 @@ def record(station: DemoStation, folder: Path) -> Recording:
         read_noise_e=scene.read_noise_e,
         header={"OBSERVER": f"Station {key}"},
     )
-    kinds: tuple[CalibrationKind, ...] = ("dark", "flat")
+    kinds: tuple[CalibrationKind, ...] = ("bias", "dark", "flat")
     for kind in kinds:
         write_fits_sequence(
             folder / f"{key}-{kind}",
@@ -203,4 +204,5 @@ def record(station: DemoStation, folder: Path) -> Recording:
             image_type=kind.upper(),
             stem=kind,
         )
-    return Recording(folder / key, dark=folder / f"{key}-dark", flat=folder / f"{key}-flat")
+    masters = {kind: folder / f"{key}-{kind}" for kind in kinds}
+    return Recording(folder / key, bias=masters["bias"], dark=masters["dark"], flat=masters["flat"])

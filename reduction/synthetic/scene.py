@@ -96,7 +96,7 @@ class Scene:
     rotation_deg : float
         Field rotation about the frame's centre over the whole recording.
     transparency : tuple of (float, float)
-        (fraction of the recording, transmission), interpolated between; empty is clear.
+        (fraction of the recording, transmission), smoothly joined; empty is clear.
     scintillation : float
         Relative rms of each star's flux, independent by star and frame.
     fwhm_px, beta : float
@@ -313,7 +313,10 @@ class Scene:
         if not self.transparency:
             return 1.0
         at, value = zip(*self.transparency, strict=True)
-        return float(np.interp(frame / max(self.frames - 1, 1), at, value))
+        knot = float(np.interp(frame / max(self.frames - 1, 1), at, np.arange(len(at))))
+        before, part = int(knot), knot % 1.0
+        after = min(before + 1, len(at) - 1)
+        return float(value[before] + (value[after] - value[before]) * part * part * (3.0 - 2.0 * part))
 
     def _shift(self, frame: int) -> tuple[float, float]:
         part = frame / max(self.frames - 1, 1)
