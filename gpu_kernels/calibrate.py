@@ -76,3 +76,16 @@ def largest_sample(frames: NDArray[Any], layout: str) -> NDArray[Any]:
     h, w = frames.shape[1] // 2 * 2, frames.shape[2] // 2 * 2
     cells: NDArray[Any] = frames[:, :h, :w].reshape(frames.shape[0], h // 2, 2, w // 2, 2).max(axis=(2, 4))
     return cells
+
+
+def measurable(images: NDArray[Any]) -> NDArray[Any]:
+    """The same values in a type that kernels measure: uint8, uint16, float32 or float64.
+
+    Parameters
+    ----------
+    images : array
+        Any real type; int8 and int16 become float32, wider integers float64 (exact to 2^53).
+    """
+    if images.dtype.name in {"uint8", "uint16", "float32", "float64"}:
+        return images
+    return images.astype(np.float32 if images.dtype.itemsize <= 2 else np.float64)

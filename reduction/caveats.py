@@ -22,6 +22,7 @@ class Caveat(StrEnum):
     TIME_MEANING_ASSUMED = "time-meaning-assumed"
     EXPOSURE_ASSUMED = "exposure-assumed"
     WHOLE_SECONDS = "whole-second-times"
+    CLOCK_UNKNOWN = "clock-unknown"
     TIMES_COMPUTED = "times-computed"
     TIMES_PARTIAL = "times-missing-on-some-frames"
     TIMES_NOT_MONOTONIC = "times-not-monotonic"

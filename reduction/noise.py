@@ -154,7 +154,7 @@ def settle(
     variance, level : float
         Of a sky pixel, measured between frames, ADU^2 and ADU.
     dtype_kind : str
-        ``u`` for integers, whose rounding alone gives 1/12 ADU^2.
+        ``i`` or ``u`` for integers, whose rounding alone gives 1/12 ADU^2.
     gain, read_noise_e : float or None
         Electrons per ADU and electrons, from option or header.
     gain_source, read_noise_source : str
@@ -162,7 +162,7 @@ def settle(
     measured : tuple of float
         `gain_from_pairs`.
     """
-    floor = 1.0 / 12.0 if dtype_kind == "u" else 1e-12
+    floor = 1.0 / 12.0 if dtype_kind in "iu" else 1e-12
     if not np.isfinite(variance):
         variance = floor
     variance = max(variance, floor)
@@ -177,7 +177,7 @@ def settle(
     else:
         inv_gain, inv_sigma, gain_source = 0.0, float("inf"), "unknown"
     if read_noise_e is None and inv_gain > 0 and level > 0 and gain_source != "sky level":
-        rest = variance - (1.0 / 12.0 if dtype_kind == "u" else 0.0) - level * inv_gain
+        rest = variance - (1.0 / 12.0 if dtype_kind in "iu" else 0.0) - level * inv_gain
         if rest > 0:
             read_noise_e, read_noise_source = float(np.sqrt(rest)) / inv_gain, "recording"
     return Noise(variance, level, inv_gain, inv_sigma, gain_source, read_noise_e, read_noise_source, floor)

@@ -32,7 +32,7 @@ from reduction.result import (
 )
 from reduction.scan import Progress, Scan, scan
 from reduction.segment import METHODS, Segment, measure_segment, segments_of
-from reduction.stack import Stack
+from reduction.stack import SourceInfo, Stack
 from reduction.survey import Survey, survey
 from reduction.timing import TimeSolution
 from reduction.version import STAGES, VERSION
@@ -309,6 +309,12 @@ def _notes(
             Caveat.TIMES_ABSENT,
             "The recording holds no times; give them with --times or --start-utc and --cadence.",
         )
+    if times.known.any() and times.meaning is not None and not _clock_is_told(view.stack.info, times):
+        yield Note(
+            Caveat.CLOCK_UNKNOWN,
+            f"{times.source}: the recording does not tell what kept its clock (GPS, NTP, nothing); the "
+            "stated uncertainty of times is that of the stamps' resolution and meaning alone.",
+        )
     if np.isfinite(seen.lowest).any() and np.dtype(view.stack.info.dtype).kind == "u":
         sky = found.noise.level
         if sky < 2.0 * np.sqrt(found.noise.variance) and float(np.nanmedian(seen.lowest)) == 0.0:
@@ -324,6 +330,14 @@ def _notes(
             "scatter: there is noise the model does not know (scintillation, flat field, compression), or "
             "the gain is wrong.",
         )
+
+
+def _clock_is_told(info: SourceInfo, times: TimeSolution) -> bool:
+    """Whether a person stated the times, or the recording names a GPS or NTP clock."""
+    if not times.source.startswith(("SER", "FITS")):
+        return True
+    words = " ".join([*info.metadata.keys(), *info.metadata.values()]).upper()
+    return "GPS" in words or "NTP" in words
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ def saturation_level(
         ``histogram``, ``bit depth`` or ``unknown``.
     """
     full = float("inf")
-    if dtype.kind == "u":
+    if dtype.kind in "iu":
         full = float(2**bit_depth - 1 if 0 < bit_depth <= 8 * dtype.itemsize else np.iinfo(dtype).max)
     if highest >= full:
         return full, "bit depth"
@@ -105,7 +105,7 @@ def saturation_level(
     if top >= 4:
         width = max(8.0, 0.05 * highest)
         below = int(((samples < highest) & (samples >= highest - width)).sum())
-        levels = width if dtype.kind == "u" else max(1.0, float(below))
+        levels = width if dtype.kind in "iu" else max(1.0, float(below))
         if top > 5.0 * max(below / levels, 0.5):
             return highest, "histogram"
     return full, "bit depth" if np.isfinite(full) else "unknown"

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels.calibrate import calibrate, largest_sample, luminance
+from gpu_kernels.calibrate import calibrate, largest_sample, luminance, measurable
 from reduction.errors import RequestError
 from reduction.stack import SourceInfo, Stack
 
@@ -108,4 +108,4 @@ class View:
         """Images of raw frames."""
         layout = self.geometry.layout
         values = luminance(calibrate(raw, self.calibration.offset, self.calibration.flat), layout)
-        return Images(values, largest_sample(raw, layout))
+        return Images(measurable(values), measurable(largest_sample(raw, layout)))

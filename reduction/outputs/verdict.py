@@ -47,6 +47,7 @@ CAUTIONS: Mapping[Topic, Mapping[Caveat, str]] = MappingProxyType(
         "time": {
             Caveat.TIME_MEANING_ASSUMED: "whether stamps mark start, middle or end is assumed",
             Caveat.EXPOSURE_ASSUMED: "the exposure is assumed",
+            Caveat.CLOCK_UNKNOWN: "the clock behind the stamps is not known",
             Caveat.WHOLE_SECONDS: "the clock wrote whole seconds only",
             Caveat.TIMES_COMPUTED: "they are computed from a start and a cadence",
             Caveat.TIMES_NOT_MONOTONIC: "they run backwards in places",
