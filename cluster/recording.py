@@ -2,14 +2,17 @@
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
+from cluster.location import Location, locate
 from ingest.convert import stack_of
 from ingest.timeoptions import TimeOptions
 from reduction.caveats import Caveat, Note
@@ -19,7 +22,7 @@ from reduction.plan import ReductionPlan, Settings
 from reduction.result import ReductionResult
 from reduction.run import SegmentRunner, in_process, reduce, with_notes, with_seconds
 from reduction.scan import Progress
-from reduction.stack import Stack
+from reduction.stack import SourceInfo, Stack
 from reduction.timing import Instant
 from reduction.view import Calibration
 
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from ingest.masters import Master
 
 Kind = Literal["bias", "dark", "flat"]
+
+SAME_EXPOSURE = 0.02
+"""Relative difference up to which two exposures count as the same."""
 
 
 class Times(Settings):
@@ -56,7 +62,7 @@ class ReductionRequest(Settings):
     bias: str | None = None
     dark: str | None = None
     flat: str | None = None
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda:\d+)$")
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:\d+)$")] = "auto"
 
 
 def check_device(device: str) -> None:
@@ -98,30 +104,49 @@ def load_calibration(request: ReductionRequest, stack: Stack) -> tuple[Calibrati
     offset = None if bias is None else bias.array
     if dark is not None:
         offset = dark.array
-        exposure = stack.info.exposure_s
-        known = exposure is not None and dark.exposure_s is not None and dark.exposure_s > 0
-        if known and abs(exposure / dark.exposure_s - 1.0) > 0.02:
+        scale = _ratio(stack.info.exposure_s, dark.exposure_s)
+        if scale is not None and abs(scale - 1.0) > SAME_EXPOSURE:
             if bias is None:
                 notes.append(
                     Note(
                         Caveat.UNCALIBRATED,
-                        f"The dark was exposed {dark.exposure_s:g} s, the recording {exposure:g} s; without "
-                        "a bias it is used as it is. Give --bias, or darks of the same exposure.",
+                        f"The recording was exposed {scale:g} times as long as the dark; without a bias the "
+                        "dark is used as it is. Give --bias, or darks of the same exposure.",
                     )
                 )
             else:
-                scale = np.float32(exposure / dark.exposure_s)
-                offset = bias.array + scale * (dark.array - bias.array)
+                offset = bias.array + np.float32(scale) * (dark.array - bias.array)
     level = None
     if flat is not None:
-        level = flat.array - (0.0 if bias is None else bias.array)
+        pedestal = bias.array if bias is not None else _dark_of(flat, dark)
+        if pedestal is None:
+            notes.append(
+                Note(
+                    Caveat.UNCALIBRATED,
+                    "The flat's own offset was not taken off: give --bias, or a --dark as long as the flat.",
+                )
+            )
+        level = flat.array if pedestal is None else flat.array - pedestal
         middle = float(np.nanmedian(level))
         if not middle > 0:
             raise RequestError(f"{request.flat}: the flat's median is {middle:g} ADU; is it a flat?")
         level = (level / np.float32(middle)).astype(np.float32)
     masters = {"bias": bias, "dark": dark, "flat": flat}
-    digests = {kind: master.digest for kind, master in masters.items() if master is not None}
+    digests: dict[str, str] = {kind: master.digest for kind, master in masters.items() if master is not None}
     return Calibration(offset, level, digests), notes
+
+
+def _ratio(exposure: float | None, other: float | None) -> float | None:
+    """One exposure over another, where both are known."""
+    return None if not exposure or not other else exposure / other
+
+
+def _dark_of(flat: "Master", dark: "Master | None") -> NDArray[np.float32] | None:
+    """The dark, where it was exposed as long as the flat."""
+    if dark is None:
+        return None
+    scale = _ratio(flat.exposure_s, dark.exposure_s)
+    return dark.array if scale is not None and abs(scale - 1.0) < SAME_EXPOSURE else None
 
 
 def _master(kind: Kind, path: str | None, shape: tuple[int, ...]) -> "Master | None":
@@ -137,7 +162,7 @@ def reduce_to_folder(
     out: Path,
     overwrite: bool = False,
     progress: Progress | None = None,
-    runner: SegmentRunner = in_process,
+    spread: Callable[[Location], SegmentRunner] | None = None,
     block: int | None = None,
 ) -> ReductionResult:
     """Reduce a recording and write its results into `out`, all or nothing.
@@ -149,8 +174,8 @@ def reduce_to_folder(
         Folder of the results; must not hold anything unless `overwrite`.
     progress : callable, optional
         Called as ``progress(stage, done, total)``.
-    runner : SegmentRunner
-        Where pass 2 runs: in this process, or over Ray.
+    spread : callable, optional
+        An executor's `spread`: given where the recording's pixels are, what runs pass 2; here by default.
     block : int, optional
         Frames read at a time; changes memory, never results.
 
@@ -169,12 +194,23 @@ def reduce_to_folder(
         try:
             calibration, notes = load_calibration(request, stack)
             opened = time.perf_counter()
+            runner = in_process if spread is None else spread(locate(stack, request.inputs))
             result = reduce(request.plan, stack, scratch, calibration, progress, block, runner)
             result = with_notes(with_seconds(result, {"open": opened - began}), notes)
+            result = replace(result, source=_as_recorded(result.source, scratch))
             write_outputs(result, out, overwrite)
         finally:
             stack.close()
     return result
+
+
+def _as_recorded(source: SourceInfo, scratch: Path) -> SourceInfo:
+    """The recording's own name and format, where it was converted for this reduction only."""
+    if not any(scratch.glob("*.zarr")):
+        return source
+    known = source.metadata
+    name, kind = known.get("source_name", source.name), known.get("source_format", source.format)
+    return replace(source, name=name, format=kind)
 
 
 def positions(values: Sequence[str], what: str) -> list[dict[str, float]]:

@@ -1,0 +1,358 @@
+"""Where reductions run: in this process, or as tasks on Ray. The results are the same, byte for byte."""
+
+import json
+import logging
+import os
+import pickle
+import secrets
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from cluster.location import Location
+from cluster.recording import ReductionRequest, reduce_to_folder
+from reduction.errors import RequestError, ResourceError, UmbraError
+from reduction.run import SegmentRunner, in_process
+from reduction.scan import Progress
+from reduction.segment import Segment
+from reduction.survey import Survey
+from reduction.view import View
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+
+QUEUE_PER_WORKER = 2
+"""Segments under way for each worker: one that runs, one that waits; the bound on memory."""
+
+POLL_S = 0.2
+CLOSE_S = 10.0
+OBJECT_STORE_BYTES = 512 * 2**20
+RETRIES = 3
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+
+
+class StoppedError(ResourceError):
+    """The executor was closed before the work was done; the work can be done again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRef:
+    """A finished reduction: its folder and its key."""
+
+    folder: Path
+    key: str
+
+
+class Executor(Protocol):
+    """Runs reductions. `execute` is safe from several threads."""
+
+    @property
+    def workers(self) -> int:
+        """How many recordings or segments run at once."""
+        ...
+
+    def spread(self, location: Location) -> SegmentRunner:
+        """Return what runs pass 2 of the recording at `location`, for `reduce_to_folder`."""
+        ...
+
+    def execute(
+        self,
+        request: ReductionRequest,
+        out: Path,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> ResultRef:
+        """Reduce a whole recording into `out`, all or nothing.
+
+        Raises
+        ------
+        UmbraError
+            As `reduce_to_folder`; `StoppedError` when the executor is closed meanwhile.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop all work and release what was started; may be called again."""
+        ...
+
+
+class InProcess:
+    """Runs everything in this process."""
+
+    def __init__(self, workers: int = 1) -> None:
+        self._workers = workers
+        self._closed = threading.Event()
+
+    @property
+    def workers(self) -> int:
+        """How many recordings may be given at once."""
+        return self._workers
+
+    def spread(self, _location: Location) -> SegmentRunner:
+        """Measure the segments one after the other."""
+        return in_process
+
+    def execute(
+        self,
+        request: ReductionRequest,
+        out: Path,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> ResultRef:
+        """Reduce here. Raises as `Executor.execute`."""
+
+        def report(stage: str, done: int, total: int) -> None:
+            if self._closed.is_set():
+                raise StoppedError(f"{request.inputs[0]}: stopped while at {stage}; reduce it again")
+            if progress is not None:
+                progress(stage, done, total)
+
+        result = reduce_to_folder(request, out, overwrite, report)
+        return ResultRef(out, result.provenance.key)
+
+    def close(self) -> None:
+        """Stop what other threads execute at its next report."""
+        self._closed.set()
+
+
+class RayExecutor:
+    """Runs segments, or whole recordings, as Ray tasks.
+
+    Parameters
+    ----------
+    address : str
+        ``local`` starts a Ray of its own, whatever else runs on this machine; otherwise that of a cluster.
+    workers : int, optional
+        Tasks at once; the CPUs of this process by default.
+    retries : int
+        How often a task is begun again when its worker dies. Errors of Umbra are never retried.
+
+    Raises
+    ------
+    RequestError
+        `workers` is below one.
+    ResourceError
+        Ray is not installed, runs already in this process, or does not start.
+    """
+
+    def __init__(self, address: str = "local", workers: int | None = None, retries: int = RETRIES) -> None:
+        self._workers = len(os.sched_getaffinity(0)) if workers is None else workers
+        if self._workers < 1:
+            raise RequestError(f"{workers} workers: give one or more")
+        self._retries = retries
+        self._closed = threading.Event()
+        self._left = threading.Condition()
+        self._inside = 0
+        self._ray = _start(address, self._workers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def workers(self) -> int:
+        """Tasks at once."""
+        return self._workers
+
+    def spread(self, location: Location) -> SegmentRunner:
+        """Measure the segments of one recording as tasks; each worker opens the recording itself.
+
+        The runner yields in order, holds at most `QUEUE_PER_WORKER` segments for each worker, and raises
+        `ResourceError` when workers die again and again, otherwise as `tasks.measure_span`.
+        """
+        from cluster import tasks
+
+        def run(
+            found: Survey,
+            view: View,
+            spans: Sequence[tuple[int, int]],
+            block: int,
+            done: Callable[[int], None],
+        ) -> Iterator[Segment]:
+            name = view.stack.info.name
+            pending: deque[tuple[int, int, ObjectRef[Any]]] = deque()
+            waiting = deque(spans)
+            identity = secrets.token_hex(16)
+            shared = pickle.dumps(tasks.Work(location, found, view.calibration, block), protocol=5)
+            with self._in_use(name):
+                task = tasks.measure_span_task.options(max_retries=self._retries)
+                work = self._ray.put(shared)
+            try:
+                while waiting or pending:
+                    with self._in_use(name):
+                        while waiting and len(pending) < QUEUE_PER_WORKER * self._workers:
+                            start, stop = waiting.popleft()
+                            ref = task.remote(tasks.edition(), identity, work, start, stop)
+                            pending.append((start, stop, ref))
+                    start, stop, ref = pending[0]
+                    segment: Segment = self._result(ref, f"{name}: frames {start} to {stop - 1}")
+                    pending.popleft()
+                    done(stop - start)
+                    yield segment
+            finally:
+                self._cancel([ref for _, _, ref in pending])
+
+        return run
+
+    def execute(
+        self,
+        request: ReductionRequest,
+        out: Path,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> ResultRef:
+        """Reduce a whole recording as one task. Raises as `Executor.execute`."""
+        from cluster import tasks
+
+        out, name = out.absolute(), request.inputs[0]
+        out.parent.mkdir(parents=True, exist_ok=True)
+        news = out.parent / f".{out.name}.{secrets.token_hex(4)}.progress"
+        last: list[Any] = []
+
+        def follow() -> None:
+            nonlocal last
+            report = json.loads(news.read_text(encoding="utf-8")) if news.exists() else last
+            if report != last and progress is not None:
+                progress(*report)
+            last = report
+
+        with self._in_use(name):
+            task = tasks.reduce_whole_task.options(max_retries=self._retries)
+            ref = task.remote(tasks.edition(), request.model_dump_json(), str(out), overwrite, str(news))
+        unfinished = [ref]
+        try:
+            key: str = self._result(ref, name, follow)
+            unfinished.clear()
+        finally:
+            self._cancel(unfinished)
+            news.unlink(missing_ok=True)
+        return ResultRef(out, key)
+
+    @contextmanager
+    def _in_use(self, what: str) -> Iterator[None]:
+        """Keep Ray from being shut down during the body."""
+        with self._left:
+            if self._closed.is_set():
+                raise StoppedError(f"{what}: not reduced, the executor is closed; reduce it again")
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._left:
+                self._inside -= 1
+                self._left.notify_all()
+
+    def _cancel(self, refs: "Sequence[ObjectRef[Any]]") -> None:
+        """End tasks that nobody waits for any more.
+
+        Not by force: that ends the driver, too, when the task is just about to finish (Ray 2.60).
+        """
+        with suppress(StoppedError), self._in_use("tasks"):  # closing ends them all
+            for ref in refs:
+                if not self._ray.wait([ref], timeout=0)[0]:
+                    self._ray.cancel(ref)
+
+    def _result(self, ref: "ObjectRef[Any]", what: str, meanwhile: Callable[[], None] | None = None) -> Any:
+        """Value of a task; errors of Umbra as themselves."""
+        errors = self._ray.exceptions
+        with self._in_use(what):
+            ended: list[Any] = []
+            while not ended:
+                if self._closed.is_set():
+                    raise StoppedError(f"{what}: stopped before it was done; reduce it again")
+                ended, _ = self._ray.wait([ref], timeout=POLL_S)
+                if meanwhile is not None:
+                    meanwhile()
+            try:
+                return self._ray.get(ref)
+            except errors.RayTaskError as error:
+                if isinstance(error.cause, UmbraError):
+                    raise error.cause from None
+                raise
+            except errors.RayError as error:
+                raise ResourceError(
+                    f"{what}: its worker died {self._retries + 1} times ({type(error).__name__}), maybe for "
+                    "lack of memory; use fewer workers, and see Ray's logs in /tmp/ray/session_latest/logs"
+                ) from error
+
+    def close(self) -> None:
+        """Stop all tasks, and the Ray that was started or joined here."""
+        with self._left:
+            if self._closed.is_set():
+                return
+            self._closed.set()
+            self._left.wait_for(lambda: not self._inside, CLOSE_S)
+        self._ray.shutdown()
+
+
+def _start(address: str, workers: int) -> Any:
+    """Start or join Ray; its module."""
+    # Ray listens on every interface: without a token, anyone who reaches the machine could run code.
+    # A token of this process alone, unless one was given. Ray reads the mode when it is imported.
+    if "ray" not in sys.modules:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys() and address == "local":
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the behaviour of later versions
+    try:
+        import ray
+    except ImportError as error:
+        raise ResourceError(f"Ray cannot be imported ({error}); install umbra-occultation again") from error
+    if ray.is_initialized():
+        raise ResourceError("Ray runs in this process already; close it, or use the executor that started it")
+    options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
+    if address == "local":
+        options |= {
+            "include_dashboard": False,
+            "num_cpus": workers,
+            "object_store_memory": OBJECT_STORE_BYTES,
+        }
+    try:
+        with _one_thread_each(), _own_sigterm():
+            ray.init(**options)
+    except (OSError, RuntimeError, ValueError) as error:
+        ray.shutdown()
+        raise ResourceError(
+            f"Ray at {address} does not start: {error}; its logs are in /tmp/ray/session_latest/logs"
+        ) from error
+    return ray
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let processes that start meanwhile have one thread per math library.
+
+    Results must not depend on a thread count; tasks share the CPUs by themselves.
+    """
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep this process's answer to SIGTERM: `ray.init` puts its own in place, which skips clean-up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

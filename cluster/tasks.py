@@ -1,0 +1,128 @@
+"""The tasks of Umbra on Ray, and nothing else: the only file with ``ray.remote``.
+
+A task is an ordinary function, so it can be called in-process too. Pickled bytes go to the workers, not
+arrays: Ray hands arrays over read-only, for which numba would compile every kernel a second time.
+"""
+
+import json
+import os
+import pickle
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+
+from cluster.location import Location, reopen
+from cluster.recording import ReductionRequest, reduce_to_folder
+from reduction.errors import ResourceError
+from reduction.scan import Progress
+from reduction.segment import Segment, measure_segment
+from reduction.survey import Survey
+from reduction.version import STAGES, VERSION
+from reduction.view import Calibration, View
+
+PROGRESS_INTERVAL_S = 0.25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """What every segment of one recording needs, besides its span."""
+
+    location: Location
+    survey: Survey
+    calibration: Calibration
+    block: int
+
+
+def edition() -> str:
+    """Umbra's version and those of its stages: the same text, the same results."""
+    return " ".join([VERSION, *(f"{stage}={number}" for stage, number in sorted(STAGES.items()))])
+
+
+def check_edition(expected: str) -> None:
+    """Refuse work of another edition of Umbra.
+
+    Raises
+    ------
+    ResourceError
+        This worker runs another edition than the one that sends the work.
+    """
+    if expected != edition():
+        raise ResourceError(
+            f"the worker runs Umbra {edition()}, the work comes from Umbra {expected}; "
+            "install the same version on every node"
+        )
+
+
+_held: dict[str, tuple[Work, View]] = {}
+"""The recording that this worker has open, by the digest of its work; at most one."""
+
+
+def measure_span(expected: str, work_id: str, work: bytes, start: int, stop: int) -> Segment:
+    """Measure frames `start` to `stop` (excluded) of the recording of a pickled `Work`.
+
+    Raises
+    ------
+    ResourceError
+        The worker runs another edition of Umbra, or does not see the recording.
+    DataError
+        The recording changed, or cannot be read.
+    """
+    check_edition(expected)
+    if work_id not in _held:
+        for _, old in _held.values():
+            old.stack.close()
+        _held.clear()
+        loaded: Work = pickle.loads(work)
+        _held[work_id] = (loaded, View(reopen(loaded.location), loaded.calibration))
+    held, view = _held[work_id]
+    return measure_segment(held.survey, view, start, stop, held.block)
+
+
+def reduce_whole(expected: str, request: str, out: str, overwrite: bool, progress: str) -> str:
+    """Reduce a whole recording into the folder `out`; the result's key.
+
+    Parameters
+    ----------
+    expected : str
+        Edition of whoever sends the work.
+    request : str
+        A `ReductionRequest` as JSON.
+    out : str
+        Folder of the results, on a file system that the sender sees.
+    overwrite : bool
+        Replace earlier results.
+    progress : str
+        File that holds the latest ``[stage, done, total]`` as JSON, replaced in one step.
+
+    Raises
+    ------
+    UmbraError
+        As `reduce_to_folder`, and `ResourceError` for another edition of Umbra.
+    """
+    check_edition(expected)
+    parsed = ReductionRequest.model_validate_json(request)
+    result = reduce_to_folder(parsed, Path(out), overwrite, progress_file(Path(progress)))
+    return result.provenance.key
+
+
+def progress_file(path: Path) -> Progress:
+    """Return a progress callback that keeps the latest report in a file."""
+    last: tuple[str, float] = ("", 0.0)
+
+    def report(stage: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if stage == last[0] and done < total and now - last[1] < PROGRESS_INTERVAL_S:
+            return
+        last = (stage, now)
+        beside = path.with_name(f"{path.name}.{os.getpid()}")
+        beside.write_text(json.dumps([stage, done, total]), encoding="utf-8")
+        beside.replace(path)
+
+    return report
+
+
+measure_span_task = ray.remote(num_cpus=1)(measure_span)
+reduce_whole_task = ray.remote(num_cpus=1)(reduce_whole)
