@@ -33,7 +33,7 @@ def cut_boxes(
                 out[s, i, k] = float(frame[y, x]) if inside else math.nan
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(inline="always", error_model="numpy")
 def _find_peak(
     box: NDArray[np.float64],
     x: float,
@@ -84,7 +84,7 @@ def _find_peak(
     return bx, by
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(inline="always", error_model="numpy")
 def _profile(
     centre: float, first: int, n: int, sigma: float, p: NDArray[np.float64], d: NDArray[np.float64]
 ) -> None:
@@ -101,7 +101,7 @@ def _profile(
         cdf, pdf = cdf2, pdf2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(inline="always", error_model="numpy")
 def _solve4(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
     """Solve the 4x4 symmetric system in place (Gauss-Jordan, diagonal pivots); `a` becomes its inverse."""
     for k in range(4):
@@ -123,7 +123,7 @@ def _solve4(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(inline="always", error_model="numpy")
 def _fit_one(
     box: NDArray[np.float64], x: float, y: float, sigma: float, half: int, variance: float, inv_gain: float,
     out: NDArray[np.float64],
@@ -260,7 +260,7 @@ def fit_boxes(
         status[s] = code
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(inline="always", error_model="numpy")
 def _judge(box: NDArray[np.float64], fit: NDArray[np.float64], variance: float, saturation: float) -> int:
     """Whether a fitted star is saturated, or a lone hot pixel."""
     px, py = int(math.floor(fit[0] + 0.5)), int(math.floor(fit[1] + 0.5))

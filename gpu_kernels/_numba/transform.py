@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gpu_kernels._numba.stars import OFF, SEEN, fit_boxes
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(inline="always", error_model="numpy")
 def _solve_rigid(
     u: NDArray[np.float64], v: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64],
     w: NDArray[np.float64], keep: NDArray[np.bool_], rotate: bool, p: NDArray[np.float64],
@@ -166,13 +166,14 @@ def refine(
         bx[i], by[i] = px[i] - left[i], py[i] - top[i]
         for j in range(7):
             out[i, j] = math.nan
-    fit_boxes(boxes, bx, by, which, search, sigma, half, variance, inv_gain, saturation, out, status)
-    used = 0
-    if n > leaders:
+    used, reach = 0, search
+    for stage in range(2):  # the leaders, then the others
+        fit_boxes(boxes, bx, by, which, reach, sigma, half, variance, inv_gain, saturation, out, status)
         _usable(out, status, left, top, least_snr, x, y, error, good)
         used = consensus(px, py, x, y, error, good, rotate, floor, loose, max_sin, p, keep)
-        reach = search
-        if used >= min(2, leaders):
+        if n <= leaders:
+            break
+        if stage == 0 and used >= min(2, leaders):
             reach = nearby
             for i in range(n):
                 cx = p[0] * px[i] - p[1] * py[i] + p[2] - left[i]
@@ -181,16 +182,13 @@ def refine(
                     bx[i], by[i] = cx, cy
         for i in range(n):
             which[i] = i >= leaders
-        fit_boxes(boxes, bx, by, which, reach, sigma, half, variance, inv_gain, saturation, out, status)
-    _usable(out, status, left, top, least_snr, x, y, error, good)
-    used = consensus(px, py, x, y, error, good, rotate, floor, loose, max_sin, p, keep)
     for i in range(n):
         out[i, 0] += left[i]
         out[i, 1] += top[i]
     return used
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(inline="always", error_model="numpy")
 def _usable(
     out: NDArray[np.float64],
     status: NDArray[np.int64],
