@@ -1,0 +1,60 @@
+"""``python -m bench [NAME...] [--frames N] [--out FILE]``."""
+
+import argparse
+import importlib
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.pinning import pin
+
+if TYPE_CHECKING:
+    from bench.record import Record
+
+BENCHES: dict[str, str] = {
+    "first_run": "bench.first_run:first_run",
+    "ser_lightcurve": "bench.lightcurves:ser_lightcurve",
+    "fits_lightcurve": "bench.lightcurves:fits_lightcurve",
+    "alignment": "bench.alignment:alignment",
+    "photometry": "bench.photometry:photometry",
+    "ingest": "bench.conversion:ingest",
+    "memory": "bench.memory:memory",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benches that are named, or all; return 1 where a target was missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
+    parser.add_argument("--frames", type=int, help="frames of the recordings, instead of each bench's own")
+    parser.add_argument("--repetitions", type=int, default=5, help="rounds of interleaved timing (5)")
+    parser.add_argument("--out", type=Path, help="file of the result (one NAME); bench/results/NAME.json")
+    parser.add_argument("--scratch", type=Path, help="folder for recordings; a temporary one when not given")
+    options = parser.parse_args(arguments)
+    names: list[str] = options.names or list(BENCHES)
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        parser.error(f"no such bench: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+    if options.out is not None and len(names) != 1:
+        parser.error("--out needs exactly one NAME")
+    if options.frames is not None and options.frames < 40:
+        parser.error("--frames: at least 40 are needed")
+    core = pin()
+    from bench.record import RESULTS
+
+    missed = False
+    for name in names:
+        module, function = BENCHES[name].split(":")
+        run: Callable[[Path, int | None, int], Record] = getattr(importlib.import_module(module), function)
+        with tempfile.TemporaryDirectory(prefix="umbra-bench-", dir=options.scratch) as folder:
+            record = run(Path(folder), options.frames, options.repetitions)
+        record.write(options.out or RESULTS / f"{name}.json", core)
+        print(record.text(), flush=True)
+        missed |= any(not target.met for target in record.targets)
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench import __main__ as command
+from bench import lightcurves, peers
+from bench.generating import GeneratingStack, generated
+from bench.record import Record, Target
+from bench.recordings import (
+    NAMED,
+    RADIUS_PX,
+    SKY_PX,
+    FitsReader,
+    SerReader,
+    field_scene,
+    fits_folder,
+    ser_file,
+)
+from bench.timing import Case, Timed, interleave, ratio
+from reduction.stack import frame_digest
+from reduction.synthetic import SceneSource
+
+
+@pytest.fixture(autouse=True)
+def _unpinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' process keeps its cores."""
+    monkeypatch.setattr(command, "pin", lambda: 0)
+
+
+def run(name: str, out: Path) -> dict[str, Any]:
+    code = command.main(
+        [name, "--frames", "40", "--repetitions", "1", "--out", str(out), "--scratch", str(out.parent)]
+    )
+    record: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    assert code == int(any(not target["met"] for target in record["targets"]))
+    return record
+
+
+@pytest.mark.parametrize("name", ["ser_lightcurve", "fits_lightcurve", "photometry", "ingest"])
+def test_writes_a_record(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lightcurves, "PEER_FRAMES", dict.fromkeys(lightcurves.PEER_FRAMES, 4))
+    record = run(name, tmp_path / "found.json")
+    assert record["schema"] == "umbra-bench-1"
+    assert record["bench"] == name
+    assert set(record) == {
+        "schema", "bench", "date", "commit", "machine", "setting", "timed", "ratios", "values", "targets",
+    }  # fmt: skip
+    assert record["machine"]["libraries"]["numpy"] == np.__version__
+    names = {timed["name"] for timed in record["timed"]}
+    for timed in record["timed"]:
+        assert len(timed["cpu_s"]) == len(timed["wall_s"]) == 1
+        assert timed["frames_per_cpu_s"] == pytest.approx(timed["frames"] / timed["cpu_s"][0], rel=1e-2)
+    assert record["ratios"]
+    for one in record["ratios"]:
+        assert {one["ours"], one["peer"]} <= names
+        assert one["cpu"] > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["found.json"]
+
+
+def test_refuses_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["speed"])
+    assert "no such bench: speed" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["photometry", "ingest", "--out", "x.json"])
+
+
+def test_ratios_are_per_frame_and_per_round() -> None:
+    ours = Timed("ours", "", 100, cpu_s=[1.0, 2.0, 4.0], wall_s=[2.0, 2.0, 2.0])
+    peer = Timed("peer", "", 10, cpu_s=[2.0, 2.0, 2.0], wall_s=[1.0, 1.0, 1.0])
+    found = ratio(ours, peer)
+    assert found.cpu == pytest.approx(10.0)  # rounds: 20, 10 and 5 times
+    assert found.cpu_range == pytest.approx((5.0, 20.0))
+    assert found.wall == pytest.approx(5.0)
+
+
+def test_rounds_are_interleaved() -> None:
+    order: list[str] = []
+    cases = [Case(name, "", 1, partial(order.append, name)) for name in "ab"]
+    interleave(cases, 3)
+    assert "".join(order) == "ababab"
+
+
+def test_a_missed_target_is_said() -> None:
+    record = Record("x", targets=[Target("more", 2.0, 1.9), Target("less", 2.0, 1.9, at_least=False)])
+    assert [target.met for target in record.targets] == [False, True]
+    assert "MISSED more" in record.text()
+
+
+@pytest.mark.parametrize(
+    ("align", "within"),
+    [
+        (peers.astroalign_shift, 0.1),
+        (peers.astroalign_points_shift, 0.1),
+        (lambda reference: peers.skimage_shift(reference, 10), 0.5),
+        (lambda reference: peers.skimage_spectrum_shift(reference, 10), 0.2),
+        (peers.opencv_shift, 0.5),
+    ],
+)
+def test_peers_find_the_shift(align: Any, within: float) -> None:
+    scene = field_scene(200)
+    first, last = scene.truth(0), scene.truth(199)
+    found = align(scene.frame(0))(scene.frame(199))
+    assert found == pytest.approx((last.dx - first.dx, last.dy - first.dy), abs=within)
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [peers.photutils_table, peers.photutils_stats, peers.photutils_lean, peers.sep_annulus, peers.sep_exact],
+)
+def test_peers_measure_the_flux(measure: Any) -> None:
+    scene = field_scene(40)
+    truth = scene.truth(0)
+    places = np.array([(truth.x[s], truth.y[s]) for s in NAMED])
+    flux = measure(RADIUS_PX, SKY_PX)(scene.frame(0), places) * scene.gain_e_per_adu
+    assert flux == pytest.approx(truth.flux_e[list(NAMED)], rel=0.15)
+
+
+def test_peers_read_what_was_written(tmp_path: Path) -> None:
+    scene = field_scene(3)
+    frames = [scene.frame(i) for i in range(3)]
+    path = ser_file(tmp_path / "a.ser", scene)
+    assert [frame.tobytes() for frame in SerReader(path, scene)] == [frame.tobytes() for frame in frames]
+    deep = field_scene(3, bits=16)
+    folder = fits_folder(tmp_path / "a", deep)
+    for i, frame in enumerate(FitsReader(folder)):
+        np.testing.assert_array_equal(frame, deep.frame(i))
+
+
+def test_generated_frames_follow_from_their_number() -> None:
+    stack = GeneratingStack(SceneSource(field_scene(300), cycle=64))
+    whole = stack.read(0, 300)
+    np.testing.assert_array_equal(stack.read(70, 75), whole[70:75])
+    assert len({frame_digest(frame) for frame in whole[:256]}) == 256
+
+
+def test_generated_recording_is_reduced(tmp_path: Path) -> None:
+    found = generated(64, tmp_path)
+    assert found["points"] >= 60
+    assert found["peak_mib"] >= found["reduced_mib"] > 0
+    assert (tmp_path / "out" / "lightcurve.csv").is_file()
