@@ -27,24 +27,89 @@ class Noise:
     read_noise_source: str
     floor: float
 
-    def pixel_variance(self, sky: Floats) -> Floats:
-        """Variance of a sky pixel at the given levels, ADU^2."""
-        return np.maximum(self.variance + self.inv_gain * (sky - self.level), self.floor)
+    def at(self, variance: Floats, level: Floats) -> "StarNoise":
+        """The same for stars with sky variances and levels of their own, ``(n_star,)``."""
+        return StarNoise(np.maximum(variance, self.floor), level, self.inv_gain, self.floor)
 
-    def flux_variance(self, flux: Floats, sky: Floats, area: Floats, sky_count: Floats) -> Floats:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StarNoise:
+    """Noise at each star: `variance` of a sky pixel at sky `level`, ``(n_star,)``, ADU^2 and ADU."""
+
+    variance: Floats
+    level: Floats
+    inv_gain: float
+    floor: float
+
+    def pixel_variance(self, sky: Floats) -> Floats:
+        """Variance of a sky pixel at levels ``(..., n_star)``, ADU^2."""
+        return np.asarray(
+            np.maximum(self.variance + self.inv_gain * (sky - self.level), self.floor), np.float64
+        )
+
+    def flux_variance(self, flux: Floats, sky: Floats, sky_count: Floats, aperture: "Aperture") -> Floats:
         """Predicted variance of an aperture flux.
 
         Photons of the star, noise of the aperture's pixels, and of the sky level taken from
-        `sky_count` pixels (Merline & Howell 1995, Exp. Astron. 6, 163).
+        `sky_count` pixels (Merline & Howell 1995, Exp. Astron. 6, 163), pixels of the rim
+        counting with the squares of their weights.
 
         Parameters
         ----------
-        flux, sky, area, sky_count : array, same shape
-            ADU, ADU per pixel, pixels, pixels.
+        flux, sky, sky_count : array, (..., n_star)
+            ADU, ADU per pixel, pixels.
+        aperture : Aperture
         """
         pixel = self.pixel_variance(sky)
-        level = area**2 / np.maximum(sky_count, 1.0)
-        return np.maximum(flux, 0.0) * self.inv_gain + (area + level) * pixel
+        level = aperture.area**2 / np.maximum(sky_count, 1.0)
+        photons = np.maximum(flux, 0.0) * self.inv_gain * aperture.light
+        return np.asarray(photons + (aperture.squares + level) * pixel, np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Aperture:
+    """A circle as noise sees it: pixels on the rim have weights w below 1 and variances w^2.
+
+    Attributes
+    ----------
+    radius : float
+        Pixels.
+    area : float
+        Sum of the weights, pixels.
+    squares : float
+        Sum of their squares, averaged over places of the centre within a pixel.
+    light : float
+        Photon noise of a star of Gaussian profile, over that of the flux within.
+    """
+
+    radius: float
+    area: float
+    squares: float
+    light: float
+
+
+def aperture_of(radius: float, sigma: float) -> Aperture:
+    """Weights' squares of an aperture on stars of Gaussian width `sigma`, pixels."""
+    area = float(np.pi * radius**2)
+    squares = _weight_squares(radius) if radius < 10.0 else area - 2.0 * np.pi * radius / 6.0
+    rim = (area - squares) / (2.0 * np.pi * radius)  # per pixel of circumference
+    outside = float(np.exp(-0.5 * (radius / sigma) ** 2))
+    slope = radius / sigma**2 * outside / max(1.0 - outside, 1e-12)
+    return Aperture(radius, area, squares, max(1.0 - rim * slope, 0.5))
+
+
+def _weight_squares(radius: float, fine: int = 16, places: int = 4) -> float:
+    """Sum of squared overlap weights, by subpixels, over a grid of centres within a pixel."""
+    half = int(np.ceil(radius)) + 1
+    steps = (np.arange((2 * half + 1) * fine) + 0.5) / fine - half - 0.5
+    total = 0.0
+    offsets = (np.arange(places) + 0.5) / places - 0.5
+    for dy in offsets:
+        for dx in offsets:
+            inside = ((steps - dy) ** 2)[:, None] + ((steps - dx) ** 2)[None, :] <= radius**2
+            weights = inside.reshape(2 * half + 1, fine, 2 * half + 1, fine).mean(axis=(1, 3))
+            total += float((weights**2).sum())
+    return total / places**2
 
 
 def pair_variance(differences: Sequence[NDArray[np.float32]]) -> float:
@@ -58,7 +123,7 @@ def pair_variance(differences: Sequence[NDArray[np.float32]]) -> float:
 
 
 def gain_from_pairs(
-    first: Floats, second: Floats, constant: Floats, inside: NDArray[np.bool_]
+    first: Floats, second: Floats, constant: Floats, inside: NDArray[np.bool_], rim: float = 1.0
 ) -> tuple[float, float]:
     """Photon noise per flux, from how star fluxes differ between neighbouring frames.
 
@@ -74,6 +139,8 @@ def gain_from_pairs(
         Variance of a flux without photon noise of the star, ADU^2.
     inside : array, (star,), bool
         Stars fit for it (never saturated, on the frame).
+    rim : float
+        Photon noise of a flux over that of its photons: `Aperture.light`.
 
     Returns
     -------
@@ -107,7 +174,7 @@ def gain_from_pairs(
             weight += 1.0 / error**2
     if weight == 0.0:
         return float("nan"), float("nan")
-    return total / weight, weight**-0.5
+    return total / weight / rim, weight**-0.5 / rim
 
 
 def _photon_share(d: Floats, light: Floats, fixed: Floats) -> tuple[float, float]:

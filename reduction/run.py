@@ -255,7 +255,7 @@ def _photometry(found: Survey) -> PhotometrySummary:
     noise, scale = found.noise, found.geometry.scale
     inv = noise.inv_gain
     return PhotometrySummary(
-        aperture_px=found.radius * scale,
+        aperture_px=found.aperture.radius * scale,
         sky_px=(found.sky[0] * scale, found.sky[1] * scale),
         gain=float(1.0 / inv) if inv > 0 else float("nan"),
         gain_sigma=float(noise.inv_gain_sigma / inv**2) if inv > 0 else float("nan"),

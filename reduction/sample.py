@@ -1,11 +1,12 @@
 """Pass 1: what a sample of frames measures: all stars at all radii, sky noise, saturation."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
+from gpu_kernels.detect import clipped_sigma
 from gpu_kernels.photometry import StarStatus, measure
 from reduction.noise import pair_variance
 from reduction.register import Registered, each_image
@@ -13,6 +14,8 @@ from reduction.scan import Scan, saturation_level
 from reduction.view import View
 
 Floats = NDArray[np.float64]
+NOISE_PAIRS = 100
+CELL_PX = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,29 +42,69 @@ def find_saturation(view: View, index: NDArray[np.int64], scan: Scan) -> tuple[f
     return saturation_level(samples, highest, info.bit_depth, np.dtype(info.dtype))
 
 
-def sky_noise(view: View, registered: Registered) -> tuple[float, float]:
-    """Variance of a sky pixel between neighbouring frames, and the level it was measured at."""
+@dataclass(frozen=True, slots=True, eq=False)
+class SkyNoise:
+    """Variance of a sky pixel between neighbouring frames, ADU^2, and the level it was measured at, ADU.
+
+    `relief` is the variance over the frame relative to its middle value, in square cells of `CELL_PX`
+    pixels: vignetting, a flat field and glow make it uneven.
+    """
+
+    variance: float
+    level: float
+    relief: Floats
+
+    def at(self, u: Floats, v: Floats) -> Floats:
+        """Variance of a sky pixel at places of the frame."""
+        places = np.stack([(v + 0.5) / CELL_PX - 0.5, (u + 0.5) / CELL_PX - 0.5])
+        factor = ndimage.map_coordinates(self.relief, places, order=1, mode="nearest")
+        return np.asarray(self.variance * factor, np.float64)
+
+
+def sky_noise(view: View, registered: Registered) -> SkyNoise:
+    """Measure the noise of the sky between neighbouring frames, evenly spread over the sample."""
     index = registered.index
+    firsts = index[np.flatnonzero(np.diff(index) == 1)]
+    flat = np.ones((1, 1))
+    if firsts.size == 0:
+        middle = registered.image[np.isfinite(registered.image)]
+        return SkyNoise(registered.field.variance, float(np.median(middle)) if middle.size else 0.0, flat)
+    chosen = firsts[np.unique(np.round(np.linspace(0, firsts.size - 1, NOISE_PAIRS)).astype(int))]
     differences: list[NDArray[np.float32]] = []
     levels: list[float] = []
-    before: tuple[int, NDArray[Any]] | None = None
-    pairs = 0
-    for k, image, _ in each_image(view, index):
-        frame = int(index[k])
-        if before is not None and frame == before[0] + 1 and pairs < 100:
-            step = max(1, int(np.sqrt(image.size / 8_000)))
-            a, b = before[1][::step, ::step], image[::step, ::step]
-            differences.append(b.astype(np.float32) - a.astype(np.float32))
-            levels.append(float(np.nanmedian(a)) if a.dtype.kind == "f" else float(np.median(a)))
-            pairs += 1
-            before = None if view.frames > index.size else (frame, image)
-        else:
-            before = (frame, image)
-    if pairs:
-        return pair_variance(differences), float(np.median(levels))
-    field = registered.field
-    middle = registered.image[np.isfinite(registered.image)]
-    return field.variance, float(np.median(middle)) if middle.size else 0.0
+    cells: list[Floats] = []
+    for frame in chosen:
+        pair = view.images(int(frame), int(frame) + 2).values
+        change = pair[1].astype(np.float32) - pair[0].astype(np.float32)
+        step = max(1, int(np.sqrt(change.size / 8_000)))
+        part = change[::step, ::step]
+        differences.append(part)
+        levels.append(float(np.nanmedian(pair[0, ::step, ::step])))
+        cells.append(_cell_variance(change, 4.0 * clipped_sigma(part)))
+    return SkyNoise(pair_variance(differences), float(np.median(levels)), _relief(cells))
+
+
+def _cell_variance(change: NDArray[np.float32], limit: float) -> Floats:
+    """Mean square of a difference within +-limit, in cells; NaN where a cell has nothing."""
+    rows, columns = (max(1, n // CELL_PX) for n in change.shape)
+    high, wide = min(CELL_PX, change.shape[0]), min(CELL_PX, change.shape[1])
+    blocks = change[: rows * high, : columns * wide].reshape(rows, high, columns, wide)
+    inside = np.abs(blocks) <= limit  # not so for NaN
+    count = inside.sum(axis=(1, 3))
+    square = np.where(inside, blocks, np.float32(0.0)) ** 2
+    return np.divide(
+        square.sum(axis=(1, 3), dtype=np.float64), count, out=np.full(count.shape, np.nan), where=count > 99
+    )
+
+
+def _relief(cells: list[Floats]) -> Floats:
+    """Cell variances over their middle value; a median over neighbours leaves stars out."""
+    whole = [c for c in cells if np.isfinite(c).all()]
+    mean = np.mean(whole, axis=0) if whole else np.ones((1, 1))
+    middle = float(np.median(mean))
+    if not middle > 0:
+        return np.ones((1, 1))
+    return np.asarray(ndimage.median_filter(mean / middle, 3, mode="nearest"), np.float64)
 
 
 def measure_sample(

@@ -89,7 +89,7 @@ def _fill(
     for i, placement in enumerate(placements):
         if placement.found:
             x[i], y[i] = placement.transform.apply(survey.u, survey.v)
-    radius = np.array([survey.radius])
+    radius = np.array([survey.aperture.radius])
     seen = measure(images, x, y, radius, *survey.sky)
     peak = seen.peak[:, :, 0]
     if not view.direct:
@@ -106,7 +106,7 @@ def _fill(
     flags[weak] |= Flag.WEAK_TRACKING.value
     flux = np.where(off, np.nan, seen.flux[:, :, 0])
     count = seen.sky_count.astype(np.float64)
-    variance = survey.noise.flux_variance(flux, seen.sky, seen.area[:, :, 0], count)
+    variance = survey.star_noise.flux_variance(flux, seen.sky, count, survey.aperture)
     rows["frame"] = np.arange(first, first + n, dtype=np.float64)[:, None]
     rows["star"] = np.arange(stars, dtype=np.uint16)[None, :]
     rows["x"] = survey.geometry.to_full(x)

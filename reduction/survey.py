@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from gpu_kernels.detect import FWHM_PER_SIGMA, find_stars
 from reduction.caveats import Caveat, Note
 from reduction.errors import RequestError
-from reduction.noise import Noise, gain_from_pairs, settle
+from reduction.noise import Aperture, Noise, StarNoise, aperture_of, gain_from_pairs, settle
 from reduction.plan import ReductionPlan
 from reduction.register import Registered, register, sample_frames
 from reduction.roles import Stars, choose_guides, choose_references, gather, predicted_sigma
 from reduction.sample import (
     Sample,
+    SkyNoise,
     find_saturation,
     growth_curve,
     measure_sample,
@@ -50,12 +51,13 @@ class Survey:
     guides: NDArray[np.bool_]
     references: NDArray[np.bool_]
     saturated: NDArray[np.bool_]
-    radius: float
+    aperture: Aperture
     sky: tuple[float, float]
     radii: Floats
     growth: Floats
     predicted: Floats
     noise: Noise
+    star_noise: StarNoise
     saturation: float
     saturation_source: str
     fwhm: float
@@ -98,11 +100,11 @@ def survey(view: View, scan: Scan, plan: ReductionPlan, progress: Progress | Non
     stars = gather(plan, found, view, registered)
     notes: list[Note] = []
     sky, radii = _apertures(plan, registered.field.sigma)
-    variance, level = sky_noise(view, registered)
+    between = sky_noise(view, registered)
     sample = measure_sample(view, registered, stars.u, stars.v, radii, sky)
     if progress is not None:
         progress("survey", 2, 3)
-    result = _decide(plan, view, registered, stars, sample, radii, sky, (variance, level), saturation, notes)
+    result = _decide(plan, view, registered, stars, sample, radii, sky, between, saturation, notes)
     if progress is not None:
         progress("survey", 3, 3)
     return replace(result, saturation=saturation, saturation_source=source)
@@ -131,7 +133,7 @@ def _decide(
     sample: Sample,
     radii: Floats,
     sky: tuple[float, float],
-    between: tuple[float, float],
+    between: SkyNoise,
     saturation: float,
     notes: list[Note],
 ) -> Survey:
@@ -145,23 +147,33 @@ def _decide(
     level = median_of_finite(sample.sky)
     target = stars.role.index("target") if "target" in stars.role else -1
 
-    area = np.pi * radii**2
-    fixed = (area[middle] + area[middle] ** 2 / np.maximum(count, 1.0)) * between[0]
+    apertures = [aperture_of(float(r), registered.field.sigma) for r in radii]
+    mid = apertures[middle]
+    local = between.at(stars.u, stars.v)
+    fixed = (mid.squares + mid.area**2 / np.maximum(count, 1.0)) * local
     bright = median_of_finite(flux[:, :, middle])
     fit_for_gain = ~saturated & (whole > 0.5) & (bright > 3.0 * np.sqrt(fixed))
     first, second = neighbours(sample.kept, flux[:, :, middle])
-    measured = gain_from_pairs(first, second, fixed, fit_for_gain)
+    measured = gain_from_pairs(first, second, fixed, fit_for_gain, mid.light)
     gain, gain_source = _stated(plan.gain_e_per_adu, info.gain_e_per_adu)
     read, read_source = _stated(plan.read_noise_e, info.read_noise_e)
     noise = settle(
-        between[0], between[1], np.dtype(info.dtype).kind, gain, gain_source, read, read_source, measured
+        between.variance,
+        between.level,
+        np.dtype(info.dtype).kind,
+        gain,
+        gain_source,
+        read,
+        read_source,
+        measured,
     )
+    star_noise = noise.at(local, np.where(level != 0, level, between.level))
     growth = growth_curve(flux, bright, fixed, saturated)
     steady = typical_fluxes(flux[:, :, middle], target)
     total = steady / growth[middle]
 
     def sigma_at(r: int) -> Floats:
-        value = noise.flux_variance(total * growth[r], level, np.full(total.shape, area[r]), count)
+        value = star_noise.flux_variance(total * growth[r], level, count, apertures[r])
         return np.sqrt(np.maximum(value, 1e-12))
 
     snr = total * growth[middle] / sigma_at(middle)
@@ -186,12 +198,13 @@ def _decide(
         guides=guides,
         references=references,
         saturated=saturated,
-        radius=float(radii[chosen]),
+        aperture=apertures[chosen],
         sky=sky,
         radii=radii,
         growth=growth,
         predicted=predicted,
         noise=noise,
+        star_noise=star_noise,
         saturation=saturation,
         saturation_source="",
         fwhm=FWHM_PER_SIGMA * registered.field.sigma,
