@@ -1,0 +1,106 @@
+"""The first reading: digests, levels, repeats, saturation."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from reduction.scan import saturation_level, scan
+from reduction.stack import frame_digest
+from tests.reduction.test_view import Held
+
+
+def noise(shape: tuple[int, ...], dtype: str = "uint16") -> NDArray[np.generic]:
+    return np.random.default_rng(3).integers(0, 200, shape).astype(dtype)
+
+
+class TestScan:
+    @pytest.mark.parametrize("block", [1, 3, 64])
+    def test_blocks_do_not_matter(self, block: int) -> None:
+        stack = Held(noise((10, 6, 8)))
+        first, other = scan(stack, 10), scan(stack, block)
+        assert first.digest == other.digest
+        np.testing.assert_array_equal(first.highest, other.highest)
+        np.testing.assert_array_equal(first.lowest, other.lowest)
+
+    def test_the_digest_is_of_shape_type_and_pixels(self) -> None:
+        pixels = noise((4, 6, 8))
+        leaves = b"".join(hashlib.sha256(frame.astype("<u2").tobytes()).digest() for frame in pixels)
+        expected = hashlib.sha256(b"umbra-pixels-1 uint16 4x6x8\n" + leaves).hexdigest()
+        assert scan(Held(pixels), 3).digest == expected
+        others = [pixels.astype("uint32"), pixels.reshape(4, 8, 6), pixels[::-1]]
+        assert len({scan(Held(p), 3).digest for p in others} | {expected}) == 4
+
+    def test_byte_order_in_memory_does_not_matter(self) -> None:
+        pixels = noise((2, 6, 8))
+        assert frame_digest(pixels[0].astype(">u2")) == frame_digest(pixels[0].astype("<u2"))
+
+    def test_repeats(self) -> None:
+        pixels = noise((8, 6, 8))
+        pixels[3] = pixels[2]
+        pixels[4] = pixels[2]
+        pixels[7] = pixels[5]
+        seen = scan(Held(pixels), 2)
+        assert np.flatnonzero(seen.repeated).tolist() == [3, 4]
+
+    def test_levels_of_floats_leave_out_what_is_no_number(self) -> None:
+        pixels = noise((3, 6, 8), "float32")
+        pixels[0, 0, 0], pixels[0, 1, 1] = np.nan, np.inf
+        pixels[1] = np.nan
+        seen = scan(Held(pixels), 2)
+        assert seen.not_finite.tolist() == [2, 48, 0]
+        assert np.isnan(seen.highest[1])
+        assert seen.highest[0] < 200
+        assert seen.lowest[2] == pixels[2].min()
+
+    def test_digests_beside_the_pixels_are_used(self) -> None:
+        pixels = noise((3, 6, 8))
+        leaves = np.zeros((3, 32), np.uint8)
+
+        class Stored(Held):
+            @property
+            def known_digests(self) -> NDArray[np.uint8] | None:
+                return leaves
+
+        seen = scan(Stored(pixels), 2)
+        assert seen.digest != scan(Held(pixels), 2).digest
+        assert seen.repeated.tolist() == [False, True, True]
+
+    def test_progress(self) -> None:
+        seen: list[tuple[str, int, int]] = []
+        scan(Held(noise((5, 6, 8))), 2, lambda *step: seen.append(step))
+        assert seen == [("scan", 2, 5), ("scan", 4, 5), ("scan", 5, 5)]
+
+
+class TestSaturation:
+    def samples(self, top: float, dtype: str, pile: int = 0) -> NDArray[np.generic]:
+        values = np.random.default_rng(2).uniform(0.5 * top, top, 2000)
+        return np.concatenate([values, np.full(pile, top)]).astype(dtype)
+
+    def test_top_of_the_digitiser(self) -> None:
+        level = saturation_level(self.samples(255, "uint8", 5), 255.0, 8, np.dtype("uint8"))
+        assert level == (255.0, "bit depth")
+        level = saturation_level(self.samples(4095, "uint16", 5), 4095.0, 12, np.dtype("uint16"))
+        assert level == (4095.0, "bit depth")
+
+    def test_pile_up_below_it(self) -> None:
+        """A 12-bit camera in a file that says 16."""
+        samples = self.samples(3900, "uint16", 50)
+        level = saturation_level(samples, float(samples.max()), 16, np.dtype("uint16"))
+        assert level == (3900.0, "histogram")
+
+    def test_a_smooth_top_is_no_saturation(self) -> None:
+        samples = self.samples(3900, "uint16")
+        assert saturation_level(samples, float(samples.max()), 16, np.dtype("uint16")) == (
+            65_535.0,
+            "bit depth",
+        )
+        single = np.append(samples, 9000).astype(np.uint16)
+        assert saturation_level(single, 9000.0, 16, np.dtype("uint16"))[0] == 65_535.0
+
+    def test_floats_have_no_top_unless_they_pile_up(self) -> None:
+        samples = self.samples(1.0, "float32")
+        assert saturation_level(samples, float(samples.max()), 0, np.dtype("float32")) == (np.inf, "unknown")
+        piled = np.concatenate([samples, np.full(40, 1.5, np.float32)])
+        assert saturation_level(piled, 1.5, 0, np.dtype("float32")) == (1.5, "histogram")

@@ -1,0 +1,101 @@
+"""A stack as it is measured: geometry, calibration, luminance."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from reduction.errors import RequestError
+from reduction.stack import Colour, SourceInfo
+from reduction.timing import TimeSolution, no_times
+from reduction.view import Calibration, View, geometry_of
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A stack held in memory."""
+
+    pixels: NDArray[np.generic]
+    colour: Colour = "mono"
+    shard_size: int = 8
+
+    @property
+    def info(self) -> SourceInfo:
+        return SourceInfo("held", "held", self.pixels.shape, self.pixels.dtype.name, colour=self.colour)
+
+    @property
+    def times(self) -> TimeSolution:
+        return no_times(len(self.pixels))
+
+    @property
+    def known_digests(self) -> NDArray[np.uint8] | None:
+        return None
+
+    def read(self, start: int, stop: int) -> NDArray[np.generic]:
+        return self.pixels[start:stop]
+
+    def close(self) -> None:
+        pass
+
+
+def pixels(shape: tuple[int, ...]) -> NDArray[np.uint16]:
+    return np.random.default_rng(1).integers(0, 4000, shape).astype(np.uint16)
+
+
+class TestGeometry:
+    def test_mono_is_the_frame(self) -> None:
+        view = View(Held(pixels((2, 6, 8))))
+        assert (view.geometry.height, view.geometry.width, view.geometry.scale) == (6, 8, 1.0)
+        assert view.direct
+        assert view.images(0, 2).values is not None
+        np.testing.assert_array_equal(view.images(1, 2).values, view.stack.read(1, 2))
+
+    @pytest.mark.parametrize("colour", ["rggb", "grbg", "gbrg", "bggr", "cyym"])
+    def test_cells_of_a_mosaic(self, colour: Colour) -> None:
+        geometry = geometry_of(Held(pixels((1, 7, 9)), colour).info)
+        assert (geometry.height, geometry.width) == (3, 4)
+        # the middle of the first cell lies between pixels 0 and 1
+        assert geometry.to_full(0.0) == 0.5
+        assert geometry.to_full(3.0) == 6.5
+        for value in (-0.5, 0.0, 3.7):
+            assert geometry.to_image(geometry.to_full(value)) == pytest.approx(value)
+
+    def test_a_star_on_a_mosaic_lies_where_its_light_is(self) -> None:
+        y, x = np.mgrid[:40, :50]
+        frame = 4000 * np.exp(-0.5 * ((x - 21.3) ** 2 + (y - 14.8) ** 2) / 3.0**2)
+        view = View(Held(np.rint(frame).astype(np.uint16)[None], "rggb"))
+        image = view.images(0, 1).values[0].astype(float)
+        v, u = np.mgrid[: image.shape[0], : image.shape[1]]
+        found = [view.geometry.to_full(float((image * z).sum() / image.sum())) for z in (u, v)]
+        assert found == pytest.approx([21.3, 14.8], abs=0.02)
+
+    def test_planes(self) -> None:
+        view = View(Held(pixels((2, 3, 6, 8)), "rgb"))
+        images = view.images(0, 2)
+        assert not view.direct
+        np.testing.assert_array_equal(images.values, view.stack.read(0, 2).astype(float).sum(axis=1))
+        np.testing.assert_array_equal(images.raw_peak, view.stack.read(0, 2).max(axis=1))
+
+
+class TestCalibration:
+    def test_is_applied_as_recorded(self) -> None:
+        raw = pixels((2, 6, 8))
+        offset, flat = np.full((6, 8), 100.0, np.float32), np.full((6, 8), 0.5, np.float32)
+        view = View(Held(raw, "rggb"), Calibration(offset, flat))
+        expected = ((raw.astype(float) - 100) / 0.5).reshape(2, 3, 2, 4, 2).sum(axis=(2, 4))
+        images = view.images(0, 2)
+        np.testing.assert_allclose(images.values, expected, rtol=1e-6)
+        assert images.raw_peak.max() == raw.max()  # saturation is judged on what was recorded
+        assert not View(Held(raw), Calibration(offset)).direct
+
+    @pytest.mark.parametrize(("kind", "word"), [("offset", "bias/dark"), ("flat", "flat")])
+    def test_of_another_geometry_is_refused(self, kind: str, word: str) -> None:
+        master = np.ones((8, 6), np.float32)
+        calibration = Calibration(**{kind: master})  # type: ignore[arg-type]  # one of two fields
+        with pytest.raises(RequestError, match=rf"{word} frame is \(8, 6\)"):
+            View(Held(pixels((2, 6, 8))), calibration)
+
+    def test_nothing_is_not_active(self) -> None:
+        assert not Calibration().active
+        assert Calibration(flat=np.ones((2, 2), np.float32)).active
