@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 CHI2_LOW, CHI2_HIGH = 0.85, 1.15
 """Reduced chi-square within which predicted sigmas stand; outside they are rescaled."""
 
+LEAST_BASELINE_PERCENT = 90.0
+"""Fluxes above this percentile tell nothing of events: at least a tenth of a curve must be baseline."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Roles:
@@ -221,7 +224,8 @@ def out_of_event(ratio: Floats, sigma: Floats, usable: NDArray[np.bool_]) -> NDA
 
     The curve is split in two levels (Otsu's threshold, on means of five neighbours and on the curve
     itself); the lower one is an event where it stands off by more than five errors of its own runs.
-    Deep events of any length are found, and shallow ones of a few samples are left to event
+    Samples six sigma off what is left go too: short deep events, and flashes, which would pass for
+    noise. Deep events of any length are found, and shallow ones of a few samples are left to event
     search proper; a point of noise is never cut out for being low.
     """
     at = np.flatnonzero(usable & np.isfinite(ratio))
@@ -234,13 +238,19 @@ def out_of_event(ratio: Floats, sigma: Floats, usable: NDArray[np.bool_]) -> NDA
         if at.size < 4 * width:
             continue
         low |= _low_runs(ratio[at], sigma[at], width)
+    if low.all():
+        return out
+    rest = ratio[at][~low]
+    far = 6.0 * np.maximum(sigma[at], robust_sigma(rest))
+    flash = ratio[at] > np.median(rest) + far
+    low |= ratio[at] < np.median(rest) - far
     # keep the flanks out: a sample beside an event may be half in it
     edge = low.copy()
     edge[1:] |= low[:-1]
     edge[:-1] |= low[1:]
-    if edge.all():
+    if (edge | flash).all():
         return out
-    out[at[edge]] = False
+    out[at[edge | flash]] = False
     return out
 
 
@@ -248,7 +258,8 @@ def _low_runs(values: Floats, sigma: Floats, width: int) -> NDArray[np.bool_]:
     """Samples whose running mean belongs to a lower level that stands well off the upper one."""
     kernel = np.ones(width) / width
     pad = width // 2
-    mean = np.convolve(np.pad(values, pad, mode="edge"), kernel, "valid")
+    capped = np.minimum(values, np.percentile(values, LEAST_BASELINE_PERCENT))  # flashes are no level
+    mean = np.convolve(np.pad(capped, pad, mode="edge"), kernel, "valid")
     noise = np.sqrt(np.convolve(np.pad(sigma**2, pad, mode="edge"), kernel, "valid") / width)
     none = np.zeros(values.size, bool)
     cut = _otsu(mean)
