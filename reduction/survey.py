@@ -99,7 +99,7 @@ def survey(view: View, scan: Scan, plan: ReductionPlan, progress: Progress | Non
     )
     stars = gather(plan, found, view, registered)
     notes: list[Note] = []
-    sky, radii = _apertures(plan, registered.field.sigma)
+    sky, radii = _apertures(plan, registered.field.sigma, view.geometry.scale)
     between = sky_noise(view, registered)
     sample = measure_sample(view, registered, stars.u, stars.v, radii, sky)
     if progress is not None:
@@ -110,18 +110,19 @@ def survey(view: View, scan: Scan, plan: ReductionPlan, progress: Progress | Non
     return replace(result, saturation=saturation, saturation_source=source)
 
 
-def _apertures(plan: ReductionPlan, sigma: float) -> tuple[tuple[float, float], Floats]:
-    """Sky annulus and the radii tried, pixels; all in image pixels."""
+def _apertures(plan: ReductionPlan, sigma: float, scale: float) -> tuple[tuple[float, float], Floats]:
+    """Sky annulus and the radii tried, image pixels; a plan's are those of the full frame."""
     fwhm = FWHM_PER_SIGMA * sigma
-    if plan.aperture_px is not None:
-        radii = np.array([plan.aperture_px])
+    given = None if plan.aperture_px is None else plan.aperture_px / scale
+    if given is not None:
+        radii = np.array([given])
     else:
         radii = np.round(np.maximum(fwhm * np.linspace(0.5, 2.0, 11), 0.8), 2)
         radii = np.unique(radii)
     if plan.sky_px is not None:
-        return (plan.sky_px.inner, plan.sky_px.outer), radii
-    inner = float(np.ceil(max(2.6 * fwhm, 6.0, (plan.aperture_px or 0.0) + 2.0)))
-    pixels = max(400.0, 6.0 * np.pi * (plan.aperture_px or 1.5 * fwhm) ** 2)
+        return (plan.sky_px.inner / scale, plan.sky_px.outer / scale), radii
+    inner = float(np.ceil(max(2.6 * fwhm, 6.0, (given or 0.0) + 2.0)))
+    pixels = max(400.0, 6.0 * np.pi * (given or 1.5 * fwhm) ** 2)
     return (inner, float(np.ceil(np.sqrt(inner**2 + pixels / np.pi)))), radii
 
 
