@@ -316,14 +316,18 @@ def _start(address: str, workers: int) -> Any:
             "num_cpus": workers,
             "object_store_memory": OBJECT_STORE_BYTES,
         }
+    started = False
     try:
         with _one_thread_each(), _own_sigterm():
             ray.init(**options)
+        started = True
     except (OSError, RuntimeError, ValueError) as error:
-        ray.shutdown()
         raise ResourceError(
             f"Ray at {address} does not start: {error}; its logs are in /tmp/ray/session_latest/logs"
         ) from error
+    finally:
+        if not started:
+            ray.shutdown()
     return ray
 
 

@@ -24,6 +24,7 @@ from tests.contracts.executors import (
     request_of,
     short_scene,
 )
+from tests.processes import below
 from tests.requirements import require
 from tests.scenes.scenes import little_ser
 
@@ -117,28 +118,8 @@ class TestRay(ExecutorContract):
 
 def busy_workers() -> list[int]:
     """Process ids of Ray workers, below this process, that run one of our tasks just now."""
-    parents: dict[int, int] = {}
-    busy: list[int] = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            title = (entry / "cmdline").read_bytes()
-        except OSError:
-            continue
-        parents[int(entry.name)] = int(fields[1])
-        if title.startswith((b"ray::measure_span", b"ray::reduce_whole")):
-            busy.append(int(entry.name))
-
-    def ours(pid: int) -> bool:
-        while pid > 1:
-            if pid == os.getpid():
-                return True
-            pid = parents.get(pid, 0)
-        return False
-
-    return [pid for pid in busy if ours(pid)]
+    names = (b"ray::measure_span", b"ray::reduce_whole")
+    return [pid for pid, title in below(os.getpid()).items() if title.startswith(names)]
 
 
 def test_closing_stops_what_runs(tmp_path: Path) -> None:

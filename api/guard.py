@@ -1,0 +1,67 @@
+"""What holds for every request and response: host names, problems, headers for browsers."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import plain, respond
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+}
+
+
+class Guard:
+    """ASGI middleware: answers known host names only, and adds `HEADERS` where a route set none.
+
+    Errors that the framework answers in plain text before any route, such as a body that is too large,
+    become problems.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str] | None) -> None:
+        self._app = app
+        self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        replaced = False
+
+        async def guarded(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                plain_text = headers.get("content-type", "").startswith("text/plain")
+                if message["status"] >= HTTPStatus.BAD_REQUEST and plain_text:
+                    phrase = HTTPStatus(message["status"]).phrase
+                    await respond(plain(message["status"], phrase))(scope, receive, guarded)
+                    replaced = True
+                    return
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            if not replaced:
+                await send(message)
+
+        host = Headers(scope=scope).get("host", "")
+        if self._hosts is not None and _name(host) not in self._hosts:
+            refusal = respond(
+                plain(421, f"this service is not {host!r}; use the address it was started with")
+            )
+            await refusal(scope, receive, guarded)
+            return
+        await self._app(scope, receive, guarded)
+
+
+def _name(host: str) -> str:
+    """Host name of a Host header, without port and brackets, in lower case."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()

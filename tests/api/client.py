@@ -1,0 +1,71 @@
+"""The app without a network: its life span, and requests one at a time."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from api.app import create_app
+from api.settings import ServiceSettings
+from cluster.executors import Executor
+
+API = "/api/v1"
+ENDED = {"done", "failed"}
+
+
+class Client:
+    """Sends requests to an app."""
+
+    def __init__(self, runner: asyncio.Runner, client: httpx.AsyncClient) -> None:
+        self._runner = runner
+        self._client = client
+
+    def get(self, url: str, **options: Any) -> httpx.Response:
+        return self._runner.run(self._client.get(url, **options))
+
+    def post(self, url: str, **options: Any) -> httpx.Response:
+        return self._runner.run(self._client.post(url, **options))
+
+    def ask(self, body: dict[str, Any], key: str | None = None) -> httpx.Response:
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return self.post(f"{API}/reductions", json=body, headers=headers)
+
+    def ended(self, job: str, seconds: float = 120.0) -> dict[str, Any]:
+        """The job when it is done or failed."""
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            view: dict[str, Any] = self.get(f"{API}/jobs/{job}", params={"wait": 5}).json()
+            if view["status"] in ENDED:
+                return view
+        raise AssertionError(f"job {job} did not end")
+
+
+@contextmanager
+def serving(
+    data: Path, home: Path, executor: Executor, hosts: tuple[str, ...] | None = None
+) -> Iterator[Client]:
+    """Start the app and stop it."""
+    home.mkdir(exist_ok=True)
+    app = create_app(ServiceSettings(data=data.resolve(), home=home, hosts=hosts), executor)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    with asyncio.Runner() as runner:
+        life = app.router.lifespan_context(app)
+        runner.run(_enter(life))
+        client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
+        try:
+            yield Client(runner, client)
+        finally:
+            runner.run(client.aclose())
+            runner.run(_leave(life))
+
+
+async def _enter(life: Any) -> None:
+    await life.__aenter__()
+
+
+async def _leave(life: Any) -> None:
+    await life.__aexit__(None, None, None)
