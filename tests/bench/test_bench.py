@@ -20,6 +20,7 @@ from bench.recordings import (
     fits_folder,
     ser_file,
 )
+from bench.table import table
 from bench.timing import Case, Timed, interleave, ratio
 from reduction.stack import frame_digest
 from reduction.synthetic import SceneSource
@@ -143,3 +144,15 @@ def test_generated_recording_is_reduced(tmp_path: Path) -> None:
     assert found["points"] >= 60
     assert found["peak_mib"] >= found["reduced_mib"] > 0
     assert (tmp_path / "out" / "lightcurve.csv").is_file()
+
+
+def test_results_become_a_table(tmp_path: Path) -> None:
+    timed = [Timed("umbra", "", 10, [0.1], [0.2]), Timed("sep", "", 10, [0.3], [0.2])]
+    record = Record("photometry", timed=timed, values={"bytes": 3}, targets=[Target("fast", 2.0, 3.0)])
+    record.compare(["umbra"], ["sep"])
+    assert "No results yet" in table(tmp_path)
+    record.write(tmp_path / "photometry.json", 0)
+    text = table(tmp_path)
+    assert "| umbra | 10 | 10,000.0 | 20,000.0 | 100.0 |" in text
+    assert "| sep | 3.0× |" in text
+    assert "- fast: 3.00, at least 2: met" in text
