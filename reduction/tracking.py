@@ -4,14 +4,13 @@ No frame looks at its neighbours, so results depend neither on blocks nor on wor
 may know beforehand (a rotation that grows through the recording) comes from pass 1.
 """
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
-import astroalign
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_kernels._numba.stars import OFF, SATURATED
 from gpu_kernels.align import (
     IDENTITY,
     Pattern,
@@ -24,12 +23,15 @@ from gpu_kernels.align import (
     locate,
 )
 from gpu_kernels.detect import find_stars
+from gpu_kernels.match import match_stars
 
 Floats = NDArray[np.float64]
 
 CORRELATION, ASTERISM, LOST = "correlation", "asterism", "lost"
 LEAST_SNR = 4.0
-LEAST_LIGHT = 0.3  # of the guides' sqrt(flux) on the frame that must agree
+LEAST_LIGHT = 0.3  # of the guides' sqrt(flux) that a placement must leave on the frame
+LEAST_AGREEMENT, SURE_AGREEMENT = 0.2, 0.5  # share of light to be believed, and without looking further
+SURE_SNR = 8.0  # from which a guide should be seen
 ROTATION_STEP_DEG = 0.25
 PATTERN_STARS = 16
 
@@ -127,17 +129,17 @@ class Tracker:
         """Place one image (height, width); `prior_deg` is the rotation expected.
 
         With `last_resort` an image that correlation cannot place is tried by matching
-        asterisms (astroalign).
+        asterisms.
         """
         if self.field.u.size == 0:
             return NOWHERE
-        start = self._coarse(image, prior_deg)
-        placed = self._refine(image, start, self.search, CORRELATION)
-        if placed is None and last_resort and self.field.u.size >= 3:
-            start_or_none = self._asterism(image)
-            if start_or_none is not None:
-                placed = self._refine(image, start_or_none, 3, ASTERISM)
-        return placed or NOWHERE
+        placed, share = self._refine(image, self._coarse(image, prior_deg), self.search, CORRELATION)
+        if share < SURE_AGREEMENT and last_resort and self.field.u.size >= 3:
+            start = self._asterism(image)
+            if start is not None:
+                other, better = self._refine(image, start, 3, ASTERISM)
+                placed = other if better > share else placed
+        return placed
 
     def _coarse(self, image: NDArray[Any], prior_deg: float) -> Transform:
         step = round(prior_deg / ROTATION_STEP_DEG)
@@ -167,7 +169,10 @@ class Tracker:
             (f.shape[0] // factor, f.shape[1] // factor),
         )
 
-    def _refine(self, image: NDArray[Any], start: Transform, search: int, method: str) -> Placement | None:
+    def _refine(
+        self, image: NDArray[Any], start: Transform, search: int, method: str
+    ) -> tuple[Placement, float]:
+        """Placement near a start, and the share of the light that agrees; nowhere and 0 when too little."""
         f = self.field
         px, py = start.apply(f.u, f.v)
         rotate = f.rotate and f.u.size >= 2
@@ -176,16 +181,34 @@ class Tracker:
         used = keep[self._back]
         fits = StarFits(*(getattr(found, name)[self._back] for name in StarFits.__dataclass_fields__))
         count = int(used.sum())
-        inside = (px > 0) & (py > 0) & (px < f.shape[1] - 1) & (py < f.shape[0] - 1)
-        light = np.sqrt(np.maximum(f.flux, 0.0))
-        seen, able, total = (float(part.sum()) for part in (light[used], light[inside | used], light))
-        if count == 0 or seen < LEAST_LIGHT * able or able < LEAST_LIGHT * total:
-            return None
+        share = self._agreement(px, py, fits, used) if count else 0.0
         snr = float(np.sqrt((fits.snr[used] ** 2).sum()))
-        if count == 1 and snr < 6.0:
-            return None
-        transform = step.after(start)
-        return Placement(transform, method, count, self._sigma(fits, used, rotate), snr)
+        if share < LEAST_AGREEMENT or (count == 1 and snr < 6.0):
+            return NOWHERE, 0.0
+        placed = Placement(step.after(start), method, count, self._sigma(fits, used, rotate), snr)
+        return placed, share
+
+    def _agreement(self, px: Floats, py: Floats, fits: StarFits, used: NDArray[np.bool_]) -> float:
+        """Share of the guides' sqrt(flux) that agrees, of what should be seen there.
+
+        One star agrees with itself wherever it is found: of three or more, the brightest found
+        does not count, unless no other is bright enough to be missed.
+        """
+        f = self.field
+        light = np.sqrt(np.maximum(f.flux, 0.0))
+        inside = (px > 0) & (py > 0) & (px < f.shape[1] - 1) & (py < f.shape[0] - 1)
+        seen, able = float(light[used].sum()), float(light[inside | used].sum())
+        if able < LEAST_LIGHT * float(light.sum()):
+            return 0.0
+        if f.u.size < 3:
+            return seen / able
+        clear = float(np.median(fits.flux[used] / np.maximum(f.flux[used], 1e-12)))
+        flux = np.maximum(clear * f.flux, 0.0)
+        noise = np.sqrt(4.0 * np.pi * f.sigma**2 * f.variance + f.inv_gain * flux)
+        there = (fits.status == OFF) | (fits.status == SATURATED)
+        missing = float(light[inside & ~used & ~there & (flux > SURE_SNR * noise)].sum())
+        more = seen - float(light[used].max())
+        return more / (more + missing) if missing > 0 else 1.0
 
     def _sigma(self, fits: StarFits, used: NDArray[np.bool_], rotate: bool) -> float:
         """One-sigma error per axis of a position carried by the stars used, pixels."""
@@ -202,25 +225,8 @@ class Tracker:
         return float(np.sqrt(variance))
 
     def _asterism(self, image: NDArray[Any]) -> Transform | None:
-        """Transform by matching triangles of stars, at any rotation; None when none is found."""
+        """Transform by matching the pattern of the stars, at any rotation; None when none is found."""
         f = self.field
         seen = find_stars(image, 5.0, 40, f.sigma, f.saturation)
-        if len(seen) < 3:
-            return None
-        order = np.argsort(-f.flux, kind="stable")
-        reference = np.stack([f.u[order], f.v[order]], axis=1)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                match, _ = astroalign.find_transform(
-                    reference, np.stack([seen.x, seen.y], axis=1), max_control_points=40
-                )
-        except (astroalign.MaxIterError, ValueError, TypeError):
-            return None
-        if abs(match.scale - 1.0) > 0.02:
-            return None
-        c, s = float(np.cos(match.rotation)), float(np.sin(match.rotation))
-        # keep the rotation, let the shift bring the middle of the guides where the match does
-        mu, mv = float(f.u.mean()), float(f.v.mean())
-        mx, my = (float(z) for z in match(np.array([[mu, mv]]))[0])
-        return Transform(c, s, mx - c * mu + s * mv, my - s * mu - c * mv)
+        order = self._order
+        return match_stars(f.u[order], f.v[order], seen.x, seen.y)
