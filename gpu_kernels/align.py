@@ -5,6 +5,7 @@ noise of empty frequencies. Coarse on binned frames, one at a time, so that resu
 on how frames are grouped; then refined on fits of the guide stars.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,11 +126,10 @@ def correlate(binned: NDArray[np.float32], pattern: Pattern, cap: float) -> tupl
         Largest excess over its surroundings that counts, so that no single bright source, hot
         pixel or burnt-in digit rules the correlation.
     """
-    height, width = binned.shape
-    flat, sums = np.empty_like(binned), np.empty_like(binned)
-    _coarse.flatten(binned, SURROUNDINGS, cap, flat, sums, np.empty(width, np.float32))
-    surface = np.empty((height // 2 * 2 + 1, width // 2 * 2 + 1), np.float32)
-    iy, ix = _coarse.correlate_sparse(flat, pattern.rows, pattern.columns, pattern.weights, surface)
+    flat = flattened(binned, cap)
+    surface = np.empty((binned.shape[0] // 2 * 2 + 1, binned.shape[1] // 2 * 2 + 1), np.float32)
+    _coarse.correlate_sparse(flat, pattern.rows, pattern.columns, pattern.weights, surface)
+    iy, ix = divmod(int(surface.argmax()), surface.shape[1])
     here = float(surface[iy, ix])
     dx = dy = 0.0
     if 0 < ix < surface.shape[1] - 1:
@@ -137,6 +137,38 @@ def correlate(binned: NDArray[np.float32], pattern: Pattern, cap: float) -> tupl
     if 0 < iy < surface.shape[0] - 1:
         dy = _vertex(float(surface[iy - 1, ix]), here, float(surface[iy + 1, ix]))
     return ix - surface.shape[1] // 2 + dx, iy - surface.shape[0] // 2 + dy
+
+
+def flattened(binned: NDArray[np.float32], cap: float) -> NDArray[np.float32]:
+    """Take the mean of the surrounding 17 x 17 bins off each, cut what is above `cap`, smooth with 1-2-1.
+
+    Near the edge the surroundings are what lies inside.
+
+    Parameters
+    ----------
+    binned : array, (height, width), float32
+        At least 2 x 2.
+    cap : float
+    """
+    height, width = binned.shape
+    tall, wide = (_shares(n) for n in (height, width))
+    padded = np.zeros((height, width + 2 * SURROUNDINGS), np.float32)
+    sums = np.empty_like(padded)
+    line = np.empty(width + 2 * SURROUNDINGS, np.float32)
+    _coarse.column_means(binned, SURROUNDINGS, tall, padded, line)
+    _coarse.sum_17(padded, line, sums)
+    out = np.empty((height, width), np.float32)
+    _coarse.cut_above(binned, sums, wide, np.float32(cap), out)
+    _coarse.smooth_121(out, sums)
+    return out
+
+
+@functools.lru_cache(maxsize=64)
+def _shares(n: int) -> NDArray[np.float32]:
+    """One over the number of places within `SURROUNDINGS` of each of n."""
+    at = np.arange(n)
+    count = np.minimum(at + SURROUNDINGS, n - 1) - np.maximum(at - SURROUNDINGS, 0) + 1
+    return (1.0 / count).astype(np.float32)
 
 
 def _vertex(before: float, here: float, after: float) -> float:
@@ -215,6 +247,9 @@ class Stars:
     inv_gain: float
     saturation: float
 
+
+NO_TURN_PX = 0.05
+"""Displacement of a frame's corner by rotation that a stacked image does not show."""
 
 LEADERS = 4
 """Brightest stars that are searched for over the whole radius."""
@@ -322,4 +357,22 @@ def add_registered(frame: NDArray[Any], transform: Transform, total: Floats, cou
     total, count : array, (height, width), float64
         Running sum and number of frames that cover each pixel.
     """
-    _coarse.add_shifted(frame, transform.tx, transform.ty, transform.c, transform.s, total, count)
+    height, width = total.shape
+    cx, cy = 0.5 * (width - 1), 0.5 * (height - 1)
+    if abs(transform.s) * np.hypot(cx, cy) > NO_TURN_PX:
+        _coarse.add_turned(frame, transform.tx, transform.ty, transform.c, transform.s, total, count)
+        return
+    tx, ty = (float(place[0]) for place in transform.apply(np.array([cx]), np.array([cy])))
+    tx, ty = tx - cx, ty - cy
+    ix, iy = int(np.floor(tx)), int(np.floor(ty))
+    fx, fy = np.float32(tx - ix), np.float32(ty - iy)
+    left, right = max(0, -ix), min(width, width - 1 - ix)
+    top, bottom = max(0, -iy), min(height, height - 1 - iy)
+    if right <= left or bottom <= top:
+        return
+    part = frame[top + iy : bottom + iy + 1, left + ix : right + ix + 1].astype(np.float32)
+    along = part[:, :-1] + fx * (part[:, 1:] - part[:, :-1])
+    value = along[:-1] + fy * (along[1:] - along[:-1])
+    covered = np.isfinite(value)
+    total[top:bottom, left:right] += np.where(covered, value, np.float32(0.0))
+    count[top:bottom, left:right] += covered

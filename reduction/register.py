@@ -15,8 +15,8 @@ from reduction.tracking import NOWHERE, Field, Placement, Tracker
 from reduction.view import View
 
 Floats = NDArray[np.float64]
-SEED_CANDIDATES = 9
-STACKED_FRAMES = 64
+SEED_CANDIDATES = 6
+STACKED_FRAMES = 40
 ASTERISM_TRIES = 30
 
 
@@ -66,7 +66,7 @@ def each_image(view: View, index: NDArray[np.int64]) -> Iterator[tuple[int, NDAr
         stop = at + 1
         while stop < index.size and index[stop] == index[stop - 1] + 1 and stop - at < 16:
             stop += 1
-        images = view.images(int(index[at]), int(index[stop - 1]) + 1)
+        images = view.sampled(int(index[at]), int(index[stop - 1]) + 1)
         for i in range(stop - at):
             yield at + i, images.values[i], images.raw_peak[i]
         at = stop

@@ -110,6 +110,7 @@ def reduce(
     seen = scan(stack, size, progress)
     scanned = time.perf_counter()
     found = survey(view, seen, plan, progress)
+    view.forget()
     surveyed = time.perf_counter()
     paths, places = _measure(found, view, plan, size, scratch, progress, runner)
     measured = time.perf_counter()
@@ -350,7 +351,7 @@ class Machine:
 
 def this_machine() -> Machine:
     """CPU model and the libraries that compute."""
-    names = ("numpy", "scipy", "numba", "astropy", "astroalign")
+    names = ("numpy", "scipy", "numba", "llvmlite", "astropy")
     cpu = f"cpu {platform.machine()} {binding.get_host_cpu_name()}"
     return Machine(cpu, {name: importlib.metadata.version(name) for name in names})
 

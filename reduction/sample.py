@@ -14,7 +14,7 @@ from reduction.scan import Scan, saturation_level
 from reduction.view import View
 
 Floats = NDArray[np.float64]
-NOISE_PAIRS = 100
+NOISE_PAIRS = 60
 CELL_PX = 32
 
 
@@ -74,7 +74,7 @@ def sky_noise(view: View, registered: Registered) -> SkyNoise:
     levels: list[float] = []
     cells: list[Floats] = []
     for frame in chosen:
-        pair = view.images(int(frame), int(frame) + 2).values
+        pair = view.sampled(int(frame), int(frame) + 2).values
         change = pair[1].astype(np.float32) - pair[0].astype(np.float32)
         step = max(1, int(np.sqrt(change.size / 8_000)))
         part = change[::step, ::step]

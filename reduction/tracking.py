@@ -33,7 +33,7 @@ LEAST_LIGHT = 0.3  # of the guides' sqrt(flux) that a placement must leave on th
 LEAST_AGREEMENT, SURE_AGREEMENT = 0.2, 0.5  # share of light to be believed, and without looking further
 SURE_SNR = 8.0  # from which a guide should be seen
 ROTATION_STEP_DEG = 0.25
-PATTERN_STARS = 16
+PATTERN_STARS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,8 +107,9 @@ class Tracker:
         self.field = field
         height, width = field.shape
         self.binning = binning_for(height, width)
-        self._order = np.argsort(-field.flux, kind="stable")
-        self._back = np.argsort(self._order, kind="stable")
+        order = np.argsort(-field.flux, kind="stable")
+        self._u, self._v, self._flux = field.u[order], field.v[order], np.maximum(field.flux[order], 0.0)
+        self._light = np.sqrt(self._flux)
         self._bright = np.argsort(-field.all_flux, kind="stable")[:PATTERN_STARS]
         self._stars = Stars(field.sigma, field.variance, field.inv_gain, field.saturation)
         width_bins = float(np.hypot(field.sigma, self.binning / np.sqrt(12.0))) / self.binning
@@ -173,15 +174,13 @@ class Tracker:
         self, image: NDArray[Any], start: Transform, search: int, method: str
     ) -> tuple[Placement, float]:
         """Placement near a start, and the share of the light that agrees; nowhere and 0 when too little."""
-        f = self.field
-        px, py = start.apply(f.u, f.v)
-        rotate = f.rotate and f.u.size >= 2
-        order = self._order
-        step, found, keep = locate(image, px[order], py[order], self._stars, search, rotate, LEAST_SNR)
-        used = keep[self._back]
-        fits = StarFits(*(getattr(found, name)[self._back] for name in StarFits.__dataclass_fields__))
-        count = int(used.sum())
-        share = self._agreement(px, py, fits, used) if count else 0.0
+        px, py = start.apply(self._u, self._v)
+        rotate = self.field.rotate and px.size >= 2
+        step, fits, used = locate(image, px, py, self._stars, search, rotate, LEAST_SNR)
+        count = int(np.count_nonzero(used))
+        if count == 0:
+            return NOWHERE, 0.0
+        share = 1.0 if count == px.size >= 3 else self._agreement(px, py, fits, used)
         snr = float(np.sqrt((fits.snr[used] ** 2).sum()))
         if share < LEAST_AGREEMENT or (count == 1 and snr < 6.0):
             return NOWHERE, 0.0
@@ -194,16 +193,15 @@ class Tracker:
         One star agrees with itself wherever it is found: of three or more, the brightest found
         does not count, unless no other is bright enough to be missed.
         """
-        f = self.field
-        light = np.sqrt(np.maximum(f.flux, 0.0))
+        f, light = self.field, self._light
         inside = (px > 0) & (py > 0) & (px < f.shape[1] - 1) & (py < f.shape[0] - 1)
         seen, able = float(light[used].sum()), float(light[inside | used].sum())
         if able < LEAST_LIGHT * float(light.sum()):
             return 0.0
-        if f.u.size < 3:
+        if px.size < 3:
             return seen / able
-        clear = float(np.median(fits.flux[used] / np.maximum(f.flux[used], 1e-12)))
-        flux = np.maximum(clear * f.flux, 0.0)
+        clear = float(np.median(fits.flux[used] / np.maximum(self._flux[used], 1e-12)))
+        flux = np.maximum(clear * self._flux, 0.0)
         noise = np.sqrt(4.0 * np.pi * f.sigma**2 * f.variance + f.inv_gain * flux)
         there = (fits.status == OFF) | (fits.status == SATURATED)
         missing = float(light[inside & ~used & ~there & (flux > SURE_SNR * noise)].sum())
@@ -212,15 +210,14 @@ class Tracker:
 
     def _sigma(self, fits: StarFits, used: NDArray[np.bool_], rotate: bool) -> float:
         """One-sigma error per axis of a position carried by the stars used, pixels."""
-        f = self.field
         w = 1.0 / (fits.error[used] ** 2 + 1e-8)
         total = float(w.sum())
         variance = 1.0 / total
-        if rotate and used.sum() >= 2:
-            u, v = f.u[used], f.v[used]
+        if rotate and w.size >= 2:
+            u, v = self._u[used], self._v[used]
             mu, mv = float((w * u).sum()) / total, float((w * v).sum()) / total
             spread = float((w * ((u - mu) ** 2 + (v - mv) ** 2)).sum())
-            tu, tv = f.target if f.target is not None else (mu, mv)
+            tu, tv = self.field.target if self.field.target is not None else (mu, mv)
             variance += 0.5 * ((tu - mu) ** 2 + (tv - mv) ** 2) / max(spread, 1e-12)
         return float(np.sqrt(variance))
 
@@ -228,5 +225,4 @@ class Tracker:
         """Transform by matching the pattern of the stars, at any rotation; None when none is found."""
         f = self.field
         seen = find_stars(image, 5.0, 40, f.sigma, f.saturation)
-        order = self._order
-        return match_stars(f.u[order], f.v[order], seen.x, seen.y)
+        return match_stars(self._u, self._v, seen.x, seen.y)

@@ -68,6 +68,10 @@ def geometry_of(info: SourceInfo) -> Geometry:
     return Geometry("mosaic", info.height // 2, info.width // 2, 2.0, 0.5)
 
 
+KEPT_BYTES = 160 * 2**20
+"""Images of the sample that stay in memory through pass 1, whatever the recording's length."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Images:
     """Measurable images ``(n, height, width)`` and the largest raw sample behind each pixel."""
@@ -83,6 +87,8 @@ class View:
         self.stack = stack
         self.calibration = calibration
         self.geometry = geometry_of(stack.info)
+        self._kept: dict[int, Images] = {}
+        self._kept_bytes = 0
         for kind, master in (("bias/dark", calibration.offset), ("flat", calibration.flat)):
             if master is not None and master.shape != stack.info.frame_shape:
                 raise RequestError(
@@ -103,6 +109,22 @@ class View:
     def images(self, start: int, stop: int) -> Images:
         """Images of frames `start` to `stop` (excluded)."""
         return self.develop(self.stack.read(start, stop))
+
+    def sampled(self, start: int, stop: int) -> Images:
+        """The same for frames that pass 1 looks at several times: the first `KEPT_BYTES` stay at hand."""
+        if start in self._kept and self._kept[start].values.shape[0] == stop - start:
+            return self._kept[start]
+        images = self.images(start, stop)
+        size = images.values.nbytes + (0 if images.raw_peak is images.values else images.raw_peak.nbytes)
+        if self._kept_bytes + size <= KEPT_BYTES:
+            self._kept[start] = images
+            self._kept_bytes += size
+        return images
+
+    def forget(self) -> None:
+        """Let go of what `sampled` keeps."""
+        self._kept.clear()
+        self._kept_bytes = 0
 
     def develop(self, raw: NDArray[Any]) -> Images:
         """Images of raw frames."""

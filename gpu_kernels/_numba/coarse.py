@@ -57,56 +57,81 @@ def add_columns(rows: NDArray[Any], factor: int, out: NDArray[np.float32]) -> No
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def flatten(
+def column_means(
     binned: NDArray[np.float32],
     half: int,
-    cap: float,
+    weight: NDArray[np.float32],
     out: NDArray[np.float32],
-    sums: NDArray[np.float32],
     line: NDArray[np.float32],
 ) -> None:
-    """Take the mean of the surrounding (2 half + 1)^2 box off each value, cut what is above `cap`.
-
-    Near the edge the box is the part of it that lies inside. `sums` (h, w) and `line` (w) are scratch.
-    Then smooth with 1-2-1 both ways, so that a shift of half a value costs little.
-    """
+    """Running sums of 2 half + 1 rows, row i times ``weight[i]``, into columns half.. of the wider `out`."""
     height, width = binned.shape
     for k in range(width):
         line[k] = np.float32(0.0)
     for i in range(min(half, height)):
+        row = binned[i]
         for k in range(width):
-            line[k] += binned[i, k]
+            line[k] += row[k]
     for i in range(height):
         if i + half < height:
+            row = binned[i + half]
             for k in range(width):
-                line[k] += binned[i + half, k]
+                line[k] += row[k]
         if i - half - 1 >= 0:
+            row = binned[i - half - 1]
             for k in range(width):
-                line[k] -= binned[i - half - 1, k]
+                line[k] -= row[k]
+        total, share = out[i], weight[i]
         for k in range(width):
-            sums[i, k] = line[k]
-    top = np.float32(cap)
+            total[half + k] = line[k] * share
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sum_17(wide: NDArray[np.float32], line: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """Sums of 17 neighbouring columns of `wide` (h, n), by doubling, into the first n - 16 of `out`."""
+    n = wide.shape[1]
+    for i in range(wide.shape[0]):
+        row, total = wide[i], out[i]
+        for k in range(n - 1):
+            line[k] = row[k] + row[k + 1]
+        for k in range(n - 3):
+            total[k] = line[k] + line[k + 2]
+        for k in range(n - 7):
+            line[k] = total[k] + total[k + 4]
+        for k in range(n - 16):
+            total[k] = (line[k] + line[k + 8]) + row[k + 16]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def cut_above(
+    binned: NDArray[np.float32],
+    sums: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    top: np.float32,
+    out: NDArray[np.float32],
+) -> None:
+    """``min(binned - sums * weight, top)``, `weight` by column."""
+    for i in range(out.shape[0]):
+        value, total, goal = binned[i], sums[i], out[i]
+        for k in range(goal.size):
+            rest = value[k] - total[k] * weight[k]
+            goal[k] = rest if rest < top else top
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def smooth_121(image: NDArray[np.float32], scratch: NDArray[np.float32]) -> None:
+    """Smooth with 1-2-1 both ways, in place, so that a shift of half a value costs little."""
+    height, width = image.shape
     for i in range(height):
-        tall = min(i + half, height - 1) - max(i - half, 0) + 1
-        total = 0.0
-        for k in range(min(half, width)):
-            total += sums[i, k]
+        above, here, below, goal = image[max(i - 1, 0)], image[i], image[min(i + 1, height - 1)], scratch[i]
         for k in range(width):
-            if k + half < width:
-                total += sums[i, k + half]
-            if k - half - 1 >= 0:
-                total -= sums[i, k - half - 1]
-            wide = min(k + half, width - 1) - max(k - half, 0) + 1
-            out[i, k] = min(binned[i, k] - np.float32(total / (tall * wide)), top)
+            goal[k] = (above[k] + below[k]) + np.float32(2.0) * here[k]
     for i in range(height):
-        above, below = max(i - 1, 0), min(i + 1, height - 1)
-        for k in range(width):
-            sums[i, k] = out[above, k] + np.float32(2.0) * out[i, k] + out[below, k]
-    for i in range(height):
-        for k in range(1, width - 1):
-            out[i, k] = sums[i, k - 1] + np.float32(2.0) * sums[i, k] + sums[i, k + 1]
-        out[i, 0] = np.float32(3.0) * sums[i, 0] + sums[i, 1]
-        out[i, width - 1] = sums[i, width - 2] + np.float32(3.0) * sums[i, width - 1]
+        row, goal = scratch[i], image[i]
+        for k in range(width - 2):
+            goal[k + 1] = (row[k] + row[k + 2]) + np.float32(2.0) * row[k + 1]
+        goal[0] = np.float32(3.0) * row[0] + row[1]
+        goal[width - 1] = row[width - 2] + np.float32(3.0) * row[width - 1]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -116,17 +141,17 @@ def correlate_sparse(
     columns: NDArray[np.int64],
     weights: NDArray[np.float32],
     out: NDArray[np.float32],
-) -> tuple[int, int]:
+) -> None:
     """Correlation of an image with points: ``out[dy + my, dx + mx] = sum_k w_k image[r_k + dy, c_k + dx]``.
 
-    `out` is (2 my + 1, 2 mx + 1); what lies beyond the image counts as 0. Returns the place of the
-    largest value.
+    `out` is (2 my + 1, 2 mx + 1); what lies beyond the image counts as 0.
     """
     height, width = image.shape
     my, mx = out.shape[0] // 2, out.shape[1] // 2
     for i in range(out.shape[0]):
-        for k in range(out.shape[1]):
-            out[i, k] = np.float32(0.0)
+        target = out[i]
+        for k in range(target.size):
+            target[k] = np.float32(0.0)
     for s in range(rows.size):
         r, c, w = rows[s], columns[s], weights[s]
         first, last = max(-mx, -c), min(mx, width - 1 - c)
@@ -137,40 +162,15 @@ def correlate_sparse(
             line = image[r + dy, c + first : c + last + 1]
             for k in range(target.size):
                 target[k] += w * line[k]
-    best, by, bx = np.float32(-math.inf), 0, 0
-    for i in range(out.shape[0]):
-        for k in range(out.shape[1]):
-            if out[i, k] > best:
-                best, by, bx = out[i, k], i, k
-    return by, bx
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def add_shifted(
+def add_turned(
     frame: NDArray[Any], dx: float, dy: float, c: float, s: float, total: NDArray[np.float64],
     count: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """Add `frame`, sampled bilinearly at (c u - s v + dx, s u + c v + dy), to `total`; count the pixels."""
     height, width = total.shape
-    if s == 0.0:
-        ix, iy = int(math.floor(dx)), int(math.floor(dy))
-        fx, fy = dx - ix, dy - iy
-        a, b, d, e = (1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx
-        first, last = max(0, -ix), min(width, width - 1 - ix)
-        if last <= first:
-            return
-        for v in range(max(0, -iy), min(height, height - 1 - iy)):
-            up, down = (
-                frame[v + iy, first + ix : last + ix + 1],
-                frame[v + iy + 1, first + ix : last + ix + 1],
-            )
-            sums, seen = total[v, first:last], count[v, first:last]
-            for k in range(sums.size):
-                value = a * float(up[k]) + b * float(up[k + 1]) + d * float(down[k]) + e * float(down[k + 1])
-                if math.isfinite(value):
-                    sums[k] += value
-                    seen[k] += 1.0
-        return
     for v in range(height):
         for u in range(width):
             x, y = c * u - s * v + dx, s * u + c * v + dy
