@@ -108,25 +108,37 @@ def choose_references(
 
 
 def _steady(ranked: list[int], flux: Floats) -> list[int]:
-    """Leave out stars that vary against the sum of the others three times more than most do."""
-    if len(ranked) < 4:
-        return ranked
-    curves = flux[:, ranked]
+    """Leave out stars that drift against the sum of the others, the worst first, down to three."""
+    kept = list(ranked)
+    while len(kept) >= 4:
+        excess = _drift(flux[:, kept])
+        worst = int(np.argmax(excess))
+        if excess[worst] <= 1.0:
+            break
+        del kept[worst]
+    return kept
+
+
+def _drift(curves: Floats) -> Floats:
+    """Change of each star from first to second half against the others, in units of what is tolerated.
+
+    That is a tenth, or three times the noise from frame to frame.
+    """
     total = np.nansum(curves, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = curves / (total[:, None] - curves)
-    spread = np.empty(len(ranked))
-    for k in range(len(ranked)):
+    out = np.empty(curves.shape[1])
+    for k in range(out.size):
         good = ratio[np.isfinite(ratio[:, k]), k]
-        middle = np.median(good) if good.size else 0.0
+        middle = float(np.median(good)) if good.size else 0.0
+        if not middle > 0:
+            out[k] = np.inf
+            continue
         half = good.size // 2
-        slow = abs(np.median(good[:half]) - np.median(good[half:])) if half >= 4 else 0.0
-        spread[k] = slow / middle if middle > 0 else np.inf
-    noise = np.array([1.4826 * np.nanmedian(np.abs(np.diff(ratio[:, k]))) for k in range(len(ranked))])
-    level = np.nanmedian(ratio, axis=0)
-    limit = np.maximum(0.1, 3.0 * noise / np.where(level > 0, level, np.inf))
-    kept = [s for k, s in enumerate(ranked) if spread[k] <= limit[k]]
-    return kept or ranked
+        slow = abs(float(np.median(good[:half]) - np.median(good[half:]))) if half >= 4 else 0.0
+        noise = 1.4826 * float(np.median(np.abs(np.diff(good)))) if good.size > 1 else 0.0
+        out[k] = slow / max(0.1 * middle, 3.0 * noise)
+    return out
 
 
 def predicted_sigma(
