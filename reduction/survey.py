@@ -187,7 +187,8 @@ def _decide(
     )
     chosen = int(np.argmin(predicted))
     guides = choose_guides(stars, target, snr, saturated, whole)
-    field, rotation, span = _tracking_field(view, registered, stars, guides, total, noise, saturation, target)
+    judged = saturation if view.direct and not (saturated & guides).any() else np.inf
+    field, rotation, span = _tracking_field(view, registered, stars, guides, total, noise, judged, target)
     _note_survey(notes, stars, guides, references, saturated, noise, view, target, field)
     return Survey(
         field=field,
@@ -252,7 +253,6 @@ def _tracking_field(
         scatter = 1.4826 * float(np.median(np.abs(np.diff(angles)))) / np.sqrt(2.0)
         error = float(np.radians(scatter)) * lever / (3.0 if angles.size >= 18 else 1.0)
         turns = extent > 0.15 and (extent > 6.0 * error or angles.size < 18)
-    keep_saturation = saturation if view.direct else np.inf
     field = Field(
         u=u,
         v=v,
@@ -263,7 +263,7 @@ def _tracking_field(
         sigma=registered.field.sigma,
         variance=noise.variance,
         inv_gain=noise.inv_gain,
-        saturation=keep_saturation,
+        saturation=saturation,
         shape=registered.field.shape,
         rotate=turns,
         prior_frame=np.empty(0),
