@@ -53,10 +53,12 @@ def luminance(frames: NDArray[Any], layout: str) -> NDArray[Any]:
     if layout == "mono":
         return frames
     if layout == "rgb":
-        return frames.sum(axis=1, dtype=np.float32)
+        planes: NDArray[Any] = frames.sum(axis=1, dtype=np.float32)
+        return planes
     h, w = frames.shape[1] // 2 * 2, frames.shape[2] // 2 * 2
     cells = frames[:, :h, :w].reshape(frames.shape[0], h // 2, 2, w // 2, 2)
-    return cells.sum(axis=(2, 4), dtype=np.float32)
+    sums: NDArray[Any] = cells.sum(axis=(2, 4), dtype=np.float32)
+    return sums
 
 
 def largest_sample(frames: NDArray[Any], layout: str) -> NDArray[Any]:

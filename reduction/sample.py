@@ -92,9 +92,9 @@ def _cell_variance(change: NDArray[np.float32], limit: float) -> Floats:
     inside = np.abs(blocks) <= limit  # not so for NaN
     count = inside.sum(axis=(1, 3))
     square = np.where(inside, blocks, np.float32(0.0)) ** 2
-    return np.divide(
-        square.sum(axis=(1, 3), dtype=np.float64), count, out=np.full(count.shape, np.nan), where=count > 99
-    )
+    mean = np.full(count.shape, np.nan)
+    np.divide(square.sum(axis=(1, 3), dtype=np.float64), count, out=mean, where=count > 99)
+    return mean
 
 
 def _relief(cells: list[Floats]) -> Floats:

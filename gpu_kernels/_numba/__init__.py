@@ -31,4 +31,4 @@ def _kept_in() -> Path:
     return Path(tempfile.mkdtemp(prefix=name))
 
 
-numba.config.CACHE_DIR = str(_kept_in())
+setattr(numba.config, "CACHE_DIR", str(_kept_in()))  # noqa: B010  # set by numba at run time, unknown to mypy
