@@ -2,7 +2,8 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -186,10 +187,8 @@ def reduce_to_folder(
     """
     check_device(request.device)
     check_out(out, overwrite)
-    out.parent.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix=".umbra-", dir=out.parent) as folder:
-        scratch = Path(folder)
+    with _scratch_beside(out) as scratch:
         stack = open_recording(request, scratch, progress)
         try:
             calibration, notes = load_calibration(request, stack)
@@ -202,6 +201,31 @@ def reduce_to_folder(
         finally:
             stack.close()
     return result
+
+
+@contextmanager
+def _scratch_beside(out: Path) -> Iterator[Path]:
+    """A scratch folder on the disk of `out`; parents made for it go again where nothing came to stand.
+
+    Raises
+    ------
+    ResourceError
+        The disk is full, or fails.
+    """
+    made = [parent for parent in out.parents if not parent.exists()]
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".umbra-", dir=out.parent) as folder:
+            yield Path(folder)
+    except OSError as error:
+        where = error.filename or f"scratch beside {out}"
+        raise ResourceError(
+            f"{where}: {error.strerror or error}; make room there, or choose another --out"
+        ) from error
+    finally:
+        for parent in made:
+            with suppress(OSError):
+                parent.rmdir()
 
 
 def _as_recorded(source: SourceInfo, scratch: Path) -> SourceInfo:
