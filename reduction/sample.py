@@ -65,22 +65,25 @@ def sky_noise(view: View, registered: Registered) -> SkyNoise:
     """Measure the noise of the sky between neighbouring frames, evenly spread over the sample."""
     index = registered.index
     firsts = index[np.flatnonzero(np.diff(index) == 1)]
-    flat = np.ones((1, 1))
-    if firsts.size == 0:
-        middle = registered.image[np.isfinite(registered.image)]
-        return SkyNoise(registered.field.variance, float(np.median(middle)) if middle.size else 0.0, flat)
-    chosen = firsts[np.unique(np.round(np.linspace(0, firsts.size - 1, NOISE_PAIRS)).astype(int))]
+    if firsts.size:
+        firsts = firsts[np.unique(np.round(np.linspace(0, firsts.size - 1, NOISE_PAIRS)).astype(int))]
     differences: list[NDArray[np.float32]] = []
     levels: list[float] = []
     cells: list[Floats] = []
-    for frame in chosen:
+    for frame in firsts:
         pair = view.sampled(int(frame), int(frame) + 2).values
         change = pair[1].astype(np.float32) - pair[0].astype(np.float32)
         step = max(1, int(np.sqrt(change.size / 8_000)))
         part = change[::step, ::step]
+        if not np.isfinite(part).any():
+            continue
         differences.append(part)
         levels.append(float(np.nanmedian(pair[0, ::step, ::step])))
         cells.append(_cell_variance(change, 4.0 * clipped_sigma(part)))
+    if not differences:
+        middle = registered.image[np.isfinite(registered.image)]
+        level = float(np.median(middle)) if middle.size else 0.0
+        return SkyNoise(registered.field.variance, level, np.ones((1, 1)))
     return SkyNoise(pair_variance(differences), float(np.median(levels)), _relief(cells))
 
 

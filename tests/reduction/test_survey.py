@@ -172,3 +172,27 @@ class TestRequests:
         with pytest.raises(RequestError, match="cannot be matched"):
             survey_of(stack, plan_of(SCENE))
         assert survey_of(stack, plan_of(SCENE, frame=1))[0].grid_frame == 1
+
+
+class TestNoise:
+    def test_frames_of_nan_and_single_frames_do_not_disturb(self, stack: Altered) -> None:
+        lifted = Altered(stack.source, stack.pixels.astype(np.float32))
+        clean = survey_of(lifted, plan_of(SCENE))[0].noise
+        lifted.pixels[[0, 7, 8, 40]] = np.nan
+        noise = survey_of(lifted, plan_of(SCENE, frame=1))[0].noise
+        assert noise.variance == pytest.approx(clean.variance, rel=0.03)
+        assert noise.level == pytest.approx(clean.level, rel=0.01)
+
+    def test_no_two_neighbouring_frames(self, stack: Altered) -> None:
+        lifted = Altered(stack.source, stack.pixels.astype(np.float32))
+        lifted.pixels[1::2] = np.nan
+        found = survey_of(lifted, plan_of(SCENE))[0]
+        assert np.isfinite(found.noise.variance)
+        assert found.noise.level == pytest.approx(250.0, rel=0.02)
+        assert np.isfinite(found.rms[:5]).all()
+
+    def test_one_frame(self) -> None:
+        scene = replace(SCENE, frames=1)
+        found = survey_of(held(scene), plan_of(scene))[0]
+        assert found.noise.level == pytest.approx(250.0, rel=0.02)
+        assert found.noise.gain_source in {"unknown", "sky level"}
