@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gpu_kernels._numba.photometry import aperture_block
+from gpu_kernels._numba.photometry import aperture_block, fetch_rows
 from gpu_kernels._numba.sky import counted_block, selected_block, truncation_factor
 
 LEAST_SKY_PIXELS = 10
@@ -145,6 +145,7 @@ def measure(
         )
     if not (clip >= 1.0):
         raise ValueError(f"clip of {clip} sigma: at least 1 is needed")
+    fetch_rows(pixels, columns, rows, max(float(sky_outer), float(radius[-1])))
     sums, areas, peaks = _sums(pixels, columns, rows, radius)
     sky, sigma = np.empty(columns.shape), np.empty(columns.shape)
     count = np.full(columns.shape, -1, np.int64)
