@@ -139,11 +139,12 @@ def ser_lightcurve(scratch: Path, frames: int | None, repetitions: int) -> Recor
         repetitions, ("whole", "in place", "no digest", "by stack"),
     )  # fmt: skip
     record.targets = [
-        Target("SER to light curve, whole, against photutils + astroalign", 100.0,
-               record.found("umbra, whole", ASTROALIGN)),
-        Target("SER to light curve, whole, against photutils + scikit-image", 15.0,
-               record.found("umbra, whole", SKIMAGE)),
-    ]  # fmt: skip
+        Target(
+            f"SER to light curve, {variant}, against {peer}", needed, record.found(f"umbra, {variant}", peer)
+        )
+        for variant in ("whole", "no digest")
+        for peer, needed in ((ASTROALIGN, 100.0), (SKIMAGE, 15.0))
+    ]
     return record
 
 
