@@ -371,8 +371,9 @@ def add_registered(frame: NDArray[Any], transform: Transform, total: Floats, cou
     if right <= left or bottom <= top:
         return
     part = frame[top + iy : bottom + iy + 1, left + ix : right + ix + 1].astype(np.float32)
-    along = part[:, :-1] + fx * (part[:, 1:] - part[:, :-1])
-    value = along[:-1] + fy * (along[1:] - along[:-1])
+    with np.errstate(invalid="ignore"):  # infinite pixels
+        along = part[:, :-1] + fx * (part[:, 1:] - part[:, :-1])
+        value = along[:-1] + fy * (along[1:] - along[:-1])
     covered = np.isfinite(value)
     total[top:bottom, left:right] += np.where(covered, value, np.float32(0.0))
     count[top:bottom, left:right] += covered

@@ -14,6 +14,9 @@ from gpu_kernels.align import fit_stars
 
 Floats = NDArray[np.float64]
 
+ROUNDING = 12.0**-0.5
+"""Standard deviation of rounding to whole numbers."""
+
 NOISE_PIXELS = 20_000
 """Pixels from which an image's noise is taken, evenly spread."""
 
@@ -141,6 +144,7 @@ def find_stars(
     sigma: float | None = None,
     saturation: float = np.inf,
     margin: int = 3,
+    least_noise: float = 0.0,
 ) -> Detections:
     """Find stars on one image.
 
@@ -157,6 +161,8 @@ def find_stars(
         Level at which a pixel is saturated.
     margin : int
         Border in which no star is taken, pixels.
+    least_noise : float
+        Noise of a sky pixel where less is seen (a sky clipped to one value); of integers, that of rounding.
 
     Returns
     -------
@@ -164,6 +170,7 @@ def find_stars(
         Brightest first; lone hot pixels are not stars.
     """
     smooth, noise = background(image)
+    noise = max(noise, least_noise, ROUNDING if image.dtype.kind in "iu" else 0.0)
     empty = np.empty(0)
     if not (np.isfinite(noise) and noise > 0):
         return Detections(empty, empty, empty, empty, np.empty(0, bool), 0.0, sigma or 1.3)

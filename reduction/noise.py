@@ -204,6 +204,11 @@ def _photon_share(d: Floats, light: Floats, fixed: Floats) -> tuple[float, float
     return value, expected * float(np.sqrt(2.0 / (0.67 * d.size))) / middle
 
 
+def least_variance(dtype_kind: str) -> float:
+    """Variance that a pixel has at least, ADU^2: that of rounding, for integers."""
+    return 1.0 / 12.0 if dtype_kind in "iu" else 1e-12
+
+
 def settle(
     variance: float,
     level: float,
@@ -229,7 +234,7 @@ def settle(
     measured : tuple of float
         `gain_from_pairs`.
     """
-    floor = 1.0 / 12.0 if dtype_kind in "iu" else 1e-12
+    floor = least_variance(dtype_kind)
     if not np.isfinite(variance):
         variance = floor
     variance = max(variance, floor)

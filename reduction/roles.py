@@ -84,50 +84,45 @@ def gather(plan: ReductionPlan, found: Detections, view: View, registered: Regis
     return Stars(np.array(u), np.array(v), role, guide)
 
 
-def choose_references(
-    stars: Stars,
-    target: int,
-    snr: Floats,
-    saturated: NDArray[np.bool_],
-    whole: Floats,
-    flux: Floats,
+def steady_stars(
+    target: int, snr: Floats, saturated: NDArray[np.bool_], whole: Floats, flux: Floats
 ) -> NDArray[np.bool_]:
-    """References: those of the plan, or bright, unsaturated, steady stars clear of the edges."""
-    named = np.array([r == "reference" for r in stars.role])
-    if named.any():
-        return named
-    able = np.arange(len(stars.role)) != target
-    good = able & ~saturated & (whole > 0.98) & (snr > LEAST_REFERENCE_SNR)
-    if not good.any():
-        good = able & (whole > 0.5) & (snr > LEAST_REFERENCE_SNR)
-    ranked = [int(s) for s in np.argsort(-snr, kind="stable") if good[s]]
-    steady = _steady(ranked, flux)
-    out = np.zeros(len(stars.role), bool)
-    out[steady[:MOST_REFERENCES]] = True
-    return out
+    """Stars whose light keeps to that of the others: not variable, and no hot pixel that stars drift over.
 
-
-def _steady(ranked: list[int], flux: Floats) -> list[int]:
-    """Leave out stars that drift against the sum of the others, the worst first, down to three."""
+    Parameters
+    ----------
+    target : int
+        Left out; -1: none is named.
+    snr, saturated, whole : array, (star,)
+        Typical signal to noise, whether saturated, fraction of frames with the whole aperture.
+    flux : array, (frame, star)
+        Fluxes on the sample frames.
+    """
+    able = (np.arange(snr.size) != target) & ~saturated & (whole > 0.5) & (snr > LEAST_REFERENCE_SNR)
+    ranked = [int(s) for s in np.argsort(-snr, kind="stable") if able[s]]
     kept = list(ranked)
     while len(kept) >= 4:
-        excess = _drift(flux[:, kept])
+        excess = _unsteadiness(flux[:, kept])
         worst = int(np.argmax(excess))
         if excess[worst] <= 1.0:
             break
         del kept[worst]
-    return kept
+    out = np.ones(snr.size, bool)
+    out[ranked] = False
+    out[kept] = True
+    return out
 
 
-def _drift(curves: Floats) -> Floats:
-    """Change of each star from first to second half against the others, in units of what is tolerated.
+def _unsteadiness(curves: Floats) -> Floats:
+    """Slow change of each star against the sum of the others, in units of what is tolerated.
 
-    That is a tenth, or three times the noise from frame to frame.
+    Between the halves of the recording a tenth, or three times the noise from frame to frame; of
+    the scatter beyond that noise a tenth, or one and a half times it.
     """
     total = np.nansum(curves, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = curves / (total[:, None] - curves)
-    out = np.empty(curves.shape[1])
+    out = np.zeros(curves.shape[1])
     for k in range(out.size):
         good = ratio[np.isfinite(ratio[:, k]), k]
         middle = float(np.median(good)) if good.size else 0.0
@@ -135,9 +130,35 @@ def _drift(curves: Floats) -> Floats:
             out[k] = np.inf
             continue
         half = good.size // 2
-        slow = abs(float(np.median(good[:half]) - np.median(good[half:]))) if half >= 4 else 0.0
-        noise = 1.4826 * float(np.median(np.abs(np.diff(good)))) if good.size > 1 else 0.0
-        out[k] = slow / max(0.1 * middle, 3.0 * noise)
+        if half < 4:
+            continue
+        noise = 1.4826 * float(np.median(np.abs(np.diff(good)))) / np.sqrt(2.0)
+        slow = abs(float(np.median(good[:half]) - np.median(good[half:])))
+        spread = 1.4826 * float(np.median(np.abs(good - middle)))
+        beyond = float(np.sqrt(max(spread**2 - noise**2, 0.0)))
+        out[k] = max(slow / max(0.1 * middle, 4.2 * noise), beyond / max(0.1 * middle, 1.5 * noise))
+    return out
+
+
+def choose_references(
+    stars: Stars,
+    target: int,
+    snr: Floats,
+    saturated: NDArray[np.bool_],
+    whole: Floats,
+    steady: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """References: those of the plan, or bright, unsaturated, steady stars clear of the edges."""
+    named = np.array([r == "reference" for r in stars.role])
+    if named.any():
+        return named
+    able = np.arange(len(stars.role)) != target
+    good = able & ~saturated & (whole > 0.98) & (snr > LEAST_REFERENCE_SNR) & steady
+    if not good.any():
+        good = able & (whole > 0.5) & (snr > LEAST_REFERENCE_SNR)
+    ranked = [int(s) for s in np.argsort(-snr, kind="stable") if good[s]]
+    out = np.zeros(len(stars.role), bool)
+    out[ranked[:MOST_REFERENCES]] = True
     return out
 
 
@@ -155,14 +176,20 @@ def predicted_sigma(
 
 
 def choose_guides(
-    stars: Stars, target: int, snr: Floats, saturated: NDArray[np.bool_], whole: Floats
+    stars: Stars,
+    target: int,
+    snr: Floats,
+    saturated: NDArray[np.bool_],
+    whole: Floats,
+    steady: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Guides: those of the plan, or the brightest unsaturated stars; the target only where it is alone."""
+    """Guides: those of the plan, or the brightest steady stars; the target only where it is alone."""
     if any(stars.guide):
         return np.array(stars.guide)
     out = np.zeros(len(stars.role), bool)
     others = np.arange(len(stars.role)) != target
-    for good in (others & ~saturated & (whole > 0.5), others & (whole > 0.2), np.ones(len(stars.role), bool)):
+    best = others & ~saturated & (whole > 0.5) & steady
+    for good in (best, others & (whole > 0.2), np.ones(len(stars.role), bool)):
         ranked = [int(s) for s in np.argsort(-snr, kind="stable") if good[s] and snr[s] > 5.0]
         if ranked:
             share = np.cumsum(snr[ranked] ** 2) / (snr[ranked] ** 2).sum()

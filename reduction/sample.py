@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from gpu_kernels._numba.stars import SEEN, SHARP
+from gpu_kernels.align import fit_stars
 from gpu_kernels.detect import clipped_sigma
 from gpu_kernels.photometry import StarStatus, measure
 from reduction.noise import pair_variance
@@ -15,6 +17,7 @@ from reduction.view import View
 
 Floats = NDArray[np.float64]
 NOISE_PAIRS = 60
+SHAPE_FRAMES = 24
 CELL_PX = 32
 
 
@@ -64,7 +67,8 @@ class SkyNoise:
 def sky_noise(view: View, registered: Registered) -> SkyNoise:
     """Measure the noise of the sky between neighbouring frames, evenly spread over the sample."""
     index = registered.index
-    firsts = index[np.flatnonzero(np.diff(index) == 1)]
+    placed = np.array([p.found for p in registered.placements])
+    firsts = index[np.flatnonzero((np.diff(index) == 1) & placed[1:] & placed[:-1])]
     if firsts.size:
         firsts = firsts[np.unique(np.round(np.linspace(0, firsts.size - 1, NOISE_PAIRS)).astype(int))]
     differences: list[NDArray[np.float32]] = []
@@ -72,7 +76,8 @@ def sky_noise(view: View, registered: Registered) -> SkyNoise:
     cells: list[Floats] = []
     for frame in firsts:
         pair = view.sampled(int(frame), int(frame) + 2).values
-        change = pair[1].astype(np.float32) - pair[0].astype(np.float32)
+        with np.errstate(invalid="ignore"):  # infinite pixels
+            change = pair[1].astype(np.float32) - pair[0].astype(np.float32)
         step = max(1, int(np.sqrt(change.size / 8_000)))
         part = change[::step, ::step]
         if not np.isfinite(part).any():
@@ -138,6 +143,25 @@ def measure_sample(
         np.array(peak),
         np.array(complete, bool),
     )
+
+
+def lone_pixels(view: View, registered: Registered, u: Floats, v: Floats) -> NDArray[np.bool_]:
+    """Places where most frames show a lone bright pixel and no star, ``(star,)``.
+
+    Hot pixels do not move with the stars: in the mean of many frames their trails look like stars.
+    """
+    field = registered.field
+    placed = np.array([k for k, p in enumerate(registered.placements) if p.found], np.int64)
+    chosen = placed[:: max(1, placed.size // SHAPE_FRAMES)]
+    sharp, round_ones = np.zeros(u.size, np.int64), np.zeros(u.size, np.int64)
+    for k in chosen:
+        frame = int(registered.index[k])
+        x, y = registered.placements[k].transform.apply(u, v)
+        image = view.images(frame, frame + 1).values[0]
+        fits = fit_stars(image, x, y, 3, field.sigma, field.variance, field.inv_gain, np.inf)
+        sharp += fits.status == SHARP
+        round_ones += (fits.status == SEEN) & (fits.snr > 5.0)
+    return np.asarray(sharp > round_ones, np.bool_)
 
 
 def median_of_finite(values: Floats) -> Floats:

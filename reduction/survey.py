@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from gpu_kernels.detect import FWHM_PER_SIGMA, find_stars
 from reduction.caveats import Caveat, Note
 from reduction.errors import RequestError
-from reduction.noise import Aperture, Noise, StarNoise, aperture_of, gain_from_pairs, settle
+from reduction.noise import Aperture, Noise, StarNoise, aperture_of, gain_from_pairs, least_variance, settle
 from reduction.plan import ReductionPlan
 from reduction.register import Registered, register, sample_frames
-from reduction.roles import Stars, choose_guides, choose_references, gather, predicted_sigma
+from reduction.roles import Stars, choose_guides, choose_references, gather, predicted_sigma, steady_stars
 from reduction.sample import (
     Sample,
     SkyNoise,
     find_saturation,
     growth_curve,
+    lone_pixels,
     measure_sample,
     median_of_finite,
     neighbours,
@@ -94,8 +95,14 @@ def survey(view: View, scan: Scan, plan: ReductionPlan, progress: Progress | Non
             f"{name}: frame {plan.frame}, on which the positions are given, cannot be matched to the rest of "
             "the recording; give positions on another frame with --frame N"
         )
+    least = least_variance(np.dtype(view.stack.info.dtype).kind) / max(registered.stacked, 1)
     found = find_stars(
-        registered.image, plan.detection_sigma, plan.max_stars, registered.field.sigma, image_saturation
+        registered.image,
+        plan.detection_sigma,
+        plan.max_stars,
+        registered.field.sigma,
+        image_saturation,
+        least_noise=float(np.sqrt(least)),
     )
     stars = gather(plan, found, view, registered)
     notes: list[Note] = []
@@ -150,7 +157,7 @@ def _decide(
 
     apertures = [aperture_of(float(r), registered.field.sigma) for r in radii]
     mid = apertures[middle]
-    local = between.at(stars.u, stars.v)
+    local = np.maximum(between.at(stars.u, stars.v), least_variance(np.dtype(info.dtype).kind))
     fixed = (mid.squares + mid.area**2 / np.maximum(count, 1.0)) * local
     bright = median_of_finite(flux[:, :, middle])
     fit_for_gain = ~saturated & (whole > 0.5) & (bright > 3.0 * np.sqrt(fixed))
@@ -178,7 +185,9 @@ def _decide(
         return np.sqrt(np.maximum(value, 1e-12))
 
     snr = total * growth[middle] / sigma_at(middle)
-    references = choose_references(stars, target, snr, saturated, whole, flux[:, :, middle])
+    hot = lone_pixels(view, registered, stars.u, stars.v)
+    steady_ones = steady_stars(target, np.where(hot, 0.0, snr), saturated, whole, flux[:, :, middle]) & ~hot
+    references = choose_references(stars, target, snr, saturated, whole, steady_ones)
     predicted = np.array(
         [
             predicted_sigma(total * growth[r], sigma_at(r), target, references, growth[r])
@@ -186,7 +195,7 @@ def _decide(
         ]
     )
     chosen = int(np.argmin(predicted))
-    guides = choose_guides(stars, target, snr, saturated, whole)
+    guides = choose_guides(stars, target, snr, saturated, whole, steady_ones)
     judged = saturation if view.direct and not (saturated & guides).any() else np.inf
     field, rotation, span = _tracking_field(view, registered, stars, guides, total, noise, judged, target)
     _note_survey(notes, stars, guides, references, saturated, noise, view, target, field)

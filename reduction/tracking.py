@@ -199,7 +199,7 @@ class Tracker:
         if able < LEAST_LIGHT * float(light.sum()):
             return 0.0
         if px.size < 3:
-            return seen / able
+            return seen / able if able > 0.0 else 0.0
         clear = float(np.median(fits.flux[used] / np.maximum(self._flux[used], 1e-12)))
         flux = np.maximum(clear * self._flux, 0.0)
         noise = np.sqrt(4.0 * np.pi * f.sigma**2 * f.variance + f.inv_gain * flux)

@@ -14,6 +14,7 @@ from reduction.plan import ReductionPlan
 from reduction.register import sample_frames
 from reduction.result import Flag, ReductionResult
 from reduction.run import default_block, reduce, result_key, this_machine, with_notes, with_seconds
+from reduction.stack import SourceInfo
 from reduction.synthetic import SceneSource
 from reduction.timing import TimeSolution, no_times
 from reduction.version import VERSION
@@ -184,6 +185,46 @@ class TestCaveats:
     def test_black_is_clipped(self, tmp_path: Path) -> None:
         scene = replace(SMALL, bit_depth=8, gain_e_per_adu=12.0, offset_adu=-9.0)
         assert Caveat.BLACK_CLIPPED in caveats(reduced(tmp_path, held(scene), plan_of(scene)))
+
+    def test_a_sky_of_zeros(self, tmp_path: Path) -> None:
+        """Black crushed so far that only the stars remain."""
+        scene = replace(LONG, bit_depth=8, gain_e_per_adu=20.0, offset_adu=-30.0)
+        assert np.median(scene.frame(0)) == 0
+        found = reduced(tmp_path, held(scene), plan_of(scene))
+        light = scene.target_light(np.arange(120))
+        assert found.alignment.lost_frames == 0
+        assert np.median(found.lightcurve.flux_norm[light < 0.2]) < 0.1
+        assert Caveat.BLACK_CLIPPED in caveats(found)
+
+    def test_infinite_pixels(self, tmp_path: Path) -> None:
+        stack = held(LONG)
+        stack.pixels = stack.pixels.astype(np.float32)
+        stack.pixels[30, 61, 81] = np.inf
+        stack.pixels[:, 5, 5] = -np.inf
+        found = reduced(tmp_path, stack, plan_of(LONG))
+        assert found.lightcurve.flags[30] & Flag.NOT_FINITE
+        assert not np.delete(found.lightcurve.flags, 30).any()
+
+    @pytest.mark.parametrize("scale", [1 / 65_535, 1e-6, 1e4])
+    def test_units_do_not_matter(
+        self, stack: Altered, result: ReductionResult, tmp_path: Path, scale: float
+    ) -> None:
+        class Scaled(Altered):
+            @property
+            def info(self) -> SourceInfo:
+                return replace(super().info, dtype="float32", bit_depth=0)
+
+        scaled = Scaled(stack.source, (stack.pixels * scale).astype(np.float32))
+        found = reduced(tmp_path, scaled, plan_of(LONG))
+        assert found.lightcurve.ratio == pytest.approx(result.lightcurve.ratio, abs=2e-3)
+        assert found.lightcurve.ratio_sigma == pytest.approx(result.lightcurve.ratio_sigma, rel=0.05)
+
+    def test_a_frame_too_small_for_a_sky(self, tmp_path: Path) -> None:
+        scene = replace(
+            LONG, height=12, width=12, stars=(replace(SMALL.stars[0], x=6.0, y=6.0),), drift_px=(0.0, 0.0)
+        )
+        with pytest.raises(DataError):
+            reduced(tmp_path, held(scene), plan_of(scene))
 
     def test_scatter_beyond_the_model_rescales(self, tmp_path: Path) -> None:
         scene = replace(LONG, scintillation=0.08, occultations=())

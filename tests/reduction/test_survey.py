@@ -90,6 +90,16 @@ class TestRoles:
         assert not found.references[k]
         assert found.references.sum() >= 3
 
+    @pytest.mark.parametrize("seed", [31, 32, 33])
+    def test_hot_pixels_that_the_field_drifts_over_are_not_relied_on(self, seed: int) -> None:
+        """In the mean of many frames their trails look like stars."""
+        scene = replace(SCENE, hot_pixels=20, hot_e=5000.0, seed=seed)
+        found, _, _ = survey_of(held(scene), plan_of(scene))
+        truth = scene.truth(0)
+        for k in np.flatnonzero(found.references | found.guides):
+            assert np.hypot(truth.x - found.u[k], truth.y - found.v[k]).min() < 2.0
+        assert found.references.sum() >= 3
+
     def test_stars_that_leave_the_frame_are_no_references(self) -> None:
         scene = replace(SCENE, stars=(*SCENE.stars, SceneStar(154.0, 60.0, 30_000.0)), drift_px=(8.0, 0.0))
         found, _, _ = survey_of(held(scene), plan_of(scene))
@@ -182,6 +192,15 @@ class TestNoise:
         noise = survey_of(lifted, plan_of(SCENE, frame=1))[0].noise
         assert noise.variance == pytest.approx(clean.variance, rel=0.03)
         assert noise.level == pytest.approx(clean.level, rel=0.01)
+
+    def test_frames_of_another_field_do_not_count(self, stack: Altered) -> None:
+        clean = survey_of(stack, plan_of(SCENE))[0].noise
+        other = Altered(stack.source, stack.pixels.copy())
+        rng = np.random.default_rng(1)
+        for i in range(40, 80):
+            other.pixels[i] = np.clip(rng.normal(3000, 50, (120, 160)), 0, 65_535)
+        noise = survey_of(other, plan_of(SCENE))[0].noise
+        assert noise.variance == pytest.approx(clean.variance, rel=0.05)
 
     def test_no_two_neighbouring_frames(self, stack: Altered) -> None:
         lifted = Altered(stack.source, stack.pixels.astype(np.float32))
