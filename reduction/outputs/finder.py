@@ -219,8 +219,8 @@ def label_place(
     for reach in (1.0, 1.6, 2.4):
         for angle in (315, 45, 225, 135, 0, 180, 270, 90):
             cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-            x = star.x + cos * (ring * reach + 0.62 * wide)
-            y = star.y + sin * (ring * reach + 0.62 * tall)
+            x = min(max(star.x + cos * (ring * reach + 0.62 * wide), wide / 2 - 0.5), width - 0.5 - wide / 2)
+            y = min(max(star.y + sin * (ring * reach + 0.62 * tall), tall / 2 - 0.5), height - 0.5 - tall / 2)
             box = Box(x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2)
             inside = box.overlap(Box(-0.5, -0.5, width - 0.5, height - 0.5))
             cost = sum(box.overlap(other) for other in taken) + 10 * (wide * tall - inside)
