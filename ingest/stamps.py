@@ -197,8 +197,9 @@ def _gaps(numbers: NDArray[np.intp], steps: NDArray[np.int64], cadence_s: float 
     if not gaps.size:
         return []
     first = gaps[0]
+    count = "1 gap" if gaps.size == 1 else f"{gaps.size} gaps"
     text = (
-        f"{gaps.size} gaps in time (cadence {cadence_s:.6g} s), the first of {steps[first] * 1e-9:.6g} s "
+        f"{count} in time (cadence {cadence_s:.6g} s), the first of {steps[first] * 1e-9:.6g} s "
         f"before frame {numbers[first + 1]}"
     )
     return [Note(Caveat.TIME_GAPS, text)]

@@ -32,6 +32,7 @@ class Caveat(StrEnum):
     # the reduction
     FEW_FRAMES = "few-frames"
     TARGET_CHOSEN = "target-chosen-automatically"
+    TARGET_NOT_SEEN = "target-not-seen"
     NO_REFERENCE = "no-reference-star"
     ONE_REFERENCE = "one-reference-star"
     ONE_GUIDE = "one-guide-star"

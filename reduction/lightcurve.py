@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 CHI2_LOW, CHI2_HIGH = 0.85, 1.15
 """Reduced chi-square within which predicted sigmas stand; outside they are rescaled."""
 
+LEAST_LEVEL = 5.0
+"""Errors by which the baseline's level must exceed zero for the target to count as seen."""
+
 LEAST_BASELINE_PERCENT = 90.0
 """Fluxes above this percentile tell nothing of events: at least a tenth of a curve must be baseline."""
 
@@ -144,8 +147,9 @@ def make_lightcurve(
         variance = (raw.sigma / middle_t / f_r) ** 2 + (ratio * raw.reference_sigma / raw.reference) ** 2
         ratio_sigma = np.where(usable, np.sqrt(variance), np.nan)
     baseline = out_of_event(ratio, ratio_sigma, usable & ~repeated)
-    level, _ = weighted_level(ratio[baseline], ratio_sigma[baseline])
-    if not level > 0:
+    level, level_sigma = weighted_level(ratio[baseline], ratio_sigma[baseline])
+    seen = level > LEAST_LEVEL * level_sigma
+    if not seen:
         level = 1.0
     chi2 = reduced_chi2(ratio[baseline], ratio_sigma[baseline])
     scale = 1.0
@@ -180,6 +184,7 @@ def make_lightcurve(
         chi2_reduced=reduced_chi2(ratio[baseline], ratio_sigma[baseline]),
         sigma_scale=scale,
         median_snr=1.0 / predicted if predicted > 0 else float("nan"),
+        target_seen=bool(seen),
     )
     return curve, quality
 

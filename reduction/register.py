@@ -48,15 +48,16 @@ class Registered:
     stacked: int
 
 
-def sample_frames(frames: int, limit: int, repeated: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Frames that pass 1 looks at closely: all, or neighbouring pairs evenly spread; no repeats."""
-    if frames <= limit:
-        index = np.arange(frames)
-    else:
-        starts = np.unique(np.round(np.linspace(0, frames - 2, limit // 2)).astype(np.int64))
-        index = np.unique(np.concatenate([starts, starts + 1]))
-    kept = index[~repeated[index]]
-    return (kept if kept.size else index[:1]).astype(np.int64)
+def sample_frames(limit: int, repeated: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Frames that pass 1 looks at closely: all, or neighbouring pairs evenly spread; no repeats.
+
+    Frames between which there are only repeats count as neighbours (`Scan.rank`).
+    """
+    distinct = np.flatnonzero(~repeated)
+    if distinct.size > limit:
+        starts = np.round(np.linspace(0, distinct.size - 2, limit // 2)).astype(np.int64)
+        distinct = distinct[np.unique(np.concatenate([starts, starts + 1]))]
+    return distinct.astype(np.int64)
 
 
 def each_image(view: View, index: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
@@ -66,9 +67,8 @@ def each_image(view: View, index: NDArray[np.int64]) -> Iterator[tuple[int, NDAr
         stop = at + 1
         while stop < index.size and index[stop] == index[stop - 1] + 1 and stop - at < 16:
             stop += 1
-        images = view.sampled(int(index[at]), int(index[stop - 1]) + 1)
-        for i in range(stop - at):
-            yield at + i, images.values[i], images.raw_peak[i]
+        for i, (image, raw) in enumerate(view.sampled(int(index[at]), int(index[stop - 1]) + 1)):
+            yield at + i, image, raw
         at = stop
 
 

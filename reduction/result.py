@@ -125,6 +125,7 @@ class Quality:
     chi2_reduced: float
     sigma_scale: float  # factor applied to sigmas, 1.0 when the model held
     median_snr: float
+    target_seen: bool = True  # False: its light never stood out; flux_norm is the ratio itself
 
 
 @dataclass(frozen=True, slots=True)

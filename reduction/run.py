@@ -296,6 +296,12 @@ def _notes(
         )
     if count(Flag.OFF_FRAME):
         yield Note(Caveat.OFF_FRAME, f"The target leaves the frame on {count(Flag.OFF_FRAME)} of {n} frames.")
+    if not quality.target_seen:
+        yield Note(
+            Caveat.TARGET_NOT_SEEN,
+            "The target's light never stands out of the noise: nothing can be normalised on it, and an event "
+            "could not have been seen. Check --target.",
+        )
     repeats = int(seen.repeated.sum())
     if repeats:
         yield Note(Caveat.FRAMES_REPEATED, f"{repeats} frames repeat the pixels of the frame before them.")

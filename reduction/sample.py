@@ -64,18 +64,21 @@ class SkyNoise:
         return np.asarray(self.variance * factor, np.float64)
 
 
-def sky_noise(view: View, registered: Registered) -> SkyNoise:
-    """Measure the noise of the sky between neighbouring frames, evenly spread over the sample."""
+def sky_noise(view: View, registered: Registered, rank: NDArray[np.int64]) -> SkyNoise:
+    """Measure the noise of the sky between neighbouring frames, evenly spread over the sample.
+
+    `rank` is the scan's: what repeats another frame is nobody's neighbour.
+    """
     index = registered.index
     placed = np.array([p.found for p in registered.placements])
-    firsts = index[np.flatnonzero((np.diff(index) == 1) & placed[1:] & placed[:-1])]
+    firsts = np.flatnonzero((np.diff(rank[index]) == 1) & placed[1:] & placed[:-1])
     if firsts.size:
         firsts = firsts[np.unique(np.round(np.linspace(0, firsts.size - 1, NOISE_PAIRS)).astype(int))]
     differences: list[NDArray[np.float32]] = []
     levels: list[float] = []
     cells: list[Floats] = []
-    for frame in firsts:
-        pair = view.sampled(int(frame), int(frame) + 2).values
+    for k in firsts:
+        pair = [image for _, image, _ in each_image(view, index[k : k + 2])]
         with np.errstate(invalid="ignore"):  # infinite pixels
             change = pair[1].astype(np.float32) - pair[0].astype(np.float32)
         step = max(1, int(np.sqrt(change.size / 8_000)))
@@ -83,7 +86,7 @@ def sky_noise(view: View, registered: Registered) -> SkyNoise:
         if not np.isfinite(part).any():
             continue
         differences.append(part)
-        levels.append(float(np.nanmedian(pair[0, ::step, ::step])))
+        levels.append(float(np.nanmedian(pair[0][::step, ::step])))
         cells.append(_cell_variance(change, 4.0 * clipped_sigma(part)))
     if not differences:
         middle = registered.image[np.isfinite(registered.image)]
@@ -175,9 +178,9 @@ def median_of_finite(values: Floats) -> Floats:
     return out
 
 
-def neighbours(kept: NDArray[np.int64], flux: Floats) -> tuple[Floats, Floats]:
-    """Fluxes on neighbouring frames."""
-    at = np.flatnonzero(np.diff(kept) == 1)
+def neighbours(rank: NDArray[np.int64], flux: Floats) -> tuple[Floats, Floats]:
+    """Fluxes on neighbouring frames, by the frames' ranks."""
+    at = np.flatnonzero(np.diff(rank) == 1)
     return flux[at], flux[at + 1]
 
 

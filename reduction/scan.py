@@ -35,6 +35,11 @@ class Scan:
     lowest: NDArray[np.float64]
     not_finite: NDArray[np.int64]
 
+    @property
+    def rank(self) -> NDArray[np.int64]:
+        """Number of each frame among those that are no repeats, ``(t,)``: neighbours differ by one."""
+        return np.cumsum(~self.repeated, dtype=np.int64) - 1
+
 
 def scan(stack: Stack, block: int, progress: Progress | None = None) -> Scan:
     """Read a stack once, `block` frames at a time.

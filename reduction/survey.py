@@ -83,7 +83,7 @@ def survey(view: View, scan: Scan, plan: ReductionPlan, progress: Progress | Non
     name = view.stack.info.name
     if plan.frame >= view.frames:
         raise RequestError(f"{name}: --frame {plan.frame}: the recording has frames 0 to {view.frames - 1}")
-    index = sample_frames(view.frames, plan.survey_frames, scan.repeated)
+    index = sample_frames(plan.survey_frames, scan.repeated)
     saturation, source = find_saturation(view, index, scan)
     image_saturation = saturation if view.direct else np.inf
     registered = register(view, scan, index, plan.frame, plan.max_stars, image_saturation)
@@ -107,11 +107,11 @@ def survey(view: View, scan: Scan, plan: ReductionPlan, progress: Progress | Non
     stars = gather(plan, found, view, registered)
     notes: list[Note] = []
     sky, radii = _apertures(plan, registered.field.sigma, view.geometry.scale)
-    between = sky_noise(view, registered)
+    between = sky_noise(view, registered, scan.rank)
     sample = measure_sample(view, registered, stars.u, stars.v, radii, sky)
     if progress is not None:
         progress("survey", 2, 3)
-    result = _decide(plan, view, registered, stars, sample, radii, sky, between, saturation, notes)
+    result = _decide(plan, view, registered, stars, sample, radii, sky, between, scan.rank, saturation, notes)
     if progress is not None:
         progress("survey", 3, 3)
     return replace(result, saturation=saturation, saturation_source=source)
@@ -142,6 +142,7 @@ def _decide(
     radii: Floats,
     sky: tuple[float, float],
     between: SkyNoise,
+    rank: NDArray[np.int64],
     saturation: float,
     notes: list[Note],
 ) -> Survey:
@@ -161,7 +162,7 @@ def _decide(
     fixed = (mid.squares + mid.area**2 / np.maximum(count, 1.0)) * local
     bright = median_of_finite(flux[:, :, middle])
     fit_for_gain = ~saturated & (whole > 0.5) & (bright > 3.0 * np.sqrt(fixed))
-    first, second = neighbours(sample.kept, flux[:, :, middle])
+    first, second = neighbours(rank[sample.kept], flux[:, :, middle])
     measured = gain_from_pairs(first, second, fixed, fit_for_gain, mid.light)
     gain, gain_source = _stated(plan.gain_e_per_adu, info.gain_e_per_adu)
     read, read_source = _stated(plan.read_noise_e, info.read_noise_e)

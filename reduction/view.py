@@ -87,7 +87,7 @@ class View:
         self.stack = stack
         self.calibration = calibration
         self.geometry = geometry_of(stack.info)
-        self._kept: dict[int, Images] = {}
+        self._kept: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
         self._kept_bytes = 0
         for kind, master in (("bias/dark", calibration.offset), ("flat", calibration.flat)):
             if master is not None and master.shape != stack.info.frame_shape:
@@ -110,16 +110,18 @@ class View:
         """Images of frames `start` to `stop` (excluded)."""
         return self.develop(self.stack.read(start, stop))
 
-    def sampled(self, start: int, stop: int) -> Images:
-        """The same for frames that pass 1 looks at several times: the first `KEPT_BYTES` stay at hand."""
-        if start in self._kept and self._kept[start].values.shape[0] == stop - start:
-            return self._kept[start]
+    def sampled(self, start: int, stop: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+        """Image and raw peaks of frames that pass 1 looks at several times: `KEPT_BYTES` stay at hand."""
+        if all(frame in self._kept for frame in range(start, stop)):
+            return [self._kept[frame] for frame in range(start, stop)]
         images = self.images(start, stop)
-        size = images.values.nbytes + (0 if images.raw_peak is images.values else images.raw_peak.nbytes)
-        if self._kept_bytes + size <= KEPT_BYTES:
-            self._kept[start] = images
-            self._kept_bytes += size
-        return images
+        found = list(zip(images.values, images.raw_peak, strict=True))
+        for frame, (value, raw) in zip(range(start, stop), found, strict=True):
+            size = value.nbytes + (0 if self.direct else raw.nbytes)
+            if frame not in self._kept and self._kept_bytes + size <= KEPT_BYTES:
+                self._kept[frame] = value, raw
+                self._kept_bytes += size
+        return found
 
     def forget(self) -> None:
         """Let go of what `sampled` keeps."""

@@ -16,7 +16,7 @@ from gpu_kernels._numba.overlap import quadrant_overlaps
 Floats = NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _add_rim(rim: Floats, count: int, sums: Floats, areas: Floats, peaks: Floats) -> None:
     """Weight the first `count` rectangles of `rim` and add their pixels to the apertures they belong to.
 
@@ -31,7 +31,7 @@ def _add_rim(rim: Floats, count: int, sums: Floats, areas: Floats, peaks: Floats
             peaks[k] = value if value > peaks[k] else peaks[k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _push(
     rim: Floats, count: int, x0: float, x1: float, y0: float, y1: float, radius: float, value: float, k: int
 ) -> int:
@@ -46,7 +46,7 @@ def _push(
     return count + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _push_pixels(
     rim: Floats,
     count: int,
@@ -81,7 +81,7 @@ def _push_pixels(
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _star_row(
     frame: NDArray[Any],
     j: int,

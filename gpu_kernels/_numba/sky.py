@@ -17,7 +17,7 @@ _MAX_ROUNDS = 10
 _MAD_TO_SIGMA = 1.482602218505602  # 1 / Phi^-1(3/4)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _disc_row(x: float, dy2: float, radius2: float, width: int) -> tuple[int, int]:
     """Pixels ``first`` to ``stop - 1`` of a row with centres in the disc: ``dx^2 + dy2 < radius2``."""
     if dy2 >= radius2:
@@ -37,7 +37,7 @@ def _disc_row(x: float, dy2: float, radius2: float, width: int) -> tuple[int, in
     return max(0, first), min(width, stop)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _annulus_row(x: float, dy: float, inner: float, outer: float, width: int) -> tuple[int, int, int, int]:
     """Two half-open runs of the pixels of a row with ``inner <= distance < outer``."""
     first, stop = _disc_row(x, dy * dy, outer * outer, width)
@@ -47,7 +47,7 @@ def _annulus_row(x: float, dy: float, inner: float, outer: float, width: int) ->
     return first, hole, hole_stop, stop
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _rows(x: float, y: float, radius: float, height: int, width: int) -> tuple[int, int]:
     """Rows ``first`` to ``stop - 1`` within reach of a circle about `x`, `y`; none if that is NaN."""
     if not (-radius - 1.0 < y < height + radius and -radius - 1.0 < x < width + radius):
@@ -55,7 +55,7 @@ def _rows(x: float, y: float, radius: float, height: int, width: int) -> tuple[i
     return max(0, math.ceil(y - radius)), min(height, math.floor(y + radius) + 1)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _select(work: Floats, count: int, wanted: int) -> float:
     """The value of rank `wanted` among the first `count`, which are left partitioned about it.
 
@@ -85,7 +85,7 @@ def _select(work: Floats, count: int, wanted: int) -> float:
         low = equal
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _median(work: Floats, count: int) -> float:
     """Median of the first `count` values of `work`, which are reordered."""
     half = count // 2
@@ -98,7 +98,7 @@ def _median(work: Floats, count: int) -> float:
     return float(0.5 * (lower + upper))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _ranked(values: Floats, counts: Floats, wanted: int) -> float:
     """The value of rank `wanted` among ascending `values` that occur `counts` times."""
     below, i = counts[0], 0
@@ -108,7 +108,7 @@ def _ranked(values: Floats, counts: Floats, wanted: int) -> float:
     return float(values[i])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _ranked_deviation(values: Floats, counts: Floats, distinct: int, median: float, wanted: int) -> float:
     """The distance of rank `wanted` from `median`, walking outwards through ascending `values`."""
     right = 0
@@ -137,7 +137,7 @@ def truncation_factor(clip: float) -> float:
     return 1.0 / math.sqrt(1.0 - 2.0 * clip * density / math.erf(clip / math.sqrt(2.0)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _step(values: Floats, distinct: int, median: float) -> float:
     """Distance between neighbouring levels at the median: the step of digitisation, if there is one."""
     above, below, at = np.inf, -np.inf, -np.inf
@@ -150,7 +150,7 @@ def _step(values: Floats, distinct: int, median: float) -> float:
     return float(step) if step < np.inf else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _clipped(
     values: Floats, counts: Floats, distinct: int, median: float, mad: float, clip: float
 ) -> tuple[float, float, int]:
@@ -180,7 +180,7 @@ def _clipped(
     return mean, sigma, int(before)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _counted_sky(
     frame: NDArray[Any],
     x: float,
@@ -230,7 +230,7 @@ def _counted_sky(
     return _clipped(values, counts, distinct, median, mad, clip)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _selected_sky(
     frame: NDArray[Any],
     x: float,

@@ -39,7 +39,7 @@ def _solve_rigid(
     p[2], p[3] = mx - (c * mu - s * mv), my - (s * mu + c * mv)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _support(
     u: NDArray[np.float64], v: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64],
     w: NDArray[np.float64], good: NDArray[np.bool_], tol: NDArray[np.float64], p: NDArray[np.float64],

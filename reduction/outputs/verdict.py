@@ -61,6 +61,7 @@ CAUTIONS: Mapping[Topic, Mapping[Caveat, str]] = MappingProxyType(
         "noise": {
             Caveat.NO_REFERENCE: "no reference star, so clouds are not removed",
             Caveat.GAIN_UNCERTAIN: "the gain is uncertain",
+            Caveat.TARGET_NOT_SEEN: "the target's light never stands out",
             Caveat.SCATTER_UNEXPLAINED: "the scatter is not explained by the noise model",
             Caveat.LOSSY_VIDEO: "lossy compression has altered the noise",
         },

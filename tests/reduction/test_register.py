@@ -22,7 +22,7 @@ class TestSample:
     @given(frames=st.integers(1, 50_000), limit=st.integers(8, 600))
     @settings(max_examples=60, deadline=None)
     def test_all_or_neighbouring_pairs_evenly_spread(self, frames: int, limit: int) -> None:
-        index = sample_frames(frames, limit, NO_REPEATS[:frames])
+        index = sample_frames(limit, NO_REPEATS[:frames])
         assert (np.diff(index) > 0).all()
         assert index[0] == 0
         assert index[-1] == frames - 1
@@ -38,13 +38,13 @@ class TestSample:
     def test_repeats_are_left_out(self) -> None:
         repeated = np.zeros(20, bool)
         repeated[[3, 4, 9]] = True
-        assert sample_frames(20, 400, repeated).tolist() == [i for i in range(20) if i not in {3, 4, 9}]
-        assert sample_frames(4, 400, np.array([False, True, True, True])).tolist() == [0]
+        assert sample_frames(400, repeated).tolist() == [i for i in range(20) if i not in {3, 4, 9}]
+        assert sample_frames(400, np.array([False, True, True, True])).tolist() == [0]
 
 
 def registered(stack: Altered, plan_frame: int = 0) -> Registered:
     view, seen = View(stack), scan(stack, 64)
-    return register(view, seen, sample_frames(view.frames, 400, seen.repeated), plan_frame, 24, np.inf)
+    return register(view, seen, sample_frames(400, seen.repeated), plan_frame, 24, np.inf)
 
 
 class TestImages:

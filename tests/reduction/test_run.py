@@ -99,7 +99,7 @@ class TestIndependence:
     def test_no_point_is_altered_by_its_neighbours(self, stack: Altered, tmp_path: Path) -> None:
         """A frame outside of the survey's sample shows only in its own row."""
         plan = plan_of(LONG, survey_frames=40)
-        sample = sample_frames(120, 40, np.zeros(120, bool))
+        sample = sample_frames(40, np.zeros(120, bool))
         outside = next(i for i in range(40, 100) if not {i - 1, i, i + 1} & set(sample.tolist()))
         pixels = stack.pixels.copy()
         pixels[outside] = np.roll(pixels[outside], (7, -9), (0, 1))
