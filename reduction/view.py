@@ -106,6 +106,13 @@ class View:
         """Whether images are the recorded pixels themselves."""
         return self.geometry.layout == "mono" and not self.calibration.active
 
+    @property
+    def dtype(self) -> str:
+        """NumPy name of the images' pixel type."""
+        return str(
+            self.develop(np.zeros((1, *self.stack.info.frame_shape), self.stack.info.dtype)).values.dtype
+        )
+
     def images(self, start: int, stop: int) -> Images:
         """Images of frames `start` to `stop` (excluded)."""
         return self.develop(self.stack.read(start, stop))
