@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_kernels.align import IDENTITY, Transform, add_registered
+from gpu_kernels.beforehand import wait_for
 from gpu_kernels.detect import Detections, find_stars
 from reduction.errors import DataError
 from reduction.scan import Scan
@@ -96,7 +97,9 @@ def register(
         No star is found on any of the frames tried.
     """
     best: tuple[int, Tracker, list[Placement]] | None = None
-    for seed, stars in _seeds(view, index, limit, saturation, scan)[:4]:
+    seeds = _seeds(view, index, limit, saturation, scan)[:4]
+    wait_for("coarse")
+    for seed, stars in seeds:
         tracker = Tracker(_field(view, stars, limit, saturation))
         placements = _place_all(view, index, tracker)
         found = sum(p.found for p in placements)

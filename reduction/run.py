@@ -14,7 +14,7 @@ import numpy as np
 from llvmlite import binding
 from numpy.typing import NDArray
 
-from gpu_kernels.beforehand import compile_photometry_beside
+from gpu_kernels.beforehand import compile_beside
 from reduction.caveats import Caveat, Note
 from reduction.errors import DataError
 from reduction.lightcurve import Roles, columns, ensemble_weights, make_lightcurve
@@ -108,7 +108,7 @@ def reduce(
     size = block or default_block(stack)
     view = View(stack, calibration)
     times = stack.times
-    compile_photometry_beside(view.dtype)
+    compile_beside(view.dtype)
     seen = scan(stack, size, progress)
     scanned = time.perf_counter()
     found = survey(view, seen, plan, progress)

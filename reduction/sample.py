@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from gpu_kernels._numba.stars import SEEN, SHARP
 from gpu_kernels.align import fit_stars
-from gpu_kernels.beforehand import wait_for_photometry
+from gpu_kernels.beforehand import wait_for
 from gpu_kernels.detect import clipped_sigma
 from gpu_kernels.photometry import StarStatus, measure
 from reduction.noise import pair_variance
@@ -123,7 +123,7 @@ def measure_sample(
     view: View, registered: Registered, u: Floats, v: Floats, radii: Floats, sky: tuple[float, float]
 ) -> Sample:
     """Measure all stars at all radii on every placed sample frame."""
-    wait_for_photometry()
+    wait_for("photometry")
     kept, flux, level, count, peak, complete = [], [], [], [], [], []
     for k, image, raw in each_image(view, registered.index):
         placement = registered.placements[k]

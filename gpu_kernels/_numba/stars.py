@@ -151,36 +151,40 @@ def _fit_one(
             moved = False
         _profile(x, left, n, sigma, px, dx)
         _profile(y, top, n, sigma, py, dy)
-        for i in range(4):
-            b[i] = 0.0
-            for k in range(4):
-                a[i, k] = 0.0
+        s00 = s01 = s02 = s03 = s11 = s12 = s13 = s22 = s23 = s33 = 0.0
+        t0 = t1 = t2 = t3 = missing = 0.0
         signal = max(flux, 0.0) * inv_gain
-        missing = 0.0
         for i in range(n):
+            qy, gy = py[i], flux * dy[i]
             for k in range(n):
                 value = box[top + i, left + k]
+                p = qy * px[k]
                 if not math.isfinite(value):
-                    missing += py[i] * px[k]
+                    missing += p
                     continue
-                p = py[i] * px[k]
                 w = 1.0 / (variance + signal * p)
-                jx, jy = flux * py[i] * dx[k], flux * dy[i] * px[k]
-                r = value - sky - flux * p
-                a[0, 0] += w * p * p
-                a[0, 1] += w * p * jx
-                a[0, 2] += w * p * jy
-                a[0, 3] += w * p
-                a[1, 1] += w * jx * jx
-                a[1, 2] += w * jx * jy
-                a[1, 3] += w * jx
-                a[2, 2] += w * jy * jy
-                a[2, 3] += w * jy
-                a[3, 3] += w
-                b[0] += w * p * r
-                b[1] += w * jx * r
-                b[2] += w * jy * r
-                b[3] += w * r
+                jx, jy = flux * qy * dx[k], gy * px[k]
+                r = w * (value - sky - flux * p)
+                wp, wx, wy = w * p, w * jx, w * jy
+                s00 += wp * p
+                s01 += wp * jx
+                s02 += wp * jy
+                s03 += wp
+                s11 += wx * jx
+                s12 += wx * jy
+                s13 += wx
+                s22 += wy * jy
+                s23 += wy
+                s33 += w
+                t0 += p * r
+                t1 += jx * r
+                t2 += jy * r
+                t3 += r
+        a[0, 0], a[0, 1], a[0, 2], a[0, 3] = s00, s01, s02, s03
+        a[1, 0], a[1, 1], a[1, 2], a[1, 3] = s01, s11, s12, s13
+        a[2, 0], a[2, 1], a[2, 2], a[2, 3] = s02, s12, s22, s23
+        a[3, 0], a[3, 1], a[3, 2], a[3, 3] = s03, s13, s23, s33
+        b[0], b[1], b[2], b[3] = t0, t1, t2, t3
         if missing > 0.02:
             return OFF
         if iteration == 0:  # flux and sky alone: linear
@@ -192,9 +196,6 @@ def _fit_one(
             if not flux > 0.0:
                 return FAINT
             continue
-        for i in range(1, 4):
-            for k in range(i):
-                a[i, k] = a[k, i]
         if not _solve4(a, b):
             return DIVERGED
         flux += b[0]
