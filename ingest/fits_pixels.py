@@ -41,7 +41,7 @@ def decode(raw: NDArray[Any], scaling: Scaling) -> NDArray[Any]:
     flipping the highest bit makes them, without a detour by floats.
     """
     if not raw.dtype.isnative:
-        raw = raw.byteswap(inplace=True).view(raw.dtype.newbyteorder("="))
+        raw = raw.astype(raw.dtype.newbyteorder("="))  # four times as quick as byteswap()
     goal = np.dtype(scaling.dtype)
     if goal == raw.dtype:
         return raw

@@ -315,7 +315,7 @@ class SerStack:
         frames = np.empty(shape, np.uint8 if header.sample_bytes == 1 else "<u2")
         self._file.read_into(frames, HEADER.size + start * header.frame_bytes)
         if self._swap:
-            frames.byteswap(inplace=True)
+            frames = frames.view(">u2").astype("<u2")  # four times as quick as byteswap()
         if header.planes == 3:
             planes = np.moveaxis(frames, -1, 1)
             frames = np.ascontiguousarray(planes[:, ::-1] if header.colour_id == BGR else planes)

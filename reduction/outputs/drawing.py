@@ -54,7 +54,7 @@ def png(figure: Figure) -> bytes:
     """Return `figure` as PNG, without date or software in its metadata."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    figure.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3})
     return buffer.getvalue()
 
 
