@@ -15,9 +15,9 @@ Floats = NDArray[np.float64]
 SNAP_PX = 3.0
 LEAST_REFERENCE_SNR = 3.0
 MOST_REFERENCES = 8
-MOST_GUIDES = 12
+MOST_GUIDES = 8
 ENOUGH_GUIDES = 4
-GUIDE_LIGHT = 0.97
+GUIDE_LIGHT = 0.93
 
 
 @dataclass(slots=True, eq=False)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NewType, Protocol, runtime_checkable
 
 import numpy as np
+from blake3 import blake3
 from numpy.typing import NDArray
 
 from reduction.caveats import Note
@@ -151,9 +152,9 @@ class Stack(Protocol):
 
 
 def frame_digest(frame: NDArray[Any]) -> bytes:
-    """SHA-256 of one frame's pixels: C order, little-endian, 32 bytes."""
+    """BLAKE3 of one frame's pixels: C order, little-endian, 32 bytes."""
     little = frame.astype(frame.dtype.newbyteorder("<"), copy=False)
-    return hashlib.sha256(np.ascontiguousarray(little).data).digest()
+    return blake3(np.ascontiguousarray(little).reshape(-1).view(np.uint8).data).digest()
 
 
 def pixel_digest(shape: tuple[int, ...], dtype: str, leaves: NDArray[np.uint8]) -> Digest:
@@ -171,5 +172,5 @@ def pixel_digest(shape: tuple[int, ...], dtype: str, leaves: NDArray[np.uint8]) 
     leaves : array, (t, 32), uint8
         `frame_digest` of each frame.
     """
-    head = f"umbra-pixels-1 {dtype} {'x'.join(str(n) for n in shape)}\n".encode()
+    head = f"umbra-pixels-2 {dtype} {'x'.join(str(n) for n in shape)}\n".encode()
     return Digest(hashlib.sha256(head + np.ascontiguousarray(leaves).tobytes()).hexdigest())

@@ -129,7 +129,7 @@ def _apertures(plan: ReductionPlan, sigma: float, scale: float) -> tuple[tuple[f
     if plan.sky_px is not None:
         return (plan.sky_px.inner / scale, plan.sky_px.outer / scale), radii
     inner = float(np.ceil(max(2.6 * fwhm, 6.0, (given or 0.0) + 2.0)))
-    pixels = max(400.0, 6.0 * np.pi * (given or 1.5 * fwhm) ** 2)
+    pixels = max(400.0, 4.0 * np.pi * (given or 1.5 * fwhm) ** 2)
     return (inner, float(np.ceil(np.sqrt(inner**2 + pixels / np.pi)))), radii
 
 

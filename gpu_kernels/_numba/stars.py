@@ -208,7 +208,7 @@ def _fit_one(
         if abs(x - x_start) > LARGEST_MOVE or abs(y - y_start) > LARGEST_MOVE:
             return DIVERGED
         moved = abs(x - left - half) > 0.75 or abs(y - top - half) > 0.75
-        if iteration >= 2 and abs(step_x) < 2e-5 and abs(step_y) < 2e-5:
+        if iteration >= 2 and abs(step_x) < 1e-4 and abs(step_y) < 1e-4:
             break
     out[0], out[1], out[2], out[3] = x, y, flux, sky
     out[4], out[5] = math.sqrt(max(a[1, 1], 0.0)), math.sqrt(max(a[2, 2], 0.0))

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from blake3 import blake3
 from numpy.typing import NDArray
 
 from reduction.scan import saturation_level, scan
@@ -26,8 +27,8 @@ class TestScan:
 
     def test_the_digest_is_of_shape_type_and_pixels(self) -> None:
         pixels = noise((4, 6, 8))
-        leaves = b"".join(hashlib.sha256(frame.astype("<u2").tobytes()).digest() for frame in pixels)
-        expected = hashlib.sha256(b"umbra-pixels-1 uint16 4x6x8\n" + leaves).hexdigest()
+        leaves = b"".join(blake3(frame.astype("<u2").tobytes()).digest() for frame in pixels)
+        expected = hashlib.sha256(b"umbra-pixels-2 uint16 4x6x8\n" + leaves).hexdigest()
         assert scan(Held(pixels), 3).digest == expected
         others = [pixels.astype("uint32"), pixels.reshape(4, 8, 6), pixels[::-1]]
         assert len({scan(Held(p), 3).digest for p in others} | {expected}) == 4
