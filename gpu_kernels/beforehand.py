@@ -3,6 +3,9 @@
 numba compiles one function at a time in a process. Pass 1 needs star fits first, the coarse correlation
 and photometry seconds later, so another process compiles these and leaves them in the shared cache.
 Results do not depend on it: what is not in the cache when needed is compiled then.
+
+``python -m gpu_kernels.beforehand`` compiles everything, for an installation that wants its first
+reduction to be as quick as the second.
 """
 
 import os
@@ -58,9 +61,10 @@ def wait_for(part: Part) -> None:
 
 
 def _compile(dtype: str) -> None:
+    """Compile and keep coarse correlation, then photometry, for a pixel type."""
     from gpu_kernels.align import Pattern, bin_sum, correlate
 
-    frame: NDArray[Any] = np.arange(60 * 60).reshape(60, 60).astype(dtype)
+    frame = _frame(dtype)
     one = np.array([5])
     correlate(bin_sum(frame, 3), Pattern(one, one, np.ones(1, np.float32), (20, 20)), 10.0)
     _mark("coarse", dtype).touch()
@@ -71,5 +75,21 @@ def _compile(dtype: str) -> None:
     _mark("photometry", dtype).touch()
 
 
+def _compile_fits(dtype: str) -> None:
+    """Compile and keep the fits of stars for a pixel type."""
+    from gpu_kernels.align import Stars, fit_stars, locate
+
+    frame, place = _frame(dtype), np.array([30.0])
+    fit_stars(frame, place, place, 3, 1.3, 25.0, 1.0, np.inf)
+    locate(frame, place, place, Stars(1.3, 25.0, 1.0, np.inf), 6, False)
+
+
+def _frame(dtype: str) -> NDArray[Any]:
+    return (np.arange(60 * 60) % 251).reshape(60, 60).astype(dtype)
+
+
 if __name__ == "__main__":
-    _compile(sys.argv[1])
+    for pixel_type in sys.argv[1:] or ("uint8", "uint16", "float32"):
+        _compile(pixel_type)
+        if not sys.argv[1:]:
+            _compile_fits(pixel_type)
