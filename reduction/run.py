@@ -37,7 +37,7 @@ from reduction.stack import SourceInfo, Stack
 from reduction.survey import Survey, survey
 from reduction.timing import TimeSolution
 from reduction.version import STAGES, VERSION
-from reduction.view import NOTHING, Calibration, View
+from reduction.view import NOTHING, Calibration, View, give_back_memory
 
 BLOCK_BYTES = 16 * 2**20
 
@@ -115,6 +115,7 @@ def reduce(
     view.forget()
     surveyed = time.perf_counter()
     paths, places = _measure(found, view, plan, size, scratch, progress, runner)
+    give_back_memory()
     measured = time.perf_counter()
     roles, notes = _roles(found, paths, view.frames)
     raw = columns(paths, found.u.size, view.frames, roles)

@@ -1,5 +1,6 @@
 """Which frames, calibrated how, make the images that are measured: the `Sampling` of a stack."""
 
+import ctypes
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -134,9 +135,17 @@ class View:
         """Let go of what `sampled` keeps."""
         self._kept.clear()
         self._kept_bytes = 0
+        give_back_memory()
 
     def develop(self, raw: NDArray[Any]) -> Images:
         """Images of raw frames."""
         layout = self.geometry.layout
         values = luminance(calibrate(raw, self.calibration.offset, self.calibration.flat), layout)
         return Images(measurable(values), measurable(largest_sample(raw, layout)))
+
+
+def give_back_memory() -> None:
+    """Hand freed pages back to the system; glibc keeps them otherwise, and what follows comes on top."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none, and need none
+    if trim is not None:
+        trim(0)
