@@ -290,7 +290,8 @@ def _notes(
         return int((curve.flags & flag.value != 0).sum())
 
     if n < 30:
-        yield Note(Caveat.FEW_FRAMES, f"{n} frames only: noise and stability cannot be judged from them.")
+        count_text = "One frame" if n == 1 else f"{n} frames"
+        yield Note(Caveat.FEW_FRAMES, f"{count_text} only: noise and stability cannot be judged from them.")
     if lost:
         yield Note(Caveat.FRAMES_LOST, f"{lost} of {n} frames could not be placed; they are flagged.")
     if count(Flag.SATURATED):
