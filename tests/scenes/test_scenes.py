@@ -24,8 +24,6 @@ from tests.scenes.scenes import SCENES, SceneCase
 Floats = NDArray[np.float64]
 Photometry = Callable[[Floats, Floats, Floats, float, tuple[float, float]], Floats]
 
-PEER_SCENES = ("eight-bit sky", "cloud 4:1", "one comparison star", "wind")
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reduced:
@@ -166,8 +164,8 @@ def weighted_mean(values: Floats, sigmas: Floats) -> tuple[float, float]:
 
 
 def test_scatter_is_not_above_the_best_peer(reduced: Reduced) -> None:
-    if reduced.name not in PEER_SCENES:
-        pytest.skip("peers are slow; they see the scenes that differ in noise and motion")
+    if reduced.case.target_saturated:
+        pytest.skip("a saturated target has no honest flux; its samples are flagged")
     peers = {"photutils": photutils_fluxes, "sep": sep_fluxes}
     ours = scatter(reduced.columns["ratio"][reduced.outside])
     theirs = {name: scatter(peer_ratio(reduced, take)[reduced.outside]) for name, take in peers.items()}
