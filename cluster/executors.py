@@ -181,7 +181,7 @@ class RayExecutor:
             pending: deque[tuple[int, int, ObjectRef[Any]]] = deque()
             waiting = deque(spans)
             identity = secrets.token_hex(16)
-            shared = pickle.dumps(tasks.Work(location, found, view.calibration, block), protocol=5)
+            shared = pickle.dumps(tasks.Work(location, found, view.recipe, block), protocol=5)
             with self._in_use(name):
                 task = tasks.measure_span_task.options(max_retries=self._retries)
                 work = self._ray.put(shared)

@@ -20,7 +20,7 @@ from reduction.scan import Progress
 from reduction.segment import Segment, measure_segment
 from reduction.survey import Survey
 from reduction.version import STAGES, VERSION
-from reduction.view import Calibration, View
+from reduction.view import Recipe, View
 
 PROGRESS_INTERVAL_S = 0.25
 
@@ -31,7 +31,7 @@ class Work:
 
     location: Location
     survey: Survey
-    calibration: Calibration
+    recipe: Recipe
     block: int
 
 
@@ -75,7 +75,7 @@ def measure_span(expected: str, work_id: str, work: bytes, start: int, stop: int
             old.stack.close()
         _held.clear()
         loaded: Work = pickle.loads(work)
-        _held[work_id] = (loaded, View(reopen(loaded.location), loaded.calibration))
+        _held[work_id] = (loaded, View(reopen(loaded.location), loaded.recipe))
     held, view = _held[work_id]
     return measure_segment(held.survey, view, start, stop, held.block)
 

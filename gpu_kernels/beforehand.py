@@ -84,6 +84,14 @@ def _compile_fits(dtype: str) -> None:
     locate(frame, place, place, Stars(1.3, 25.0, 1.0, np.inf), 6, False)
 
 
+def _compile_development(dtype: str) -> None:
+    """Compile and keep the development of recorded samples of a pixel type."""
+    from gpu_kernels.calibrate import Development, develop
+
+    frame = _frame(dtype)
+    develop(frame[None], Development(defect=frame == 7))
+
+
 def _frame(dtype: str) -> NDArray[Any]:
     return (np.arange(60 * 60) % 251).reshape(60, 60).astype(dtype)
 
@@ -93,3 +101,4 @@ if __name__ == "__main__":
         _compile(pixel_type)
         if not sys.argv[1:]:
             _compile_fits(pixel_type)
+            _compile_development(pixel_type)

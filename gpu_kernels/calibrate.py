@@ -1,38 +1,121 @@
-"""Raw frames to measurable images: dark and flat, colour planes and mosaics to luminance."""
+"""Raw frames to images: response, dark, flat and defects; colour planes and mosaics to luminance."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_kernels._numba.develop import develop_block, repair_block
 
-def calibrate(
-    frames: NDArray[Any], offset: NDArray[np.float32] | None, flat: NDArray[np.float32] | None
-) -> NDArray[Any]:
-    """Subtract bias or dark, divide by the flat, in the geometry as recorded.
+
+def _nothing(dimensions: int, dtype: type = np.float32) -> Any:
+    return np.empty((0,) * dimensions, dtype)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Development:
+    """How recorded samples become linear, calibrated values, pixel by pixel.
+
+    ``value = (response[sample] - offset) * scale`` in float32; then defective pixels become the mean of
+    their good neighbours. An array of size 0 means that its step is left out.
+
+    Attributes
+    ----------
+    response : array, (levels,), float32
+        Linear value of each level: 256 for uint8, 65,536 for uint16 (none for other types).
+    offset : array, (height, width) or (c, height, width), float32
+        Bias or dark, in linear ADU.
+    scale : array, same shape, float32
+        1 / flat; NaN where the flat is not positive.
+    defect : array, same shape, bool
+        Pixels whose value means nothing.
+    step : int
+        Distance to a neighbour: 1, or 2 on a mosaic, whose neighbours have another colour.
+    places : array, (k,), int64
+        Defective pixels, counted along the rows (found from `defect`).
+    """
+
+    response: NDArray[np.float32] = field(default_factory=lambda: _nothing(1))
+    offset: NDArray[np.float32] = field(default_factory=lambda: _nothing(2))
+    scale: NDArray[np.float32] = field(default_factory=lambda: _nothing(2))
+    defect: NDArray[np.bool_] = field(default_factory=lambda: _nothing(2, np.bool_))
+    step: int = 1
+    places: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "places", np.flatnonzero(self.defect))
+
+    @property
+    def active(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.response.size or self.offset.size or self.scale.size or self.places.size)
+
+
+def scale_of(flat: NDArray[np.float32]) -> NDArray[np.float32]:
+    """1 / flat in float32, NaN where the flat is not positive.
+
+    Parameters
+    ----------
+    flat : array, float32
+        Of mean 1.
+    """
+    out = np.full(flat.shape, np.nan, np.float32)
+    np.divide(np.float32(1.0), flat, out=out, where=flat > 0)
+    return out
+
+
+def develop(frames: NDArray[Any], development: Development) -> NDArray[Any]:
+    """Linear, calibrated values in the geometry as recorded.
 
     Parameters
     ----------
     frames : array, (n, height, width) or (n, c, height, width), ADU
-    offset : array, (height, width) or (c, height, width), float32, ADU, optional
-        Bias or dark, exposure already matched.
-    flat : array, same shape, float32, optional
-        Flat of mean 1; where it is not positive the result is NaN.
+        Any real type; uint8 and uint16 where there is a response.
+    development : Development
+        Defective pixels have up to eight good neighbours, `Development.step` pixels away; one without any
+        becomes NaN.
 
     Returns
     -------
-    array
+    array, same shape
         float32, or `frames` itself when there is nothing to do.
+
+    Raises
+    ------
+    ValueError
+        Arrays that do not fit the frames, or a response that has not a value for every level.
     """
-    if offset is None and flat is None:
+    if not development.active:
         return frames
-    out = frames.astype(np.float32)
-    if offset is not None:
-        out -= offset
-    if flat is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            out /= np.where(flat > 0, flat, np.float32(np.nan))
-    return out
+    for name in ("offset", "scale", "defect"):
+        master = getattr(development, name)
+        if master.size and master.shape != frames.shape[1:]:
+            raise ValueError(f"{name} of shape {master.shape} for frames of shape {frames.shape[1:]}")
+    levels = 2 ** (8 * frames.dtype.itemsize) if frames.dtype.name in {"uint8", "uint16"} else 0
+    if development.response.size not in {0, levels}:
+        raise ValueError(
+            f"a response of {development.response.size} levels for {frames.dtype.name} samples, "
+            f"which have {levels}"
+        )
+    if frames.dtype.name not in {"uint8", "uint16", "float32"} or not frames.dtype.isnative:
+        frames = frames.astype(np.float32)
+    tall, wide = int(np.prod(frames.shape[1:-1])), frames.shape[-1]
+
+    def flat(array: NDArray[Any]) -> NDArray[Any]:
+        """The planes of a master below each other, read-only: one compiled text serves all."""
+        below = np.ascontiguousarray(array).reshape((tall, wide) if array.size else (0, 0)).view()
+        below.flags.writeable = False
+        return below
+
+    out = np.empty((len(frames), tall, wide), np.float32)
+    samples = np.ascontiguousarray(frames).reshape(out.shape).view()
+    response = np.ascontiguousarray(development.response).view()
+    samples.flags.writeable = response.flags.writeable = False
+    develop_block(samples, response, flat(development.offset), flat(development.scale), out)
+    if development.places.size:
+        repair_block(out, flat(development.defect), development.places, frames.shape[-2], development.step)
+    return out.reshape(frames.shape)
 
 
 def luminance(frames: NDArray[Any], layout: str) -> NDArray[Any]:

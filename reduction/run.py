@@ -37,7 +37,7 @@ from reduction.stack import SourceInfo, Stack
 from reduction.survey import Survey, survey
 from reduction.timing import TimeSolution
 from reduction.version import STAGES, VERSION
-from reduction.view import NOTHING, Calibration, View, give_back_memory
+from reduction.view import NOTHING, Calibration, Recipe, View, give_back_memory
 
 BLOCK_BYTES = 16 * 2**20
 
@@ -106,7 +106,7 @@ def reduce(
     """
     began = time.perf_counter()
     size = block or default_block(stack)
-    view = View(stack, calibration)
+    view = View(stack, Recipe(calibration))
     times = stack.times
     compile_beside(view.dtype)
     seen = scan(stack, size, progress)

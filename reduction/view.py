@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels.calibrate import calibrate, largest_sample, luminance, measurable
+from gpu_kernels.calibrate import Development, develop, largest_sample, luminance, measurable, scale_of
 from reduction.errors import RequestError
 from reduction.stack import SourceInfo, Stack
 
@@ -39,6 +39,28 @@ class Calibration:
 
 
 NOTHING = Calibration()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recipe:
+    """How recorded frames become images, beyond what the container says. Picklable: pass 2 needs it.
+
+    Attributes
+    ----------
+    calibration : Calibration
+        Masters, of linear levels.
+    response : array, (levels,), float32
+        Linear value of each recorded level; size 0 where the camera is linear.
+    defect : array, shape of a frame, bool
+        Pixels to be replaced by their neighbours' mean; size 0 where there are none.
+    """
+
+    calibration: Calibration = NOTHING
+    response: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    defect: NDArray[np.bool_] = field(default_factory=lambda: np.empty((0, 0), np.bool_))
+
+
+AS_RECORDED = Recipe()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +106,37 @@ class Images:
 class View:
     """A stack as the plan measures it."""
 
-    def __init__(self, stack: Stack, calibration: Calibration = NOTHING) -> None:
+    def __init__(self, stack: Stack, recipe: Recipe = AS_RECORDED) -> None:
         self.stack = stack
-        self.calibration = calibration
+        self.recipe = recipe
         self.geometry = geometry_of(stack.info)
         self._kept: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
         self._kept_bytes = 0
-        for kind, master in (("bias/dark", calibration.offset), ("flat", calibration.flat)):
-            if master is not None and master.shape != stack.info.frame_shape:
+        self._development = self._settled()
+
+    def _settled(self) -> Development:
+        """The development of the recorded samples, in their own geometry.
+
+        Raises
+        ------
+        RequestError
+            A master does not fit the recording.
+        """
+        recipe, info = self.recipe, self.stack.info
+        masters = {"bias/dark": recipe.calibration.offset, "flat": recipe.calibration.flat}
+        for kind, master in masters.items():
+            if master is not None and master.shape != info.frame_shape:
                 raise RequestError(
-                    f"{kind} frame is {master.shape}, the recording's frames are {stack.info.frame_shape}; "
+                    f"{kind} frame is {master.shape}, the recording's frames are {info.frame_shape}; "
                     "use calibration frames of the same camera mode"
                 )
+        given: dict[str, NDArray[Any]] = {}
+        if masters["bias/dark"] is not None:
+            given["offset"] = masters["bias/dark"].astype(np.float32, copy=False)
+        if masters["flat"] is not None:
+            given["scale"] = scale_of(masters["flat"].astype(np.float32, copy=False))
+        step = 2 if self.geometry.layout == "mosaic" else 1
+        return Development(response=recipe.response, defect=recipe.defect, step=step, **given)
 
     @property
     def frames(self) -> int:
@@ -105,7 +146,12 @@ class View:
     @property
     def direct(self) -> bool:
         """Whether images are the recorded pixels themselves."""
-        return self.geometry.layout == "mono" and not self.calibration.active
+        return self.geometry.layout == "mono" and not self._development.active
+
+    @property
+    def development(self) -> Development | None:
+        """What makes an image of recorded samples, pixel by pixel; None where that does not suffice."""
+        return self._development if self.geometry.layout == "mono" else None
 
     @property
     def dtype(self) -> str:
@@ -114,9 +160,13 @@ class View:
             self.develop(np.zeros((1, *self.stack.info.frame_shape), self.stack.info.dtype)).values.dtype
         )
 
+    def raw(self, start: int, stop: int) -> NDArray[Any]:
+        """Frames `start` to `stop` (excluded) as recorded: what `development` is applied to."""
+        return self.stack.read(start, stop)
+
     def images(self, start: int, stop: int) -> Images:
         """Images of frames `start` to `stop` (excluded)."""
-        return self.develop(self.stack.read(start, stop))
+        return self.develop(self.raw(start, stop))
 
     def sampled(self, start: int, stop: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
         """Image and raw peaks of frames that pass 1 looks at several times: `KEPT_BYTES` stay at hand."""
@@ -140,7 +190,7 @@ class View:
     def develop(self, raw: NDArray[Any]) -> Images:
         """Images of raw frames."""
         layout = self.geometry.layout
-        values = luminance(calibrate(raw, self.calibration.offset, self.calibration.flat), layout)
+        values = luminance(develop(raw, self._development), layout)
         return Images(measurable(values), measurable(largest_sample(raw, layout)))
 
 

@@ -18,7 +18,7 @@ from reduction.scan import scan
 from reduction.segment import segments_of
 from reduction.survey import survey
 from reduction.synthetic import Occultation, Scene, SceneStar
-from reduction.view import Calibration, View
+from reduction.view import Calibration, Recipe, View
 from tests.scenes.scenes import little_ser
 
 SCENE = Scene(
@@ -73,7 +73,7 @@ class ExecutorContract:
         stack = open_in_place(recording)
         assert stack is not None
         offset = np.full(stack.info.frame_shape, 3.0, np.float32)
-        view = View(stack, Calibration(offset=offset))
+        view = View(stack, Recipe(Calibration(offset=offset)))
         found = survey(view, scan(stack, 50), PLAN)
         finished: list[int] = []
         runner = executor.spread(locate(stack, [str(recording)]))

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from gpu_kernels.calibrate import develop
 from reduction.errors import RequestError
 from reduction.stack import Colour, SourceInfo
 from reduction.timing import TimeSolution, no_times
-from reduction.view import Calibration, View, geometry_of
+from reduction.view import Calibration, Recipe, View, geometry_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,19 +83,54 @@ class TestCalibration:
     def test_is_applied_as_recorded(self) -> None:
         raw = pixels((2, 6, 8))
         offset, flat = np.full((6, 8), 100.0, np.float32), np.full((6, 8), 0.5, np.float32)
-        view = View(Held(raw, "rggb"), Calibration(offset, flat))
+        view = View(Held(raw, "rggb"), Recipe(Calibration(offset, flat)))
         expected = ((raw.astype(float) - 100) / 0.5).reshape(2, 3, 2, 4, 2).sum(axis=(2, 4))
         images = view.images(0, 2)
         np.testing.assert_allclose(images.values, expected, rtol=1e-6)
         assert images.raw_peak.max() == raw.max()  # saturation is judged on what was recorded
-        assert not View(Held(raw), Calibration(offset)).direct
+        assert not View(Held(raw), Recipe(Calibration(offset))).direct
+
+    def test_development_is_what_makes_the_images(self) -> None:
+        raw = pixels((3, 6, 8))
+        offset, flat = np.full((6, 8), 100.0, np.float32), np.full((6, 8), 0.3, np.float32)
+        defect = np.zeros((6, 8), np.bool_)
+        defect[2, 3] = True
+        response = np.sqrt(np.arange(65_536)).astype(np.float32)
+        view = View(Held(raw), Recipe(Calibration(offset, flat), response, defect))
+        assert view.development is not None
+        np.testing.assert_array_equal(view.raw(1, 3), raw[1:3])
+        images = view.images(1, 3)
+        np.testing.assert_array_equal(images.values, develop(view.raw(1, 3), view.development))
+        expected = (response[raw[1:3]] - offset) * (np.float32(1) / flat)
+        good = ~defect
+        np.testing.assert_array_equal(images.values[:, good], expected[:, good])
+        np.testing.assert_array_equal(images.raw_peak, raw[1:3])
+        assert view.dtype == "float32"
+
+    def test_development_of_colours_is_more_than_pointwise(self) -> None:
+        assert View(Held(pixels((2, 6, 8)), "rggb")).development is None
+        assert View(Held(pixels((2, 3, 6, 8)), "rgb")).development is None
+
+    def test_as_recorded_is_not_copied(self) -> None:
+        view = View(Held(pixels((2, 6, 8))))
+        assert view.development is not None
+        assert not view.development.active
+        assert np.shares_memory(view.images(0, 2).values, view.raw(0, 2))
+
+    def test_a_defect_of_a_mosaic_takes_neighbours_of_its_colour(self) -> None:
+        raw = np.zeros((1, 8, 8), np.uint16)
+        raw[:, ::2, ::2] = 1000  # red
+        defect = np.zeros((8, 8), np.bool_)
+        defect[4, 4] = True
+        images = View(Held(raw, "rggb"), Recipe(defect=defect)).images(0, 1)
+        assert (images.values == 1000.0).all()
 
     @pytest.mark.parametrize(("kind", "word"), [("offset", "bias/dark"), ("flat", "flat")])
     def test_of_another_geometry_is_refused(self, kind: str, word: str) -> None:
         master = np.ones((8, 6), np.float32)
         calibration = Calibration(**{kind: master})  # type: ignore[arg-type]  # one of two fields
         with pytest.raises(RequestError, match=rf"{word} frame is \(8, 6\)"):
-            View(Held(pixels((2, 6, 8))), calibration)
+            View(Held(pixels((2, 6, 8))), Recipe(calibration))
 
     def test_nothing_is_not_active(self) -> None:
         assert not Calibration().active
