@@ -7,14 +7,17 @@ so a recording of any length needs no memory; `Scene.truth` tells what a reducti
 
 from reduction.synthetic.bounds import combined_bound_px, position_bound_px, shift_bound_px
 from reduction.synthetic.field import star_field
+from reduction.synthetic.overlay import Overlay
 from reduction.synthetic.psf import star_image
-from reduction.synthetic.scene import Bump, CalibrationKind, Occultation, Scene, SceneStar, Truth
+from reduction.synthetic.scene import CalibrationKind, Scene
+from reduction.synthetic.sky import Bump, Occultation, SceneStar, Truth
 from reduction.synthetic.source import SceneSource
 
 __all__ = [
     "Bump",
     "CalibrationKind",
     "Occultation",
+    "Overlay",
     "Scene",
     "SceneSource",
     "SceneStar",

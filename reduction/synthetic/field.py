@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from reduction.synthetic.scene import SceneStar
+from reduction.synthetic.sky import SceneStar
 
 
 def star_field(

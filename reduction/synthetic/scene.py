@@ -1,6 +1,5 @@
 """A recording as a description: what the telescope saw, frame by frame."""
 
-import functools
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -8,65 +7,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from reduction.synthetic.camera import background, dark, digitise, full_adu, recorded_adu, rounded, sensor
+from reduction.synthetic.overlay import Overlay
 from reduction.synthetic.psf import reach_px, star_image
+from reduction.synthetic.sky import Bump, Floats, Occultation, Response, SceneStar, Truth
 
-Floats = NDArray[np.float64]
 CalibrationKind = Literal["bias", "dark", "flat"]
+Mosaic = Literal["mono", "rggb", "grbg", "gbrg", "bggr"]
+Knots = tuple[tuple[float, float], ...]
 
-NORMAL_FROM_E = 100.0
-"""Sky electrons per pixel from which one normal draw stands for Poisson noise (see `Scene`)."""
-
-_PIXELS, _WIND, _SEEING, _STATIC, _SPARKLE = range(5)
+_PIXELS, _WIND, _SEEING, _, _SPARKLE, _ROWS = range(6)
+_SECOND_FIELD = 20  # added to a stream's number
 _CALIBRATION: dict[CalibrationKind, int] = {"bias": 10, "dark": 11, "flat": 12}
 _FLAT_LEVEL_E = 20_000.0
-
-
-@dataclass(frozen=True, slots=True)
-class SceneStar:
-    """A star: place on frame 0, pixels, and electrons per frame under a clear sky."""
-
-    x: float
-    y: float
-    flux_e: float
-
-
-@dataclass(frozen=True, slots=True)
-class Occultation:
-    """A loss of the target's light: seconds after the start of frame 0, and the fraction lost."""
-
-    disappear_s: float
-    reappear_s: float
-    depth: float
-
-
-@dataclass(frozen=True, slots=True)
-class Bump:
-    """A knock: from `frame` on the field is displaced, for `duration` frames (None: for good)."""
-
-    frame: int
-    dx: float
-    dy: float
-    duration: int | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Truth:
-    """What a frame holds. Arrays are ``(n_star,)``, in the order of `Scene.stars`.
-
-    `x`, `y` are pixels of this very frame, `flux_e` electrons with cloud, scintillation and
-    occultation in (before the flat field); `dx`, `dy` the shift of the frame's centre against frame 0.
-    """
-
-    frame: int
-    x: Floats
-    y: Floats
-    flux_e: Floats
-    dx: float
-    dy: float
-    rotation_deg: float
-    transparency: float
-    target_light: float
-    fwhm_px: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +29,10 @@ class Scene:
     Electrons are drawn as Poisson numbers; where sky and dark give `NORMAL_FROM_E` electrons or more
     in every pixel, that part and the read noise are one normal draw of the same mean and variance
     (skewness below 0.1), stars stay Poisson. ADU are rounded and clipped as a camera does.
+
+    With `fields`, a frame is two fields of alternate rows, exposed for ``exposure_s / 2`` each, the second
+    ``cadence_s / 2`` after the first. Sky, wind, seeing and event are those of each field's own instant;
+    `SceneStar.flux_e` is what a frame would hold if all its rows were of that field.
 
     Attributes
     ----------
@@ -95,12 +52,18 @@ class Scene:
         Motion from frame to frame, rms per axis, white.
     rotation_deg : float
         Field rotation about the frame's centre over the whole recording.
+    scale_change : float
+        Growth of the field about the frame's centre over the whole recording, relative.
     transparency : tuple of (float, float)
         (fraction of the recording, transmission), smoothly joined; empty is clear.
+    opaque : tuple of (int, int)
+        Frames, from and to (excluded), on which no star's light comes through.
     scintillation : float
         Relative rms of each star's flux, independent by star and frame.
     fwhm_px, beta : float
         Seeing; Gaussian unless `beta`, a Moffat exponent, is given.
+    seeing : tuple of (float, float)
+        (fraction of the recording, factor of `fwhm_px`), smoothly joined; empty is steady.
     seeing_rms : float
         Relative variation of the seeing from frame to frame.
     sky_e, dark_e : float
@@ -116,7 +79,29 @@ class Scene:
     pixel_rms : float
         Relative rms of the pixels' sensitivity, fixed.
     hot_pixels, hot_e : int, float
-        Number of hot pixels and their electrons per frame.
+        Number of hot pixels and their electrons per frame (the median, with `hot_spread`).
+    hot_spread : float
+        Standard deviation of the decimal logarithm of the hot pixels' electrons.
+    hot_blinking : float
+        Fraction of the hot pixels that are on in half of the frames only, by chance.
+    dead_pixels : int
+        Number of pixels without sensitivity.
+    glow_e, glow_px : float
+        Amplifier glow: electrons per frame in the last pixel of the last row, and the distance over which
+        it falls by e, pixels.
+    row_noise_adu : float
+        Random offset of each row on each frame, rms.
+    gamma : float
+        Recorded = full * (linear / full) ** gamma, full being the highest value of the bits.
+    colour : str
+        ``mono``, or a mosaic of red, green and blue pixels: ``rggb``, ``grbg``, ``gbrg``, ``bggr``.
+    sky_colour : (float, float, float)
+        Response of red, green and blue pixels to the sky.
+    fields : str or None
+        ``top`` or ``bottom``: which rows (0, 2, 4, ... or 1, 3, 5, ...) are exposed first; None:
+        all at once.
+    overlay : Overlay or None
+        Digits burnt into each frame (into each field, with `fields`).
     repeated : tuple of int
         Recorded frames whose pixels equal the frame before.
     missing : tuple of int
@@ -138,10 +123,13 @@ class Scene:
     bumps: tuple[Bump, ...] = ()
     wind_px: float = 0.0
     rotation_deg: float = 0.0
-    transparency: tuple[tuple[float, float], ...] = ()
+    scale_change: float = 0.0
+    transparency: Knots = ()
+    opaque: tuple[tuple[int, int], ...] = ()
     scintillation: float = 0.0
     fwhm_px: float = 3.0
     beta: float | None = None
+    seeing: Knots = ()
     seeing_rms: float = 0.0
     sky_e: float = 120.0
     dark_e: float = 0.0
@@ -154,6 +142,17 @@ class Scene:
     pixel_rms: float = 0.0
     hot_pixels: int = 0
     hot_e: float = 0.0
+    hot_spread: float = 0.0
+    hot_blinking: float = 0.0
+    dead_pixels: int = 0
+    glow_e: float = 0.0
+    glow_px: float = 60.0
+    row_noise_adu: float = 0.0
+    gamma: float = 1.0
+    colour: Mosaic = "mono"
+    sky_colour: Response = (1.0, 1.0, 1.0)
+    fields: Literal["top", "bottom"] | None = None
+    overlay: Overlay | None = None
     repeated: tuple[int, ...] = ()
     missing: tuple[int, ...] = ()
     cadence_s: float = 0.05
@@ -171,6 +170,8 @@ class Scene:
             raise ValueError("frame 0 has no frame before it to repeat")
         if not 0.0 < self.exposure_s <= self.cadence_s * (1.0 + 1e-9):
             raise ValueError("the exposure must be positive and not longer than the cadence")
+        if not self.gamma > 0.0:
+            raise ValueError(f"gamma must be positive, not {self.gamma}")
 
     @property
     def dtype(self) -> str:
@@ -180,8 +181,8 @@ class Scene:
     @property
     def saturation_adu(self) -> int:
         """Highest value a pixel takes."""
-        top = 2.0**self.bit_depth - 1.0
-        return round(min(top, self.offset_adu + self.full_well_e / self.gain_e_per_adu))
+        well = self.offset_adu + self.full_well_e / self.gain_e_per_adu
+        return round(min(full_adu(self), float(recorded_adu(self, well))))
 
     @property
     def target_star(self) -> SceneStar:
@@ -199,103 +200,128 @@ class Scene:
         steps = np.rint(self.exposure_number(frames) * (self.cadence_s * 1e9)).astype(np.int64)
         return np.asarray(self.start_ns + steps, np.int64)
 
-    def target_light(self, frames: NDArray[np.int64]) -> Floats:
-        """Fraction of the target's light that each frame's exposure received, 1 outside of events."""
+    def target_light(self, frames: NDArray[np.int64], field: int = 0) -> Floats:
+        """Fraction of the target's light that each frame's exposure received, 1 outside of events.
+
+        With `fields`, that of the first (0) or the second (1) field.
+        """
         start = self.exposure_number(self._sources(frames)) * self.cadence_s
+        exposure_s = self.exposure_s
+        if self.fields is not None:
+            start = start + 0.5 * field * self.cadence_s
+            exposure_s = 0.5 * exposure_s
         light = np.ones(start.shape)
         for event in self.occultations:
-            inside = np.minimum(start + self.exposure_s, event.reappear_s) - np.maximum(
-                start, event.disappear_s
-            )
-            light -= event.depth * np.clip(inside / self.exposure_s, 0.0, 1.0)
+            inside = np.minimum(start + exposure_s, event.reappear_s) - np.maximum(start, event.disappear_s)
+            light -= event.depth * np.clip(inside / exposure_s, 0.0, 1.0)
         return np.maximum(light, 0.0)
 
-    def truth(self, frame: int) -> Truth:
-        """Return what frame `frame` holds."""
+    def truth(self, frame: int, field: int = 0) -> Truth:
+        """Return what frame `frame` holds; with `fields`, its first (0) or second (1) field."""
         source = self._source(frame)
-        angle = math.radians(self.rotation_deg) * source / max(self.frames - 1, 1)
-        dx, dy = self._shift(source)
+        instant = source + 0.5 * field
+        part = instant / max(self.frames - 1, 1)
+        angle = math.radians(self.rotation_deg) * part
+        scale = 1.0 + self.scale_change * part
+        dx, dy = self._shift(source, field)
         cx, cy = (self.width - 1) / 2.0, (self.height - 1) / 2.0
         x0 = np.array([s.x for s in self.stars]) - cx
         y0 = np.array([s.y for s in self.stars]) - cy
         flux = np.array([s.flux_e for s in self.stars])
-        clear = self._transparency(source)
+        shut = any(start <= source < stop for start, stop in self.opaque)
+        clear = 0.0 if shut else self._between(self.transparency, instant)
         flux *= clear
         if self.scintillation:
-            flux *= 1.0 + self.scintillation * self._rng(_SPARKLE, source).standard_normal(flux.size)
+            flux *= 1.0 + self.scintillation * self._rng(_SPARKLE, source, field).standard_normal(flux.size)
             np.maximum(flux, 0.0, out=flux)
-        light = float(self.target_light(np.array([frame]))[0])
+        light = float(self.target_light(np.array([frame]), field)[0])
         flux[self.target] *= light
         seeing = 1.0
         if self.seeing_rms:
-            seeing = max(0.5, 1.0 + self.seeing_rms * self._rng(_SEEING, source).standard_normal())
+            seeing = max(0.5, 1.0 + self.seeing_rms * self._rng(_SEEING, source, field).standard_normal())
+        turn_x, turn_y = scale * math.cos(angle), scale * math.sin(angle)
         return Truth(
             frame=frame,
-            x=cx + dx + x0 * math.cos(angle) - y0 * math.sin(angle),
-            y=cy + dy + x0 * math.sin(angle) + y0 * math.cos(angle),
+            x=cx + dx + x0 * turn_x - y0 * turn_y,
+            y=cy + dy + x0 * turn_y + y0 * turn_x,
             flux_e=flux,
             dx=dx,
             dy=dy,
             rotation_deg=math.degrees(angle),
             transparency=clear,
             target_light=light,
-            fwhm_px=self.fwhm_px * seeing,
+            fwhm_px=self.fwhm_px * seeing * self._between(self.seeing, instant),
+            scale=scale,
+            field=field,
         )
 
     def frame(self, frame: int) -> NDArray[Any]:
-        """Render frame `frame`: ``(height, width)``, uint8 or uint16, ADU."""
+        """Render frame `frame`: ``(height, width)``, uint8 or uint16, ADU, a mosaic as recorded."""
         if not 0 <= frame < self.frames:
             raise IndexError(f"frame {frame} of {self.frames}")
         source = self._source(frame)
-        truth = self.truth(frame)
         rng = self._rng(_PIXELS, source)
-        flat, mean, sigma = _static(self)
-        electrons = self._background(rng, mean, sigma)
+        electrons = background(self, rng)
+        for field, rows in enumerate(self._rows_of_fields()):
+            self._shine(electrons, self.truth(frame, field), rng, rows)
+        adu = digitise(self, electrons)
+        if self.row_noise_adu:
+            rows_rng = self._rng(_ROWS, source)
+            adu += np.float32(self.row_noise_adu) * rows_rng.standard_normal((self.height, 1), np.float32)
+        np.clip(adu, 0.0, float(self.saturation_adu), out=adu)
+        if self.overlay is not None:
+            fields = self._rows_of_fields()
+            step_s = self.cadence_s / len(fields)
+            for field, rows in enumerate(fields):
+                text = self.overlay.text(len(fields) * source + field, step_s)
+                self.overlay.burn(adu, text, full_adu(self), rows)
+        return rounded(self, adu, full_adu(self))
+
+    def _rows_of_fields(self) -> tuple[slice, ...]:
+        """Rows that are exposed together, first field first."""
+        if self.fields is None:
+            return (slice(None),)
+        first = 0 if self.fields == "top" else 1
+        return slice(first, None, 2), slice(1 - first, None, 2)
+
+    def _shine(
+        self, electrons: NDArray[np.float32], truth: Truth, rng: np.random.Generator, rows: slice
+    ) -> None:
+        """Add the stars' electrons to some rows of a frame."""
+        fixed = sensor(self)
+        response = fixed.flat
+        if self.fields is not None:
+            response = np.zeros_like(fixed.flat)
+            response[rows] = fixed.flat[rows]
         reach = reach_px(truth.fwhm_px, self.beta)
-        for x, y, flux in zip(truth.x, truth.y, truth.flux_e, strict=True):
+        for star, x, y, flux in zip(self.stars, truth.x, truth.y, truth.flux_e, strict=True):
             left, right = max(0, round(x) - reach), min(self.width, round(x) + reach + 1)
             top, bottom = max(0, round(y) - reach), min(self.height, round(y) + reach + 1)
             if left >= right or top >= bottom or flux <= 0.0:
                 continue
             light = star_image(x - left, y - top, truth.fwhm_px, (bottom - top, right - left), self.beta)
             box = (slice(top, bottom), slice(left, right))
-            electrons[box] += rng.poisson(flux * light * flat[box])
-        return self._digitise(electrons)
+            expected = flux * light * response[box]
+            if fixed.channel is not None:
+                expected *= np.array(star.colour)[fixed.channel[box]]
+            electrons[box] += rng.poisson(expected)
 
     def calibration_frame(self, kind: CalibrationKind, number: int) -> NDArray[Any]:
         """Render one bias, dark or flat frame, ADU; dark and flat have the exposure of the lights."""
         rng = self._rng(_CALIBRATION[kind], number)
-        flat, _, _ = _static(self)
+        flat = sensor(self).flat
         if kind == "bias":
             mean = np.zeros((self.height, self.width))
         elif kind == "dark":
-            mean = _dark(self)
+            mean = dark(self)
         else:
             top_e = (self.saturation_adu - self.offset_adu) * self.gain_e_per_adu
-            mean = flat * min(_FLAT_LEVEL_E, 0.5 * top_e) + _dark(self)
+            mean = flat * min(_FLAT_LEVEL_E, 0.5 * top_e) + dark(self)
         electrons = rng.poisson(mean) + self.read_noise_e * rng.standard_normal(mean.shape)
-        return self._digitise(electrons.astype(np.float32))
+        return rounded(self, digitise(self, electrons.astype(np.float32)), float(self.saturation_adu))
 
-    def _background(
-        self, rng: np.random.Generator, mean: NDArray[np.float32], sigma: NDArray[np.float32] | None
-    ) -> NDArray[np.float32]:
-        noise = rng.standard_normal(mean.shape, dtype=np.float32)
-        if sigma is None:
-            noise *= np.float32(self.read_noise_e)
-            noise += rng.poisson(mean)
-            return noise
-        noise *= sigma
-        noise += mean
-        return noise
-
-    def _digitise(self, electrons: NDArray[np.float32]) -> NDArray[Any]:
-        electrons *= np.float32(1.0 / self.gain_e_per_adu)
-        electrons += np.float32(self.offset_adu)
-        np.rint(electrons, out=electrons)
-        np.clip(electrons, 0.0, float(self.saturation_adu), out=electrons)
-        return electrons.astype(self.dtype)
-
-    def _rng(self, stream: int, number: int) -> np.random.Generator:
+    def _rng(self, stream: int, number: int, field: int = 0) -> np.random.Generator:
+        stream += _SECOND_FIELD * field
         return np.random.Generator(np.random.SFC64(np.random.SeedSequence((self.seed, stream, number))))
 
     def _source(self, frame: int) -> int:
@@ -309,48 +335,23 @@ class Scene:
             return frames
         return np.array([self._source(int(f)) for f in frames], np.int64)
 
-    def _transparency(self, frame: int) -> float:
-        if not self.transparency:
+    def _between(self, knots: Knots, instant: float) -> float:
+        """Value of smoothly joined knots at an instant, in frames; 1 without any."""
+        if not knots:
             return 1.0
-        at, value = zip(*self.transparency, strict=True)
-        knot = float(np.interp(frame / max(self.frames - 1, 1), at, np.arange(len(at))))
+        at, value = zip(*knots, strict=True)
+        knot = float(np.interp(instant / max(self.frames - 1, 1), at, np.arange(len(at))))
         before, part = int(knot), knot % 1.0
         after = min(before + 1, len(at) - 1)
         return float(value[before] + (value[after] - value[before]) * part * part * (3.0 - 2.0 * part))
 
-    def _shift(self, frame: int) -> tuple[float, float]:
-        part = frame / max(self.frames - 1, 1)
+    def _shift(self, frame: int, field: int) -> tuple[float, float]:
+        part = (frame + 0.5 * field) / max(self.frames - 1, 1)
         dx, dy = self.drift_px[0] * part, self.drift_px[1] * part
         for bump in self.bumps:
             if bump.frame <= frame and (bump.duration is None or frame < bump.frame + bump.duration):
                 dx, dy = dx + bump.dx, dy + bump.dy
         if self.wind_px:
-            gust = self._rng(_WIND, frame).standard_normal(2) - self._rng(_WIND, 0).standard_normal(2)
+            gust = self._rng(_WIND, frame, field).standard_normal(2) - self._rng(_WIND, 0).standard_normal(2)
             dx, dy = dx + self.wind_px * gust[0], dy + self.wind_px * gust[1]
         return float(dx), float(dy)
-
-
-def _dark(scene: Scene) -> Floats:
-    dark = np.full((scene.height, scene.width), scene.dark_e)
-    if scene.hot_pixels:
-        rng = np.random.default_rng((scene.seed, _STATIC, 1))
-        hot = rng.choice(dark.size, scene.hot_pixels, replace=False)
-        dark.reshape(-1)[hot] += scene.hot_e
-    return dark
-
-
-@functools.lru_cache(maxsize=4)
-def _static(scene: Scene) -> tuple[Floats, NDArray[np.float32], NDArray[np.float32] | None]:
-    """Flat field, mean of sky and dark, and (where one normal draw will do) its sigma with read noise."""
-    cx, cy = (scene.width - 1) / 2.0, (scene.height - 1) / 2.0
-    y, x = np.ogrid[: scene.height, : scene.width]
-    corner2 = max(cx**2 + cy**2, 1.0)
-    flat = 1.0 - scene.vignetting * ((x - cx) ** 2 + (y - cy) ** 2) / corner2
-    if scene.pixel_rms:
-        rng = np.random.default_rng((scene.seed, _STATIC, 0))
-        flat = np.maximum(flat * (1.0 + scene.pixel_rms * rng.standard_normal(flat.shape)), 0.0)
-    mean = scene.sky_e * flat + _dark(scene)
-    sigma = None
-    if mean.min() >= NORMAL_FROM_E:
-        sigma = np.sqrt(mean + scene.read_noise_e**2).astype(np.float32)
-    return flat, mean.astype(np.float32), sigma

@@ -49,6 +49,7 @@ class SceneSource:
             shape=(scene.frames, scene.height, scene.width),
             dtype=scene.dtype,
             bit_depth=scene.bit_depth,
+            colour=scene.colour,
             exposure_s=scene.exposure_s,
             gain_e_per_adu=scene.gain_e_per_adu if self.camera_known else None,
             read_noise_e=scene.read_noise_e if self.camera_known else None,
