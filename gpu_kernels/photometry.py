@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gpu_kernels._agnostic import photometry as _agnostic
 from gpu_kernels._numba.photometry import aperture_block, fetch_rows
 from gpu_kernels._numba.sky import counted_block, selected_block, truncation_factor
+from gpu_kernels.device import namespace, on_host, to_device, to_host
 
 LEAST_SKY_PIXELS = 10
 """Fewest usable pixels in the annulus from which a sky is taken."""
@@ -145,22 +147,15 @@ def measure(
         )
     if not (clip >= 1.0):
         raise ValueError(f"clip of {clip} sigma: at least 1 is needed")
-    fetch_rows(pixels, columns, rows, max(float(sky_outer), float(radius[-1])))
-    sums, areas, peaks = _sums(pixels, columns, rows, radius)
-    sky, sigma = np.empty(columns.shape), np.empty(columns.shape)
-    count = np.full(columns.shape, -1, np.int64)
+    sums, areas, peaks = _sums(pixels, columns, rows, radius, max(float(sky_outer), float(radius[-1])))
     annulus = (float(sky_inner), float(sky_outer), float(clip), LEAST_SKY_PIXELS)
-    levels = _COUNTED_LEVELS[pixels.dtype.name]
-    if levels:
-        counted_block(pixels, columns, rows, annulus, levels, sky, sigma, count)
-    if (count < 0).any():
-        selected_block(pixels, columns, rows, annulus, sky, sigma, count)
-
+    sky, sigma, count = _sky(pixels, columns, rows, annulus)
     status = _status(pixels.shape, columns, rows, radius, sums, sky)
+    xp = namespace(pixels)
     seen = areas > 0.0
-    flux = np.full(sums.shape, np.nan)
-    np.subtract(sums, areas * sky[..., np.newaxis], out=flux, where=seen & np.isfinite(sums))
-    peaks[~seen] = np.nan
+    peaks = xp.where(seen, peaks, xp.nan)
+    known = seen & xp.isfinite(sums)
+    flux = xp.where(known, xp.where(known, sums, 0.0) - areas * sky[..., None], xp.nan)
     return StarMeasurements(flux, areas, sky, sigma, count, peaks, status)
 
 
@@ -174,13 +169,39 @@ def clip_correction(clip: float) -> float:
 
 
 def _sums(
-    frames: NDArray[Any], x: NDArray[np.float64], y: NDArray[np.float64], radii: NDArray[np.float64]
+    frames: NDArray[Any],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    radii: NDArray[np.float64],
+    fetched_px: float = 0.0,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Sums, areas and peaks of checked arrays."""
+    """Sums, areas and peaks of checked arrays; pixels within `fetched_px` are brought from memory first."""
+    if not on_host(frames):
+        return _agnostic.aperture_sums(frames, x, y, tuple(radii.tolist()))
+    if fetched_px > 0.0:
+        fetch_rows(frames, x, y, fetched_px)
     shape = (*x.shape, radii.size)
     sums, areas, peaks = np.empty(shape), np.empty(shape), np.empty(shape)
     aperture_block(frames, x, y, radii, sums, areas, peaks)
     return sums, areas, peaks
+
+
+def _sky(
+    frames: NDArray[Any],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    annulus: tuple[float, float, float, int],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Clipped sky, its sigma and the pixels kept, (n, s)."""
+    if not on_host(frames):
+        return _agnostic.clipped_sky(frames, x, y, *annulus)
+    sky, sigma, count = np.empty(x.shape), np.empty(x.shape), np.full(x.shape, -1, np.int64)
+    levels = _COUNTED_LEVELS[frames.dtype.name]
+    if levels:
+        counted_block(frames, x, y, annulus, levels, sky, sigma, count)
+    if (count < 0).any():
+        selected_block(frames, x, y, annulus, sky, sigma, count)
+    return sky, sigma, count
 
 
 def _status(
@@ -192,37 +213,56 @@ def _status(
     sky: NDArray[np.float64],
 ) -> NDArray[np.uint32]:
     """Bits of `StarStatus`, (n, s, r)."""
+    xp = namespace(sums)
     height, width = shape[-2:]
-    lost = ~(np.isfinite(x) & np.isfinite(y))
+    lost = (~(xp.isfinite(x) & xp.isfinite(y)))[..., None]
     # Distance from the star to the nearest edge of the frame; comparisons with NaN are false.
-    room = np.minimum(np.minimum(x, width - 1.0 - x), np.minimum(y, height - 1.0 - y)) + 0.5
-    status = np.where(~lost[..., np.newaxis] & (radii > room[..., np.newaxis]), StarStatus.OFF_FRAME.value, 0)
-    status |= np.where(~lost[..., np.newaxis] & ~np.isfinite(sums), StarStatus.NOT_FINITE.value, 0)
-    per_star = np.where(lost, StarStatus.LOST.value, np.where(np.isnan(sky), StarStatus.NO_SKY.value, 0))
-    return (status | per_star[..., np.newaxis]).astype(np.uint32)
+    room = xp.minimum(xp.minimum(x, width - 1.0 - x), xp.minimum(y, height - 1.0 - y)) + 0.5
+    said = (
+        (StarStatus.OFF_FRAME, ~lost & (to_device(radii, sums) > room[..., None])),
+        (StarStatus.NOT_FINITE, ~lost & ~xp.isfinite(sums)),
+        (StarStatus.NO_SKY, ~lost & xp.isnan(sky)[..., None]),
+        (StarStatus.LOST, lost),
+    )
+    status: NDArray[np.uint32] = xp.zeros_like(sums, dtype=xp.uint32)
+    for bit, where in said:
+        status = status | (xp.astype(where, xp.uint32) * bit.value)
+    return status
 
 
 def _checked(
     frames: NDArray[Any], x: ArrayLike, y: ArrayLike, radii: ArrayLike
 ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The arguments as read-only C-ordered arrays, or ValueError.
+    """The arguments as read-only C-ordered arrays, or ValueError; radii are always on the host.
 
     Read-only, because numba would otherwise compile a second copy for frames that cannot be written to.
     """
-    if frames.ndim != 3 or frames.dtype.name not in _COUNTED_LEVELS or not frames.dtype.isnative:
+    pixel = str(frames.dtype).rpartition(".")[2]
+    if frames.ndim != 3 or pixel not in _COUNTED_LEVELS:
         raise ValueError(
-            f"frames are {frames.dtype.str} of shape {frames.shape}: native {', '.join(_COUNTED_LEVELS)} "
+            f"frames are {pixel} of shape {frames.shape}: native {', '.join(_COUNTED_LEVELS)} "
             "of shape (n, height, width) are needed"
         )
-    columns, rows = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    columns, rows = (_float64(places, frames) for places in (x, y))
     if columns.shape != rows.shape or columns.ndim != 2 or columns.shape[0] != frames.shape[0]:
         raise ValueError(
-            f"positions of shapes {columns.shape} and {rows.shape} for {len(frames)} frames: (n, s) needed"
+            f"positions of shapes {columns.shape} and {rows.shape} for {frames.shape[0]} frames: "
+            "(n, s) needed"
         )
-    radius = np.asarray(radii, np.float64)
+    radius = to_host(radii).astype(np.float64)
     if radius.ndim != 1 or radius.size == 0 or not _ascend(radius):
         raise ValueError(f"radii {radius.tolist()}: a list of ascending, positive, finite radii is needed")
+    if not on_host(frames):
+        return frames, columns, rows, radius
     return _read_only(frames), _read_only(columns), _read_only(rows), _read_only(radius)
+
+
+def _float64(places: ArrayLike, frames: NDArray[Any]) -> NDArray[np.float64]:
+    """Positions as float64 where the frames are."""
+    there = to_device(places, frames) if on_host(places) else places
+    xp = namespace(frames)
+    moved: NDArray[np.float64] = xp.astype(there, xp.float64)
+    return moved
 
 
 def _ascend(radii: NDArray[np.float64]) -> bool:

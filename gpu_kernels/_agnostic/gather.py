@@ -1,0 +1,42 @@
+"""Windows of images, gathered in one step."""
+
+from typing import Any
+
+import numpy as np
+
+from gpu_kernels.device import Array, to_device
+
+
+def windows(frames: Array, left: Array, top: Array, side: int, xp: Any) -> tuple[Array, Array]:
+    """Square windows of frames, float64, and which of their pixels lie on the frame.
+
+    Parameters
+    ----------
+    frames : array, (n, height, width)
+    left, top : array, (n, s), int64
+        First column and row of each window.
+    side : int
+        Columns and rows of a window.
+
+    Returns
+    -------
+    values, inside : array, (n, s, side, side)
+        Beyond the edge values are NaN.
+    """
+    n, height, width = frames.shape
+    step = to_device(np.arange(side), frames)
+    columns, rows = left[..., None] + step, top[..., None] + step
+    inside = ((rows >= 0) & (rows < height))[..., :, None] & ((columns >= 0) & (columns < width))[
+        ..., None, :
+    ]
+    first = to_device(np.arange(n) * (height * width), frames)[:, None, None]
+    at = (first + xp.clip(rows, 0, height - 1) * width)[..., :, None]
+    at = at + xp.clip(columns, 0, width - 1)[..., None, :]
+    flat = xp.reshape(frames, (n * height * width,))
+    values = xp.reshape(xp.take(flat, xp.reshape(at, (-1,)), axis=0), at.shape)
+    return xp.where(inside, xp.astype(values, xp.float64), xp.nan), inside
+
+
+def nearest(places: Array, xp: Any) -> Array:
+    """Places rounded to the nearest pixel (halves upwards), int64."""
+    return xp.astype(xp.floor(places + 0.5), xp.int64)

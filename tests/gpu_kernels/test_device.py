@@ -1,0 +1,33 @@
+"""Which library an array belongs to, and the crossing between host and device."""
+
+import numpy as np
+import pytest
+
+from gpu_kernels import device
+from gpu_kernels.device import namespace, on_cuda, on_host, to_device, to_host
+from tests.gpu_kernels.homes import Home, in_homes
+
+
+@in_homes(namespace, on_host, on_cuda, to_device, to_host)
+def test_there_and_back(home: Home) -> None:
+    for values in (np.arange(6.0).reshape(2, 3), np.array([True, False]), np.arange(4, dtype=np.uint8)):
+        there = home.put(values)
+        assert on_host(there) == (home.name == "numpy")
+        assert on_cuda(there) == (home.name == "cupy")
+        assert namespace(there).__name__.partition(".")[0] in {"numpy", "array_api_strict", "cupy"}
+        moved = to_device(values, there)
+        assert home.lives_here(moved)
+        back = to_host(moved)
+        assert back.dtype == values.dtype
+        np.testing.assert_array_equal(back, values)
+
+
+def test_host_arrays_are_not_copied() -> None:
+    values = np.arange(3)
+    assert to_host(values) is values
+    assert to_device(values, values) is values
+
+
+def test_what_is_no_array_is_refused() -> None:
+    with pytest.raises(TypeError, match="no array of NumPy, CuPy"):
+        device.namespace("frames")
