@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_kernels._agnostic import develop as _agnostic
 from gpu_kernels._numba.develop import develop_block, repair_block
+from gpu_kernels.device import namespace, on_host, type_name
 
 
 def _nothing(dimensions: int, dtype: type = np.float32) -> Any:
@@ -60,9 +62,10 @@ def scale_of(flat: NDArray[np.float32]) -> NDArray[np.float32]:
     flat : array, float32
         Of mean 1.
     """
-    out = np.full(flat.shape, np.nan, np.float32)
-    np.divide(np.float32(1.0), flat, out=out, where=flat > 0)
-    return out
+    xp = namespace(flat)
+    light = flat > 0
+    scale: NDArray[np.float32] = xp.where(light, 1.0 / xp.where(light, flat, 1.0), xp.nan)
+    return scale
 
 
 def develop(frames: NDArray[Any], development: Development) -> NDArray[Any]:
@@ -92,12 +95,16 @@ def develop(frames: NDArray[Any], development: Development) -> NDArray[Any]:
         master = getattr(development, name)
         if master.size and master.shape != frames.shape[1:]:
             raise ValueError(f"{name} of shape {master.shape} for frames of shape {frames.shape[1:]}")
-    levels = 2 ** (8 * frames.dtype.itemsize) if frames.dtype.name in {"uint8", "uint16"} else 0
+    levels = {"uint8": 256, "uint16": 65_536}.get(type_name(frames), 0)
     if development.response.size not in {0, levels}:
         raise ValueError(
-            f"a response of {development.response.size} levels for {frames.dtype.name} samples, "
+            f"a response of {development.response.size} levels for {type_name(frames)} samples, "
             f"which have {levels}"
         )
+    if not on_host(frames):
+        masters = (development.response, development.offset, development.scale, development.defect)
+        developed: NDArray[Any] = _agnostic.develop(frames, *masters, development.step)
+        return developed
     if frames.dtype.name not in {"uint8", "uint16", "float32"} or not frames.dtype.isnative:
         frames = frames.astype(np.float32)
     tall, wide = int(np.prod(frames.shape[1:-1])), frames.shape[-1]
@@ -135,12 +142,13 @@ def luminance(frames: NDArray[Any], layout: str) -> NDArray[Any]:
     """
     if layout == "mono":
         return frames
+    xp = namespace(frames)
     if layout == "rgb":
-        planes: NDArray[Any] = frames.sum(axis=1, dtype=np.float32)
+        planes: NDArray[Any] = xp.sum(frames, axis=1, dtype=xp.float32)
         return planes
     h, w = frames.shape[1] // 2 * 2, frames.shape[2] // 2 * 2
-    cells = frames[:, :h, :w].reshape(frames.shape[0], h // 2, 2, w // 2, 2)
-    sums: NDArray[Any] = cells.sum(axis=(2, 4), dtype=np.float32)
+    cells = xp.reshape(frames[:, :h, :w], (frames.shape[0], h // 2, 2, w // 2, 2))
+    sums: NDArray[Any] = xp.sum(cells, axis=(2, 4), dtype=xp.float32)
     return sums
 
 
@@ -155,12 +163,14 @@ def largest_sample(frames: NDArray[Any], layout: str) -> NDArray[Any]:
     """
     if layout == "mono":
         return frames
+    xp = namespace(frames)
     if layout == "rgb":
-        planes: NDArray[Any] = frames.max(axis=1)
+        planes: NDArray[Any] = xp.max(frames, axis=1)
         return planes
     h, w = frames.shape[1] // 2 * 2, frames.shape[2] // 2 * 2
-    cells: NDArray[Any] = frames[:, :h, :w].reshape(frames.shape[0], h // 2, 2, w // 2, 2).max(axis=(2, 4))
-    return cells
+    cells = xp.reshape(frames[:, :h, :w], (frames.shape[0], h // 2, 2, w // 2, 2))
+    largest: NDArray[Any] = xp.max(cells, axis=(2, 4))
+    return largest
 
 
 def measurable(images: NDArray[Any]) -> NDArray[Any]:
@@ -171,6 +181,11 @@ def measurable(images: NDArray[Any]) -> NDArray[Any]:
     images : array
         Any real type; int8 and int16 become float32, wider integers float64 (exact to 2^53).
     """
-    if images.dtype.name in {"uint8", "uint16", "float32", "float64"}:
+    if on_host(images) and not images.dtype.isnative:
+        images = images.astype(images.dtype.newbyteorder("="))
+    if type_name(images) in {"uint8", "uint16", "float32", "float64"}:
         return images
-    return images.astype(np.float32 if images.dtype.itemsize <= 2 else np.float64)
+    xp = namespace(images)
+    narrow = type_name(images) in {"bool", "int8", "int16", "float16"}
+    made: NDArray[Any] = xp.astype(images, xp.float32 if narrow else xp.float64)
+    return made

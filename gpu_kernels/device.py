@@ -43,6 +43,11 @@ def namespace(array: Array) -> Any:
     raise TypeError(f"{type(array).__name__} is no array of NumPy, CuPy or an array API library")
 
 
+def type_name(array: Array) -> str:
+    """Name of an array's data type, the same in every library and byte order: ``uint8``."""
+    return str(getattr(array.dtype, "name", array.dtype)).rpartition(".")[2]
+
+
 def to_device(values: ArrayLike, like: Array) -> Array:
     """Host values as an array of the library and on the device of `like`, of the same data type.
 

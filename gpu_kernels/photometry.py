@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from gpu_kernels._agnostic import photometry as _agnostic
 from gpu_kernels._numba.photometry import aperture_block, fetch_rows
 from gpu_kernels._numba.sky import counted_block, selected_block, truncation_factor
-from gpu_kernels.device import namespace, on_host, to_device, to_host
+from gpu_kernels.device import namespace, on_host, to_device, to_host, type_name
 
 LEAST_SKY_PIXELS = 10
 """Fewest usable pixels in the annulus from which a sky is taken."""
@@ -237,7 +237,7 @@ def _checked(
 
     Read-only, because numba would otherwise compile a second copy for frames that cannot be written to.
     """
-    pixel = str(frames.dtype).rpartition(".")[2]
+    pixel = frames.dtype.str if on_host(frames) and not frames.dtype.isnative else type_name(frames)
     if frames.ndim != 3 or pixel not in _COUNTED_LEVELS:
         raise ValueError(
             f"frames are {pixel} of shape {frames.shape}: native {', '.join(_COUNTED_LEVELS)} "

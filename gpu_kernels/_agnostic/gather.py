@@ -40,3 +40,15 @@ def windows(frames: Array, left: Array, top: Array, side: int, xp: Any) -> tuple
 def nearest(places: Array, xp: Any) -> Array:
     """Places rounded to the nearest pixel (halves upwards), int64."""
     return xp.astype(xp.floor(places + 0.5), xp.int64)
+
+
+def shifted(images: Array, dy: int, dx: int, beyond: float, xp: Any) -> Array:
+    """``images[..., y + dy, x + dx]`` at every (y, x), and `beyond` where that lies off the image."""
+    for axis, by in ((-2, dy), (-1, dx)):
+        if by == 0:
+            continue
+        size = images.shape[axis]
+        at = np.arange(size) + by
+        inside = to_device((at >= 0) & (at < size), images)
+        images = xp.where(inside[:, None] if axis == -2 else inside, xp.roll(images, -by, axis=axis), beyond)
+    return images

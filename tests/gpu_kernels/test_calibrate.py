@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import DTypeLike, NDArray
 
-from gpu_kernels.calibrate import Development, develop, largest_sample, luminance, scale_of
+from gpu_kernels.calibrate import Development, develop, largest_sample, luminance, measurable, scale_of
+from tests.gpu_kernels.homes import Home, in_homes
 
 
 def frames_of(dtype: DTypeLike, shape: tuple[int, ...], seed: int = 1) -> NDArray[Any]:
@@ -62,10 +63,11 @@ def twin(
 
 
 class TestDevelop:
+    @in_homes(develop)
     @pytest.mark.parametrize("step", [1, 2])
     @pytest.mark.parametrize("shape", [(2, 9, 11), (2, 3, 7, 8), (1, 1, 6), (3, 6, 1)])
     @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-    def test_bit_by_bit(self, dtype: str, shape: tuple[int, ...], step: int) -> None:
+    def test_bit_by_bit(self, home: Home, dtype: str, shape: tuple[int, ...], step: int) -> None:
         frames, masters = frames_of(dtype, shape), masters_of(shape[1:])
         before = frames.copy()
         response = None if dtype == "float32" else response_of(dtype)
@@ -74,7 +76,7 @@ class TestDevelop:
             some: dict[str, Any] = {name: masters[name] for name in names}
             for curve in (None, response):
                 given: dict[str, Any] = some if curve is None else {**some, "response": curve}
-                found = develop(frames, Development(**given, step=step))
+                found = home.run(develop, frames, Development(**given, step=step))
                 assert found.dtype == np.float32
                 np.testing.assert_array_equal(found, twin(frames, curve, step, **some))
         np.testing.assert_array_equal(frames, before)
@@ -84,6 +86,11 @@ class TestDevelop:
         frames, masters = frames_of(dtype, (2, 5, 6)), masters_of((5, 6))
         found = develop(frames, Development(**masters))
         np.testing.assert_array_equal(found, twin(frames.astype(np.float32), **masters))
+
+    def test_a_response_of_foreign_byte_order(self) -> None:
+        frames, curve = frames_of("uint16", (2, 5, 6)), response_of("uint16")
+        found = develop(frames.astype(">u2"), Development(response=curve))
+        np.testing.assert_array_equal(found, curve[frames])
 
     def test_frames_do_not_depend_on_each_other(self) -> None:
         frames, masters = frames_of("uint16", (5, 9, 11)), masters_of((9, 11))
@@ -124,11 +131,13 @@ class TestDevelop:
         loaded = pickle.loads(pickle.dumps(development))
         np.testing.assert_array_equal(develop(frames, loaded), develop(frames, development))
 
+    @in_homes(scale_of)
     @pytest.mark.parametrize("dead", [0.0, -0.5, np.nan])
-    def test_a_dead_pixel_of_the_flat_is_no_number(self, dead: float) -> None:
+    def test_a_dead_pixel_of_the_flat_is_no_number(self, home: Home, dead: float) -> None:
         flat = np.full((4, 4), 2.0, np.float32)
         flat[1, 2] = dead
-        scale = scale_of(flat)
+        scale = home.run(scale_of, flat)
+        assert scale.dtype == np.float32
         assert np.isnan(scale[1, 2])
         assert (np.delete(scale.ravel(), 6) == 0.5).all()
 
@@ -150,27 +159,48 @@ class TestLuminance:
         assert luminance(frames, "mono") is frames
         assert largest_sample(frames, "mono") is frames
 
+    @in_homes(luminance, largest_sample)
     @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-    def test_planes_are_summed(self, dtype: DTypeLike) -> None:
+    def test_planes_are_summed(self, home: Home, dtype: DTypeLike) -> None:
         frames = frames_of(dtype, (2, 3, 5, 6))
         twin, top = np.zeros((2, 5, 6)), np.zeros((2, 5, 6))
         for n, y, x in np.ndindex(2, 5, 6):
             samples = [float(frames[n, c, y, x]) for c in range(3)]
             twin[n, y, x], top[n, y, x] = sum(samples), max(samples)
-        np.testing.assert_allclose(luminance(frames, "rgb"), twin, rtol=1e-6)
-        np.testing.assert_array_equal(largest_sample(frames, "rgb"), top)
+        np.testing.assert_allclose(home.run(luminance, frames, "rgb"), twin, rtol=1e-6)
+        np.testing.assert_array_equal(home.run(largest_sample, frames, "rgb"), top)
 
+    @in_homes(luminance, largest_sample)
     @pytest.mark.parametrize("shape", [(4, 6), (5, 6), (4, 7), (5, 7)])
-    def test_cells_are_summed_and_odd_edges_left_out(self, shape: tuple[int, int]) -> None:
+    def test_cells_are_summed_and_odd_edges_left_out(self, home: Home, shape: tuple[int, int]) -> None:
         frames = frames_of("uint16", (2, *shape))
         height, width = shape[0] // 2, shape[1] // 2
         twin, top = np.zeros((2, height, width)), np.zeros((2, height, width))
         for n, y, x in np.ndindex(2, height, width):
             cell = [float(frames[n, 2 * y + j, 2 * x + i]) for j in (0, 1) for i in (0, 1)]
             twin[n, y, x], top[n, y, x] = sum(cell), max(cell)
-        np.testing.assert_array_equal(luminance(frames, "mosaic"), twin)
-        np.testing.assert_array_equal(largest_sample(frames, "mosaic"), top)
+        np.testing.assert_array_equal(home.run(luminance, frames, "mosaic"), twin)
+        np.testing.assert_array_equal(home.run(largest_sample, frames, "mosaic"), top)
 
     def test_full_scale_is_exact(self) -> None:
         assert (luminance(np.full((1, 2, 2), 65_535, np.uint16), "mosaic") == 4 * 65_535).all()
         assert (luminance(np.full((1, 3, 2, 2), 65_535, np.uint16), "rgb") == 3 * 65_535).all()
+
+
+class TestMeasurable:
+    @in_homes(measurable)
+    @pytest.mark.parametrize(
+        ("given", "made"),
+        [("uint8", "uint8"), ("uint16", "uint16"), ("float64", "float64"), ("int8", "float32")]
+        + [("int16", "float32"), ("int32", "float64"), ("uint32", "float64")],
+    )
+    def test_values_are_kept(self, home: Home, given: str, made: str) -> None:
+        images = frames_of("float64", (2, 5, 6)).astype(given)
+        found = home.run(measurable, images)
+        assert found.dtype == np.dtype(made)
+        np.testing.assert_array_equal(found, images.astype(np.float64))
+
+    def test_foreign_byte_order(self) -> None:
+        images = frames_of("uint16", (2, 5, 6))
+        assert measurable(images.astype(">u2")).dtype == np.uint16
+        np.testing.assert_array_equal(measurable(images.astype(">u2")), images)
