@@ -20,8 +20,8 @@ def on_host(array: Array) -> bool:
 
 
 def on_cuda(array: Array) -> bool:
-    """Whether an array is CuPy's."""
-    return type(array).__module__.partition(".")[0] == "cupy"
+    """Whether an array is CuPy's, or takes its place: it tells where on a CUDA device it lies."""
+    return hasattr(type(array), "__cuda_array_interface__")
 
 
 def namespace(array: Array) -> Any:
@@ -34,12 +34,12 @@ def namespace(array: Array) -> Any:
     """
     if on_host(array):
         return np
+    if hasattr(array, "__array_namespace__"):
+        return array.__array_namespace__()
     if on_cuda(array):
         import cupy
 
         return cupy
-    if hasattr(array, "__array_namespace__"):
-        return array.__array_namespace__()
     raise TypeError(f"{type(array).__name__} is no array of NumPy, CuPy or an array API library")
 
 
