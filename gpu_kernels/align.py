@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_kernels._agnostic import coarse as _elsewhere
+from gpu_kernels._agnostic import stars as _elsewhere_stars
 from gpu_kernels._numba import coarse as _coarse
 from gpu_kernels._numba import stars as _stars
 from gpu_kernels._numba import transform as _transform
+from gpu_kernels.device import namespace, on_host
 
 Floats = NDArray[np.float64]
 
@@ -61,6 +64,10 @@ class Transform:
             self.s * first.tx + self.c * first.ty + self.ty,
         )
 
+    def shift_at(self, u: float, v: float) -> tuple[float, float]:
+        """How far the transform brings one reference position."""
+        return self.c * u - self.s * v + self.tx - u, self.s * u + self.c * v + self.ty - v
+
     @property
     def rotation_deg(self) -> float:
         """Rotation, degrees, positive from x to y."""
@@ -89,6 +96,9 @@ def bin_sum(frame: NDArray[Any], factor: int) -> NDArray[np.float32]:
     array, (height // factor, width // factor), float32
         Pixels that are not finite count as 0.
     """
+    if not on_host(frame):
+        sums: NDArray[np.float32] = _elsewhere.bin_sum(frame, factor)
+        return sums
     height, width = frame.shape[0] // factor, frame.shape[1]
     if frame.dtype.kind == "u" and frame.dtype.itemsize <= 2:
         rows = np.empty((height, width), np.uint16 if frame.dtype.itemsize == 1 else np.uint32)
@@ -127,6 +137,10 @@ def correlate(binned: NDArray[np.float32], pattern: Pattern, cap: float) -> tupl
         pixel or burnt-in digit rules the correlation.
     """
     flat = flattened(binned, cap)
+    if not on_host(flat):
+        return _elsewhere.peak_of(
+            _elsewhere.correlate_sparse(flat, pattern.rows, pattern.columns, pattern.weights)
+        )
     surface = np.empty((binned.shape[0] // 2 * 2 + 1, binned.shape[1] // 2 * 2 + 1), np.float32)
     _coarse.correlate_sparse(flat, pattern.rows, pattern.columns, pattern.weights, surface)
     iy, ix = divmod(int(surface.argmax()), surface.shape[1])
@@ -150,6 +164,9 @@ def flattened(binned: NDArray[np.float32], cap: float) -> NDArray[np.float32]:
         At least 2 x 2.
     cap : float
     """
+    if not on_host(binned):
+        flat: NDArray[np.float32] = _elsewhere.flattened(binned, cap, SURROUNDINGS)
+        return flat
     height, width = binned.shape
     tall, wide = (_shares(n) for n in (height, width))
     padded = np.zeros((height, width + 2 * SURROUNDINGS), np.float32)
@@ -208,6 +225,8 @@ def fit_stars(
     saturation : float
         Level, ADU, at which a pixel is saturated (inf: none).
     """
+    if not on_host(frame):
+        return _fits(*_elsewhere_stars.fit_stars(frame, x, y, search, sigma, variance, inv_gain, saturation))
     half, left, top, boxes = _boxes(frame, x, y, search, sigma)
     out, status = np.empty((x.size, 7)), np.empty(x.size, np.int64)
     every = np.ones(x.size, np.bool_)
@@ -220,7 +239,7 @@ def fit_stars(
 
 
 def _fits(out: Floats, status: NDArray[np.int64]) -> StarFits:
-    error = np.sqrt(0.5 * (out[:, 4] ** 2 + out[:, 5] ** 2))
+    error = namespace(out).sqrt(0.5 * (out[:, 4] ** 2 + out[:, 5] ** 2))
     return StarFits(out[:, 0], out[:, 1], out[:, 2], error, out[:, 6], status)
 
 
@@ -291,12 +310,18 @@ def locate(
     used : array, (n,), bool
         Stars that agree; none: the frame could not be placed.
     """
+    max_sin = float(np.sin(np.radians(max_rotation_deg)))
+    nearby = search if rotate else 2
+    if not on_host(frame):
+        p, out, status, keep = _elsewhere_stars.refine(
+            frame, x, y, LEADERS, search, nearby, stars.sigma, stars.variance, stars.inv_gain,
+            stars.saturation, (rotate, loose_px, floor_px, max_sin, least_snr),
+        )  # fmt: skip
+        return Transform(float(p[0]), float(p[1]), float(p[2]), float(p[3])), _fits(out, status), keep
     half, left, top, boxes = _boxes(frame, x, y, search, stars.sigma)
     n = x.size
     p, keep = np.array([1.0, 0.0, 0.0, 0.0]), np.zeros(n, np.bool_)
     out, status = np.empty((n, 7)), np.empty(n, np.int64)
-    max_sin = float(np.sin(np.radians(max_rotation_deg)))
-    nearby = search if rotate else 2
     _transform.refine(
         boxes, left, top, x, y, min(LEADERS, n), search, nearby, stars.sigma, half, stars.variance,
         stars.inv_gain, stars.saturation, rotate, loose_px, floor_px, max_sin, least_snr, p, out, status,
@@ -359,11 +384,16 @@ def add_registered(frame: NDArray[Any], transform: Transform, total: Floats, cou
     """
     height, width = total.shape
     cx, cy = 0.5 * (width - 1), 0.5 * (height - 1)
-    if abs(transform.s) * np.hypot(cx, cy) > NO_TURN_PX:
+    turns = abs(transform.s) * np.hypot(cx, cy) > NO_TURN_PX
+    if not on_host(frame):
+        p = (transform.c, transform.s, transform.tx, transform.ty)
+        turn = p if turns else (1.0, 0.0, *transform.shift_at(cx, cy))
+        _elsewhere.add_registered(frame, turn, total, count)
+        return
+    if turns:
         _coarse.add_turned(frame, transform.tx, transform.ty, transform.c, transform.s, total, count)
         return
-    tx, ty = (float(place[0]) for place in transform.apply(np.array([cx]), np.array([cy])))
-    tx, ty = tx - cx, ty - cy
+    tx, ty = transform.shift_at(cx, cy)
     ix, iy = int(np.floor(tx)), int(np.floor(ty))
     fx, fy = np.float32(tx - ix), np.float32(ty - iy)
     left, right = max(0, -ix), min(width, width - 1 - ix)
