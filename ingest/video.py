@@ -4,9 +4,10 @@ The container's presentation times are never taken for UTC. Frames that cannot b
 at the very end of a file they are left out with a caveat.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import numpy as np
 
 from ingest.timeoptions import TimeOptions, apply_times
 from ingest.video_decode import Survey, decoded_frames, open_container, survey_frames, video_stream
+from ingest.video_parallel import NotIndependentError, Picture, is_splittable, pictures_on
 from ingest.video_planes import PixelReader, plan_pixels
 from reduction.caveats import Caveat, Note
+from reduction.cores import cores
 from reduction.errors import DataError
 from reduction.stack import FrameBlock, SourceInfo
 from reduction.timing import TimeSolution, no_times
@@ -37,7 +40,7 @@ def open_video(paths: Sequence[Path], options: TimeOptions) -> "VideoSource":
 
 
 class VideoSource:
-    """A video as a `FrameSource`; each call of `blocks` decodes from the front, in one thread."""
+    """A video as a `FrameSource`; `blocks` decodes on all cores where pictures are independent."""
 
     def __init__(self, path: Path, options: TimeOptions) -> None:
         self._path = path
@@ -49,6 +52,7 @@ class VideoSource:
             pixels = plan_pixels(first, f"{path.name}: frame 0")
             metadata = _metadata(container, stream, first)
             lossy = bool(stream.codec_context.codec.lossy)
+            self._splittable = is_splittable(stream, pixels)
         with closing(open_container(path)) as container:
             self._survey = survey_frames(container, path, pixels)
         self._pixels = _settle_gray(pixels, first, self._survey)
@@ -66,7 +70,7 @@ class VideoSource:
         """The person's times; the container has none."""
         return self._times
 
-    def blocks(self, size: int, start: int = 0) -> Iterator[FrameBlock]:
+    def blocks(self, size: int, start: int = 0) -> Generator[FrameBlock]:
         """Yield blocks of `size` frames (the last may be shorter) from frame `start`.
 
         Raises
@@ -75,27 +79,49 @@ class VideoSource:
             A frame cannot be decoded, or the stream ends early.
         """
         total, name = self._survey.frames, self._path.name
-        with closing(open_container(self._path)) as container:
-            frames = decoded_frames(container, video_stream(container, self._path), self._path)
-            for _ in range(start):
-                next(frames, None)
+        with closing(self._pictures(start)) as pictures:
             for first in range(start, total, size):
                 count = min(size, total - first)
                 block = np.empty((count, *self._pixels.frame_shape), self._pixels.dtype)
                 for k in range(count):
-                    frame = next(frames, None)
-                    if frame is None:
+                    picture = next(pictures, None)
+                    if picture is None:
                         raise DataError(
                             f"{name}: frame {first + k}: the stream ends here, {total} frames were counted; "
                             "convert it to a lossless codec (FFV1) first"
                         )
-                    self._pixels.read(frame, block[k], f"{name}: frame {first + k}")
+                    picture(block[k])
                 yield FrameBlock(first, block)
-            if self._survey.complete and next(frames, None) is not None:
+            if self._survey.complete and next(pictures, None) is not None:
                 raise DataError(
                     f"{name}: decodes to more than the {total} frames counted in the container; "
                     "convert it to a lossless codec (FFV1) first"
                 )
+
+    def _pictures(self, start: int) -> Generator[Picture]:
+        """Frames from `start`, each as what writes its pixels: on several cores where the codec allows it.
+
+        Damage, and pictures that turn out to rest on others, are left to a decoder that has seen all
+        before them: it goes on from the frame that is due.
+        """
+        threads = cores()
+        if self._splittable and (threads > 1 or start > 0):
+            with (
+                suppress(NotIndependentError),
+                closing(pictures_on(threads, self._path, self._pixels, start)) as pictures,
+            ):
+                for picture in pictures:
+                    yield picture
+                    start += 1
+                return
+        yield from self._pictures_in_turn(start)
+
+    def _pictures_in_turn(self, start: int) -> Iterator[Picture]:
+        with closing(open_container(self._path)) as container:
+            frames = decoded_frames(container, video_stream(container, self._path), self._path)
+            for number, frame in enumerate(frames):
+                if number >= start:
+                    yield partial(self._pixels.read, frame, where=f"{self._path.name}: frame {number}")
 
     def close(self) -> None:
         """Nothing stays open between blocks."""

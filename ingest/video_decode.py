@@ -95,22 +95,26 @@ def _fourcc(path: Path) -> bytes:
     return head[start + 24 : start + 28] if start > 0 else b""
 
 
-def _packets(container: Any, stream: Any, path: Path) -> Iterator[Any]:
+def packets_of(container: Any, stream: Any, path: Path) -> Iterator[Any]:
+    """Packets in stored order; DataError where the container is damaged."""
     try:
         yield from container.demux(stream)
     except av.error.FFmpegError as error:
         raise DataError(f"{path.name}: damaged container ({_reason(error)}); copy the file again") from error
 
 
-def _decode(packet: Any, number: int) -> list[Any]:
-    """Frames that a packet completes; raises DamagedPacketError where the decoder complains."""
+def decode_packet(packet: Any, number: int, decoder: Any = None) -> list[Any]:
+    """Frames that a packet completes, by its stream's decoder or another.
+
+    Raises DamagedPacketError where the decoder complains.
+    """
     if packet.is_corrupt:
         raise DamagedPacketError(number, "the container marks it as cut or damaged")
     frames: list[Any] = []
     refused = ""
     with Capture(local=True) as log:
         try:
-            frames = list(packet.decode())
+            frames = list(packet.decode() if decoder is None else decoder.decode(packet))
         except av.error.FFmpegError as error:
             refused = _reason(error)
     complaints = [
@@ -126,9 +130,9 @@ def _decode(packet: Any, number: int) -> list[Any]:
 def decoded_frames(container: Any, stream: Any, path: Path) -> Iterator[Any]:
     """Decoded frames from the front; DataError names the first that is damaged."""
     number = 0
-    for packet in _packets(container, stream, path):
+    for packet in packets_of(container, stream, path):
         try:
-            yield from _decode(packet, number)
+            yield from decode_packet(packet, number)
         except DamagedPacketError as damage:
             raise DataError(
                 f"{path.name}: frame {damage.number} is damaged ({damage}); copy the file again"
@@ -174,7 +178,7 @@ def _indexed(container: Any, stream: Any, path: Path) -> _Packets | None:
         container.seek(int(times[last]), stream=stream)
     except av.error.FFmpegError:
         return None
-    tail = [p for p in _packets(container, stream, path) if p.size > 0]
+    tail = [p for p in packets_of(container, stream, path) if p.size > 0]
     if len(tail) != len(index) - last or any(p.is_corrupt for p in tail):
         container.seek(0, stream=stream)
         return None
@@ -186,7 +190,7 @@ def _demuxed(container: Any, stream: Any, path: Path) -> _Packets:
     keyframes: list[int] = []
     tail: list[Any] = []
     cut = False
-    for packet in _packets(container, stream, path):
+    for packet in packets_of(container, stream, path):
         if packet.size == 0:
             continue
         if packet.is_keyframe:
@@ -207,7 +211,7 @@ def _decode_tail(packets: _Packets) -> tuple[list[Any], bool]:
     frames: list[Any] = []
     try:
         for number, packet in enumerate(packets.tail):
-            frames += _decode(packet, number)
+            frames += decode_packet(packet, number)
         frames += packets.tail[-1].stream.codec_context.decode(None)
     except (DamagedPacketError, av.error.FFmpegError):
         return frames, False
@@ -220,8 +224,8 @@ def _count_by_decoding(path: Path, packets: _Packets) -> tuple[int, bool]:
     with closing(open_container(path)) as container:
         stream = video_stream(container, path)
         try:
-            for packet in _packets(container, stream, path):
-                count += len(_decode(packet, done))
+            for packet in packets_of(container, stream, path):
+                count += len(decode_packet(packet, done))
                 done += packet.size > 0
         except DamagedPacketError:
             return (packets.count if done < packets.count - 1 else count), False
