@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,7 @@ class SceneCase:
     write: Callable[[Scene, Path], Path]
     flags: tuple[tuple[Flag, tuple[int, ...]], ...] = ()
     saturated: tuple[int, ...] = ()  # stars of the scene that saturate
+    options: tuple[tuple[str, Any], ...] = ()  # of the plan
 
     @property
     def target_saturated(self) -> bool:
@@ -54,9 +56,10 @@ class SceneCase:
 
 
 def little_ser(scene: Scene, folder: Path) -> Path:
-    """SER, little-endian, stamps at the start of exposure."""
+    """SER, little-endian, stamps at the start of exposure, the mosaic named in its header."""
     path = folder / "scene.ser"
-    write_ser(path, map(scene.frame, range(scene.frames)), stamps_ns=_stamps(scene))
+    frames = map(scene.frame, range(scene.frames))
+    write_ser(path, frames, stamps_ns=_stamps(scene), colour=scene.colour)
     return path
 
 
