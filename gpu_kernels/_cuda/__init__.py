@@ -18,7 +18,9 @@ from gpu_kernels.device import namespace
 Array: TypeAlias = Any
 """A CuPy array."""
 
-TEXTS = ("coarse",)
+TEXTS = ("coarse", "stars", "transform")
+NO_PIXELS = "uint8"
+"""Stated as pixel type of texts that see no pixels: they are compiled once."""
 PIXELS = {
     "uint8": ("unsigned char", "float", 1),
     "uint16": ("unsigned short", "float", 1),

@@ -6,3 +6,13 @@
 #define KERNEL extern "C" __global__
 #define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
 #endif
+
+// Outcomes of one star fit, and how far a fit may wander from its start.
+enum { SEEN, OFF, FAINT, SATURATED, SHARP, DIVERGED };
+enum { LARGEST_MOVE = 3 };
+
+// First row or column of a star's box, which reaches this far about the place expected.
+static __device__ int corner(double place, int reach) { return (int)floor(place + 0.5) - reach; }
+
+// Whether a star is expected anywhere.
+static __device__ int placed(double x, double y) { return fabs(x) < 1e9 && fabs(y) < 1e9; }

@@ -35,8 +35,9 @@ def compiled(code: str, options: tuple[str, ...]) -> tuple[bytes, str]:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("text", _cuda.TEXTS)
-def test_every_text_compiles_for_every_pixel_type_without_a_warning(text: str, architecture: str) -> None:
-    for pixel in _cuda.PIXELS:
+def test_every_text_compiles_without_a_warning(text: str, architecture: str) -> None:
+    # what differs between the devices does not depend on the pixels
+    for pixel in _cuda.PIXELS if architecture == "sm_90" else ("uint8",):
         options = (*_cuda.options(pixel), f"--gpu-architecture={architecture}", "-std=c++17")
         code, messages = compiled(_cuda.source(text), options)
         assert code[:4] == b"\x7fELF"

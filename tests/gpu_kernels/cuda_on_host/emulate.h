@@ -131,7 +131,7 @@ int emulated_run(void (*kernel)(void **), void **arguments, const unsigned int *
             blockIdx.y = at / grid[0] % grid[1];
             blockIdx.z = at / grid[0] / grid[1];
             memset(emulated_shared, 0xFF, shared_bytes);
-            memset(__start_shared_pool, 0xFF, __stop_shared_pool - __start_shared_pool);
+            if (__start_shared_pool) memset(__start_shared_pool, 0xFF, __stop_shared_pool - __start_shared_pool);
             bad = emulated_block(threads, fresh, backwards, message);
             fresh = 0;
         }
