@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gpu_kernels._agnostic import photometry as _agnostic
+from gpu_kernels._cuda import photometry as _cuda
 from gpu_kernels._numba.photometry import aperture_block, fetch_rows
 from gpu_kernels._numba.sky import counted_block, selected_block, truncation_factor
-from gpu_kernels.device import namespace, on_host, to_device, to_host, type_name
+from gpu_kernels.device import namespace, on_cuda, on_host, to_device, to_host, type_name
 
 LEAST_SKY_PIXELS = 10
 """Fewest usable pixels in the annulus from which a sky is taken."""
@@ -96,6 +97,8 @@ def aperture_sums(
         Shapes do not match, the pixel type is another one, or radii are not ascending and positive.
     """
     pixels, columns, rows, radius = _checked(frames, x, y, radii)
+    if on_cuda(frames):
+        return _cuda.aperture_sums(pixels, columns, rows, radius)[:2]
     sums, areas, _ = _sums(pixels, columns, rows, radius)
     return sums, areas
 
@@ -147,8 +150,10 @@ def measure(
         )
     if not (clip >= 1.0):
         raise ValueError(f"clip of {clip} sigma: at least 1 is needed")
-    sums, areas, peaks = _sums(pixels, columns, rows, radius, max(float(sky_outer), float(radius[-1])))
     annulus = (float(sky_inner), float(sky_outer), float(clip), LEAST_SKY_PIXELS)
+    if on_cuda(frames):
+        return StarMeasurements(*_cuda.measure(pixels, columns, rows, radius, annulus))
+    sums, areas, peaks = _sums(pixels, columns, rows, radius, max(float(sky_outer), float(radius[-1])))
     sky, sigma, count = _sky(pixels, columns, rows, annulus)
     status = _status(pixels.shape, columns, rows, radius, sums, sky)
     xp = namespace(pixels)
@@ -259,9 +264,9 @@ def _checked(
 
 def _float64(places: ArrayLike, frames: NDArray[Any]) -> NDArray[np.float64]:
     """Positions as float64 where the frames are."""
-    there = to_device(places, frames) if on_host(places) else places
+    there: Any = to_device(places, frames) if on_host(places) else places
     xp = namespace(frames)
-    moved: NDArray[np.float64] = xp.astype(there, xp.float64)
+    moved: NDArray[np.float64] = there if there.dtype == xp.float64 else xp.astype(there, xp.float64)
     return moved
 
 

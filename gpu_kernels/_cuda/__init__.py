@@ -18,7 +18,7 @@ from gpu_kernels.device import namespace
 Array: TypeAlias = Any
 """A CuPy array."""
 
-TEXTS = ("coarse", "stars", "transform")
+TEXTS = ("coarse", "stars", "transform", "photometry")
 NO_PIXELS = "uint8"
 """Stated as pixel type of texts that see no pixels: they are compiled once."""
 PIXELS = {
@@ -94,6 +94,11 @@ def _argument(value: Any) -> Any:
     if isinstance(value, float):
         return np.float64(value)
     return value
+
+
+def contiguous(*arrays: Array) -> list[Array]:
+    """The same values in C order, as the kernels read them."""
+    return [namespace(array).ascontiguousarray(array) for array in arrays]
 
 
 def blocks(count: int, threads: int) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels._cuda import Array, blocks, launch
+from gpu_kernels._cuda import Array, blocks, contiguous, launch
 from gpu_kernels.device import namespace
 
 THREADS = 256
@@ -12,6 +12,7 @@ SURROUNDINGS = 8
 
 def bin_sum(frames: Array, factor: int) -> Array:
     """`align.bin_sum` of frames ``(n, height, width)``: ``(n, height // factor, width // factor)``."""
+    (frames,) = contiguous(frames)
     n, height, width = frames.shape
     rows, columns = height // factor, width // factor
     with frames.device:

@@ -12,7 +12,7 @@ enum { SEEN, OFF, FAINT, SATURATED, SHARP, DIVERGED };
 enum { LARGEST_MOVE = 3 };
 
 // First row or column of a star's box, which reaches this far about the place expected.
-static __device__ int corner(double place, int reach) { return (int)floor(place + 0.5) - reach; }
+#define CORNER(place, reach) ((int)floor((place) + 0.5) - (reach))
 
 // Whether a star is expected anywhere.
-static __device__ int placed(double x, double y) { return fabs(x) < 1e9 && fabs(y) < 1e9; }
+#define PLACED(x, y) (fabs(x) < 1e9 && fabs(y) < 1e9)

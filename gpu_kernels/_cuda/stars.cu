@@ -229,9 +229,9 @@ KERNEL void fit(const PIXEL *frames, int height, int width, const double *px, co
     DYNAMIC_SHARED(double, memory);
     int n = 2 * half + 1, lane = threadIdx.x, reach = search + half + LARGEST_MOVE, code = OFF;
     long long star = (long long)blockIdx.x * stars + first + blockIdx.y;
-    if (!placed(px[star], py[star])) return; // as `expect` left it
-    Box box = {frames + (long long)blockIdx.x * height * width, height, width, corner(px[star], reach),
-               corner(py[star], reach), 2 * reach + 1};
+    if (!PLACED(px[star], py[star])) return; // as `expect` left it
+    Box box = {frames + (long long)blockIdx.x * height * width, height, width, CORNER(px[star], reach),
+               CORNER(py[star], reach), 2 * reach + 1};
     Pool pool;
     pool.kernel = memory;
     pool.cdf_x = pool.kernel + n;

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_kernels._cuda import NO_PIXELS, Array, blocks, launch
+from gpu_kernels._cuda import NO_PIXELS, Array, blocks, contiguous, launch
 from gpu_kernels.device import namespace
 
 LANES, SUMS, THREADS = 32, 15, 128
@@ -37,6 +37,7 @@ class Fits:
     """
 
     def __init__(self, frames: Array, x: Array, y: Array, how: Search) -> None:
+        frames, x, y = contiguous(frames, x, y)
         self._frames, self._x, self._y, self._how = frames, x, y, how
         self._n, self._stars = x.shape
         xp, shape = namespace(frames), x.shape

@@ -7,9 +7,9 @@ KERNEL void expect(const double *px, const double *py, int stars, int frames, in
     long long star = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (star >= (long long)frames * stars) return;
     int reach = search + half + LARGEST_MOVE;
-    int known = placed(px[star], py[star]);
-    bx[star] = known ? px[star] - corner(px[star], reach) : nan("");
-    by[star] = known ? py[star] - corner(py[star], reach) : nan("");
+    int known = PLACED(px[star], py[star]);
+    bx[star] = known ? px[star] - CORNER(px[star], reach) : nan("");
+    by[star] = known ? py[star] - CORNER(py[star], reach) : nan("");
     for (int k = 0; k < 7; k++) out[7 * star + k] = nan("");
     status[star] = OFF;
     keep[star] = 0;
@@ -151,8 +151,8 @@ KERNEL void agree(const double *px, const double *py, const double *out, const i
     radius[frame] = nearby;
     int reach = search + half + LARGEST_MOVE;
     for (int i = 0; i < stars; i++) {
-        double cx = mine[0] * s.u[i] - mine[1] * s.v[i] + mine[2] - corner(s.u[i], reach);
-        double cy = mine[1] * s.u[i] + mine[0] * s.v[i] + mine[3] - corner(s.v[i], reach);
+        double cx = mine[0] * s.u[i] - mine[1] * s.v[i] + mine[2] - CORNER(s.u[i], reach);
+        double cy = mine[1] * s.u[i] + mine[0] * s.v[i] + mine[3] - CORNER(s.v[i], reach);
         double ax = fabs(cx - bx[at + i]), ay = fabs(cy - by[at + i]);
         if ((ax > ay ? ax : ay) <= search) bx[at + i] = cx, by[at + i] = cy;
     }

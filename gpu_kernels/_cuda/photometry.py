@@ -1,0 +1,65 @@
+"""Launchers of photometry.cu: aperture sums and sky of many stars on many frames."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_kernels._cuda import NO_PIXELS, Array, blocks, contiguous, launch
+from gpu_kernels.device import namespace
+
+THREADS, FINISH_THREADS = 64, 128
+
+
+def aperture_sums(
+    frames: Array, x: Array, y: Array, radii: NDArray[np.float64]
+) -> tuple[Array, Array, Array]:
+    """Sums, areas and peaks ``(n, s, r)`` of frames at `x`, `y` ``(n, s)``; radii ``(r,)`` on the host."""
+    frames, x, y = contiguous(frames, x, y)
+    n, height, width = frames.shape
+    stars, xp = x.shape[1], namespace(frames)
+    with frames.device:
+        sums, areas, peaks = (xp.empty((n, stars, radii.size), np.float64) for _ in range(3))
+        circles = xp.asarray(radii)
+    launch(
+        "photometry", "aperture_sums", frames, (n, stars), THREADS, frames, height, width, x, y, stars,
+        circles, radii.size, sums, areas, peaks,
+    )  # fmt: skip
+    return sums, areas, peaks
+
+
+def clipped_sky(
+    frames: Array, x: Array, y: Array, annulus: tuple[float, float, float, int]
+) -> tuple[Array, Array, Array]:
+    """Sky, its sigma and the pixels kept, ``(n, s)``; `annulus` is (inner, outer, clip, least pixels)."""
+    frames, x, y = contiguous(frames, x, y)
+    n, height, width = frames.shape
+    stars, xp = x.shape[1], namespace(frames)
+    with frames.device:
+        sky, sigma, kept = (xp.empty((n, stars), kind) for kind in (np.float64, np.float64, np.int64))
+    launch(
+        "photometry", "clipped_sky", frames, (n, stars), THREADS, frames, height, width, x, y, stars,
+        *annulus, sky, sigma, kept,
+    )  # fmt: skip
+    return sky, sigma, kept
+
+
+def measure(
+    frames: Array,
+    x: Array,
+    y: Array,
+    radii: NDArray[np.float64],
+    annulus: tuple[float, float, float, int],
+) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
+    """Fields of `photometry.StarMeasurements`, in their order."""
+    frames, x, y = contiguous(frames, x, y)
+    _, height, width = frames.shape
+    sums, areas, peaks = aperture_sums(frames, x, y, radii)
+    sky, sigma, kept = clipped_sky(frames, x, y, annulus)
+    xp = namespace(frames)
+    with frames.device:
+        flux, status = xp.empty(sums.shape, np.float64), xp.empty(sums.shape, np.uint32)
+        circles = xp.asarray(radii)
+    launch(
+        "photometry", "finish", frames, (blocks(sums.size, FINISH_THREADS),), FINISH_THREADS, height, width,
+        x, y, np.int64(x.size), circles, radii.size, sums, areas, sky, peaks, flux, status, pixel=NO_PIXELS,
+    )  # fmt: skip
+    return flux, areas, sky, sigma, kept, peaks, status
