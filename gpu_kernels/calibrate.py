@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_kernels._agnostic import develop as _agnostic
+from gpu_kernels._cuda import PIXELS as _CUDA_TYPES
+from gpu_kernels._cuda import develop as _cuda
 from gpu_kernels._numba.develop import develop_block, repair_block
-from gpu_kernels.device import namespace, on_host, type_name
+from gpu_kernels.device import namespace, on_cuda, on_host, type_name
 
 
 def _nothing(dimensions: int, dtype: type = np.float32) -> Any:
@@ -101,6 +103,9 @@ def develop(frames: NDArray[Any], development: Development) -> NDArray[Any]:
             f"a response of {development.response.size} levels for {type_name(frames)} samples, "
             f"which have {levels}"
         )
+    if on_cuda(frames) and type_name(frames) in _CUDA_TYPES:
+        on_device: NDArray[Any] = _cuda.develop(frames, _cuda.masters(development, frames))
+        return on_device
     if not on_host(frames):
         masters = (development.response, development.offset, development.scale, development.defect)
         developed: NDArray[Any] = _agnostic.develop(frames, *masters, development.step)

@@ -18,7 +18,7 @@ from gpu_kernels.device import namespace
 Array: TypeAlias = Any
 """A CuPy array."""
 
-TEXTS = ("coarse", "stars", "transform", "photometry")
+TEXTS = ("develop", "coarse", "stars", "transform", "photometry")
 NO_PIXELS = "uint8"
 """Stated as pixel type of texts that see no pixels: they are compiled once."""
 PIXELS = {
