@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -37,6 +38,25 @@ class Sky(Settings):
         return self
 
 
+MOST_RESPONSE_POINTS = 4096
+
+Response = tuple[tuple[float, float], ...]
+"""A camera's response: recorded level and linear value, both rising; between them it is interpolated."""
+
+
+def fault_of_response(points: Response) -> str | None:
+    """What is wrong with a table of the response; None where it is sound."""
+    if not 2 <= len(points) <= MOST_RESPONSE_POINTS:
+        return f"{len(points)} points of a response; give 2 to {MOST_RESPONSE_POINTS}"
+    for before, after in pairwise(points):
+        if not (after[0] > before[0] and after[1] > before[1]):
+            return (
+                f"after level {before[0]:g}, linear {before[1]:g} comes level {after[0]:g}, linear {after[1]:g}; "
+                "both columns must rise"
+            )
+    return None
+
+
 class ReductionPlan(Settings):
     """How one recording is reduced.
 
@@ -52,11 +72,23 @@ class ReductionPlan(Settings):
     sky_px: Sky | None = None
     gain_e_per_adu: Annotated[float, Field(gt=0)] | None = None
     read_noise_e: Annotated[float, Field(ge=0)] | None = None
+    gamma: Annotated[float, Field(ge=0.1, le=4)] | None = None
+    response: Response | None = None
     channel: Literal["L"] = "L"
     segment: Annotated[int, Field(ge=1, le=65536)] = 1024
     survey_frames: Annotated[int, Field(ge=8, le=4096)] = 400
     max_stars: Annotated[int, Field(ge=2, le=400)] = 24
     detection_sigma: Annotated[float, Field(ge=3, le=100)] = 5.0
+
+    @model_validator(mode="after")
+    def _one_response(self) -> Self:
+        if self.response is not None:
+            if self.gamma is not None:
+                raise ValueError("gamma and response exclude each other")
+            fault = fault_of_response(self.response)
+            if fault is not None:
+                raise ValueError(fault)
+        return self
 
     @property
     def digest(self) -> str:
