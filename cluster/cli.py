@@ -15,6 +15,7 @@ from reduction.command import run_verb
 from reduction.errors import RequestError
 from reduction.outputs.verdict import judge
 from reduction.plan import load_plan, make_plan
+from reduction.response import read_response
 from reduction.result import ReductionResult
 from reduction.scan import Progress as Report
 from reduction.timing import Instant
@@ -40,6 +41,8 @@ def _reduce(
     flat: Annotated[str | None, typer.Option(metavar="P", help="Flat: file, folder or stack.")] = None,
     gain: Annotated[float | None, typer.Option(metavar="G", help="Electrons per ADU.")] = None,
     read_noise: Annotated[float | None, typer.Option(metavar="E", help="Electrons.")] = None,
+    gamma: Annotated[float | None, typer.Option(metavar="G", help="Undo the camera's gamma (0.45).")] = None,
+    response: Annotated[str | None, typer.Option(metavar="CSV", help="level,linear: its inverse.")] = None,
     time_is: Annotated[str | None, typer.Option(metavar="start|mid|end", help="What stamps name.")] = None,
     times: Annotated[str | None, typer.Option(metavar="FILE", help="CSV: frame,utc,exposure_s.")] = None,
     start_utc: Annotated[str | None, typer.Option(metavar="T", help="UTC of frame 0.")] = None,
@@ -60,6 +63,8 @@ def _reduce(
         meaning = "start" if time_is == "start" else "mid" if time_is == "mid" else "end"
     fields: dict[str, Any] = {} if plan is None else load_plan(Path(plan)).model_dump(exclude_unset=True)
     fields |= _fields(target, reference, guide, frame, aperture, sky, gain, read_noise)
+    if gamma is not None or response is not None:
+        fields |= _response_fields(gamma, response)
     request = ReductionRequest(
         inputs=tuple(inputs),
         plan=make_plan(fields, "options"),
@@ -106,6 +111,12 @@ def _fields(
         "read_noise_e": read_noise,
     }
     return fields | {name: value for name, value in plain.items() if value is not None}
+
+
+def _response_fields(gamma: float | None, response: str | None) -> dict[str, Any]:
+    """Fields of the plan that undo the camera's response; the options replace what a plan file says."""
+    table = None if response is None else read_response(Path(response))
+    return {"gamma": gamma, "response": table}
 
 
 def _default_out(first: str) -> Path:

@@ -20,6 +20,8 @@ from reduction.caveats import Caveat, Note
 from reduction.errors import RequestError, ResourceError
 from reduction.outputs.folder import check_out, write_outputs
 from reduction.plan import ReductionPlan, Settings
+from reduction.preparation import response_before
+from reduction.response import LINEAR, Curve
 from reduction.result import ReductionResult
 from reduction.run import SegmentRunner, in_process, reduce, with_notes, with_seconds
 from reduction.scan import Progress
@@ -98,9 +100,11 @@ def load_calibration(request: ReductionRequest, stack: Stack) -> tuple[Calibrati
         A master does not fit the recording.
     """
     shape = stack.info.frame_shape
-    bias = _master("bias", request.bias, shape)
-    dark = _master("dark", request.dark, shape)
-    flat = _master("flat", request.flat, shape)
+    given = any(path is not None for path in (request.bias, request.dark, request.flat))
+    response = response_before(request.plan, stack) if given else LINEAR
+    bias = _master("bias", request.bias, shape, response)
+    dark = _master("dark", request.dark, shape, response)
+    flat = _master("flat", request.flat, shape, response)
     notes: list[Note] = []
     offset = None if bias is None else bias.array
     if dark is not None:
@@ -150,12 +154,12 @@ def _dark_of(flat: "Master", dark: "Master | None") -> NDArray[np.float32] | Non
     return dark.array if scale is not None and abs(scale - 1.0) < SAME_EXPOSURE else None
 
 
-def _master(kind: Kind, path: str | None, shape: tuple[int, ...]) -> "Master | None":
+def _master(kind: Kind, path: str | None, shape: tuple[int, ...], response: Curve) -> "Master | None":
     if path is None:
         return None
     from ingest.masters import load_master
 
-    return load_master(kind, [path], shape)
+    return load_master(kind, [path], shape, response)
 
 
 def reduce_to_folder(

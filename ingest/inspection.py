@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ingest.stack import ZarrStack
 from ingest.stamps import GAP_CADENCES
 from reduction.caveats import Caveat, Note
-from reduction.scan import saturation_level
+from reduction.levels import LOSSY_LEVELS, TopSamples, is_lossy, joined, saturation_level, top_samples
 from reduction.stack import FrameSource, SourceInfo, frame_digest, pixel_digest
 from reduction.timing import TimeSolution, utc_text
 
@@ -240,6 +240,7 @@ class _Scan:
     lowest: float = math.inf
     highest: float = -math.inf
     sampled: list[NDArray[Any]] = field(default_factory=list)
+    top: list[TopSamples] = field(default_factory=list)
 
     def add(self, number: int, frame: NDArray[Any], digest: bytes | None) -> None:
         own = frame_digest(frame) if digest is None else digest
@@ -253,6 +254,7 @@ class _Scan:
         self.lowest, self.highest = min(self.lowest, float(low)), max(self.highest, float(high))
         if number in self._chosen():
             self.sampled.append(frame.ravel()[:: frame.size // SAMPLED_PIXELS | 1].copy())
+            self.top.append(top_samples([frame]))
 
     def _chosen(self) -> range:
         step = max(1, -(-self.info.frames // SAMPLED_FRAMES))
@@ -265,7 +267,13 @@ class _Scan:
         dtype = np.dtype(self.info.dtype)
         level, source = math.inf, "unknown"
         if known:
-            level, source = saturation_level(finite, self.highest, self.info.bit_depth, dtype)
+            level, source = saturation_level(
+                joined(self.top),
+                self.highest,
+                self.info.bit_depth,
+                dtype,
+                LOSSY_LEVELS if is_lossy(self.info) else 0,
+            )
         floor = float(np.iinfo(dtype).min) if dtype.kind in "ui" else self.lowest
         black = float((finite == floor).mean()) if finite.size and dtype.kind in "ui" else 0.0
         return Levels(

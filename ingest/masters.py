@@ -12,6 +12,7 @@ from ingest.formats import identify, open_source
 from ingest.timeoptions import TimeOptions
 from reduction.caveats import Caveat, Note
 from reduction.errors import DataError, RequestError
+from reduction.response import LINEAR, Curve, linearise, step_at
 from reduction.stack import Digest, FrameSource, frame_digest
 
 Kind = Literal["bias", "dark", "flat"]
@@ -53,7 +54,10 @@ class Master:
 
 
 def load_master(
-    kind: Kind, inputs: str | Path | Sequence[str | Path], frame_shape: tuple[int, ...]
+    kind: Kind,
+    inputs: str | Path | Sequence[str | Path],
+    frame_shape: tuple[int, ...],
+    response: Curve = LINEAR,
 ) -> Master:
     """Combine calibration frames: a file, several, a folder, or a stack.
 
@@ -70,6 +74,8 @@ def load_master(
         As for `open_source`.
     frame_shape : tuple of int
         Shape of the recording's frames, ``(y, x)`` or ``(c, y, x)``.
+    response : array, (levels,), float32
+        The camera's response, through which each frame goes first (`reduction.response.response_of`).
 
     Raises
     ------
@@ -86,7 +92,7 @@ def load_master(
                 f"{info.name}: the {kind} frames have {_size(info.frame_shape)} pixels, the recording has "
                 f"{_size(frame_shape)}; give {kind} frames of the recording's geometry"
             )
-        array = _combine(source, kind)
+        array = _combine(source, kind, response)
     finally:
         source.close()
     return Master(
@@ -118,7 +124,7 @@ def _type_notes(kind: Kind, source: FrameSource) -> list[Note]:
     return [Note(Caveat.IMAGE_TYPE_UNKNOWN, text)]
 
 
-def _combine(source: FrameSource, kind: Kind) -> NDArray[np.float32]:
+def _combine(source: FrameSource, kind: Kind, response: Curve) -> NDArray[np.float32]:
     """Master of all frames of a source."""
     info = source.info
     pixels = int(np.prod(info.frame_shape))
@@ -126,7 +132,7 @@ def _combine(source: FrameSource, kind: Kind) -> NDArray[np.float32]:
     chosen = np.unique(np.linspace(0, info.frames - 1, min(room, info.frames)).round().astype(int))
     levels = np.ones(info.frames)
     sample = np.empty((chosen.size, *info.frame_shape), np.float32)
-    for number, frame in _frames(source):
+    for number, frame in _frames(source, response):
         if kind == "flat":
             levels[number] = _level(frame, info.name, number)
         at = int(np.searchsorted(chosen, number))
@@ -138,14 +144,17 @@ def _combine(source: FrameSource, kind: Kind) -> NDArray[np.float32]:
     if info.frames < FEW:
         return centre
     del sample
-    limit = np.maximum(spread, _typical(spread)) * np.float32(CLIP_SIGMA)
-    return _clipped_mean(source, factors, centre, limit)
+    finite = centre[np.isfinite(centre)]
+    rounding = 12.0**-0.5 * step_at(response, float(np.median(finite)) if finite.size else 0.0)
+    limit = np.maximum(spread, _typical(spread, rounding)) * np.float32(CLIP_SIGMA)
+    return _clipped_mean(source, response, factors, centre, limit)
 
 
-def _frames(source: FrameSource) -> Iterator[tuple[int, NDArray[Any]]]:
+def _frames(source: FrameSource, response: Curve) -> Iterator[tuple[int, NDArray[Any]]]:
     size = max(1, BLOCK_BYTES // max(1, source.info.frame_bytes))
     for block in source.blocks(size):
-        yield from enumerate(block.frames, block.start)
+        for number, frame in enumerate(block.frames, block.start):
+            yield number, linearise(frame, response)
 
 
 def _level(frame: NDArray[Any], name: str, number: int) -> float:
@@ -181,14 +190,15 @@ def _median(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray((pick[0] + pick[1]) / 2, np.float32)
 
 
-def _typical(spread: NDArray[np.float32]) -> np.float32:
-    """Sigma of a typical pixel, at least that of rounding to whole numbers."""
+def _typical(spread: NDArray[np.float32], rounding: float) -> np.float32:
+    """Sigma of a typical pixel, at least that of rounding to whole levels."""
     finite = spread[np.isfinite(spread)]
-    return np.float32(max(float(np.median(finite)) if finite.size else 0.0, 12.0**-0.5))
+    return np.float32(max(float(np.median(finite)) if finite.size else 0.0, rounding))
 
 
 def _clipped_mean(
     source: FrameSource,
+    response: Curve,
     factors: NDArray[np.float64],
     centre: NDArray[np.float32],
     limit: NDArray[np.float32],
@@ -196,7 +206,7 @@ def _clipped_mean(
     """Mean of the values within `limit` of `centre`; the centre where none is."""
     total = np.zeros(centre.shape)
     count = np.zeros(centre.shape, np.int64)
-    for number, frame in _frames(source):
+    for number, frame in _frames(source, response):
         value = frame * factors[number]
         kept = np.abs(value - centre) <= limit
         total += np.where(kept, value, 0.0)

@@ -17,6 +17,7 @@ class Caveat(StrEnum):
     LOSSY_VIDEO = "lossy-video"
     COLOUR_UNCALIBRATED = "colour-uncalibrated"
     BLACK_CLIPPED = "black-level-clipped"
+    LIMITED_RANGE = "limited-range-luma"
     # times
     TIMES_ABSENT = "times-absent"
     TIME_MEANING_ASSUMED = "time-meaning-assumed"

@@ -1,6 +1,6 @@
 """What recorded levels tell of the camera: where they saturate, and whether luma is coded from 16 to 235."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,17 +66,44 @@ def top_samples(frames: Iterable[NDArray[Any]]) -> TopSamples:
                 continue
             reach = ABOVE_SKY * max(clipped_sigma(finite.astype(np.float32)), 0.3 * (plane.dtype.kind != "f"))
             level = float(np.median(finite)) + reach
-            at = np.flatnonzero((plane > level) & np.isfinite(plane) if plane.dtype.kind == "f" else plane > level)
-            flat, column = plane.reshape(-1), at % plane.shape[1]
-            high = flat[at]
-            left, right = flat[np.maximum(at - 1, 0)] == high, flat[np.minimum(at + 1, flat.size - 1)] == high
-            values.append(high)
-            neighbours.append((left & (column > 0)) | (right & (column < plane.shape[1] - 1)))
+            at = np.flatnonzero(
+                (plane > level) & np.isfinite(plane) if plane.dtype.kind == "f" else plane > level
+            )
+            values.append(plane.reshape(-1)[at])
+            neighbours.append(_has_equal_neighbour(plane, at))
             if plane.dtype.kind in "iu":
-                unit = int(np.gcd.reduce(np.unique(np.concatenate([high, finite])), initial=unit))
+                kinds = np.unique(np.concatenate([values[-1], finite]))
+                if kinds.size >= LEAST:
+                    unit = int(np.gcd.reduce(kinds, initial=unit))
     if not values:
         return TopSamples(np.empty(0), np.empty(0, np.bool_), 0.0)
     return TopSamples(np.concatenate(values), np.concatenate(neighbours), float(unit))
+
+
+def _has_equal_neighbour(plane: NDArray[Any], at: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Whether a pixel beside, above or below has the same level."""
+    flat, width = plane.reshape(-1), plane.shape[1]
+    column, here = at % width, flat[at]
+    found = np.zeros(at.size, np.bool_)
+    for step, inside in (
+        (-1, column > 0),
+        (1, column < width - 1),
+        (-width, at >= width),
+        (width, at < flat.size - width),
+    ):
+        found |= inside & (flat[np.clip(at + step, 0, flat.size - 1)] == here)
+    return found
+
+
+def joined(parts: Sequence[TopSamples]) -> TopSamples:
+    """Samples of several frames as one."""
+    if not parts:
+        return top_samples(())
+    return TopSamples(
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.level_neighbour for part in parts]),
+        float(np.gcd.reduce([int(part.unit) for part in parts])),
+    )
 
 
 def saturation_level(
@@ -153,7 +180,7 @@ def _pile_up(top: TopSamples, step: float, spread: int) -> float | None:
         share = float(flat[low:high].sum()) / n
         sure = share >= FLAT or (below >= 20 and kinds >= 5 and not spread)
         if sure and n > SPIKE * (2 * spread + 1) * max(below / possible, 0.5 / (2 * spread + 1)):
-            if loose <= max(2, STRAY * n):
+            if loose <= max(2, min(STRAY * n, below)):
                 best = float(levels[low])
         else:
             loose += n
@@ -184,15 +211,26 @@ def luma_range(stack: Stack, lowest: float, highest: float) -> LumaRange | None:
         if inside or _share_outside(stack, black, white) < OUTSIDE_LUMA:
             return LumaRange(black, white, "container")
         return None
-    if stated == "full" or bits != 8 or not inside:
-        return None
+    told = stated != "full" and bits == 8 and inside and _piles_at_ends(stack, lowest, highest, black, white)
+    return LumaRange(black, white, "histogram") if told else None
+
+
+def sampled_luma(stack: Stack) -> LumaRange | None:
+    """`luma_range` by some frames, where the whole recording has not been read yet."""
+    lowest, highest = float("inf"), float("-inf")
+    if np.dtype(stack.info.dtype).kind == "u":
+        for frame in looked_at(stack):
+            lowest, highest = min(lowest, float(frame.min())), max(highest, float(frame.max()))
+    return luma_range(stack, lowest, highest)
+
+
+def _piles_at_ends(stack: Stack, lowest: float, highest: float, black: float, white: float) -> bool:
     if lowest == black and _piles_at_black(stack, black):
-        return LumaRange(black, white, "histogram")
-    if highest == white:
-        level, source = saturation_level(top_samples(looked_at(stack)), highest, bits, np.dtype(info.dtype))
-        if source == "histogram" and level == white:
-            return LumaRange(black, white, "histogram")
-    return None
+        return True
+    if highest != white:
+        return False
+    top = saturation_level(top_samples(looked_at(stack)), highest, 8, np.dtype(stack.info.dtype))
+    return top == (white, "histogram")
 
 
 def looked_at(stack: Stack) -> Iterable[NDArray[Any]]:

@@ -204,15 +204,10 @@ def _photon_share(d: Floats, light: Floats, fixed: Floats) -> tuple[float, float
     return value, expected * float(np.sqrt(2.0 / (0.67 * d.size))) / middle
 
 
-def least_variance(dtype_kind: str) -> float:
-    """Variance that a pixel has at least, ADU^2: that of rounding, for integers."""
-    return 1.0 / 12.0 if dtype_kind in "iu" else 1e-12
-
-
 def settle(
     variance: float,
     level: float,
-    dtype_kind: str,
+    floor: float,
     gain: float | None,
     gain_source: str,
     read_noise_e: float | None,
@@ -225,8 +220,8 @@ def settle(
     ----------
     variance, level : float
         Of a sky pixel, measured between frames, ADU^2 and ADU.
-    dtype_kind : str
-        ``i`` or ``u`` for integers, whose rounding alone gives 1/12 ADU^2.
+    floor : float
+        Variance that a pixel has at least: that of rounding, ADU^2.
     gain, read_noise_e : float or None
         Electrons per ADU and electrons, from option or header.
     gain_source, read_noise_source : str
@@ -234,7 +229,6 @@ def settle(
     measured : tuple of float
         `gain_from_pairs`.
     """
-    floor = least_variance(dtype_kind)
     if not np.isfinite(variance):
         variance = floor
     variance = max(variance, floor)
@@ -249,7 +243,7 @@ def settle(
     else:
         inv_gain, inv_sigma, gain_source = 0.0, float("inf"), "unknown"
     if read_noise_e is None and inv_gain > 0 and level > 0 and gain_source != "sky level":
-        rest = variance - (1.0 / 12.0 if dtype_kind in "iu" else 0.0) - level * inv_gain
+        rest = variance - floor - level * inv_gain
         if rest > 0:
             read_noise_e, read_noise_source = float(np.sqrt(rest)) / inv_gain, "recording"
     return Noise(variance, level, inv_gain, inv_sigma, gain_source, read_noise_e, read_noise_source, floor)

@@ -51,8 +51,8 @@ def fault_of_response(points: Response) -> str | None:
     for before, after in pairwise(points):
         if not (after[0] > before[0] and after[1] > before[1]):
             return (
-                f"after level {before[0]:g}, linear {before[1]:g} comes level {after[0]:g}, linear {after[1]:g}; "
-                "both columns must rise"
+                f"after level {before[0]:g} (linear {before[1]:g}) comes level {after[0]:g} (linear "
+                f"{after[1]:g}); both columns must rise"
             )
     return None
 

@@ -49,19 +49,19 @@ def response_of(plan: ReductionPlan, info: SourceInfo, luma: LumaRange | None) -
         return LINEAR
     if info.dtype not in {"uint8", "uint16"}:
         raise RequestError(
-            f"{info.name}: --gamma and --response need samples of 8 or 16 bits, the recording has {info.dtype}; "
+            f"{info.name}: --gamma and --response need samples of 8 or 16 bits, these are {info.dtype}; "
             "such levels were computed, not recorded: linearise them where they were"
         )
     size = np.iinfo(info.dtype).max + 1
     level = np.arange(size, dtype=np.float64)
     if plan.response is not None:
         at, linear = np.array(plan.response, np.float64).T
-        return np.interp(level, at, linear, left=np.nan, right=np.nan).astype(np.float32)
+        return np.asarray(np.interp(level, at, linear, left=np.nan, right=np.nan), np.float32)
     black, full = 0.0, float(2 ** (info.bit_depth or 8 * np.dtype(info.dtype).itemsize) - 1)
     if luma is not None:
         black, full = luma.black, luma.white - luma.black
     part = (level - black) / full
-    return (full * np.sign(part) * np.abs(part) ** (1.0 / (plan.gamma or 1.0))).astype(np.float32)
+    return np.asarray(full * np.sign(part) * np.abs(part) ** (1.0 / (plan.gamma or 1.0)), np.float32)
 
 
 def check_covered(plan: ReductionPlan, name: str, lowest: float, highest: float) -> None:
@@ -114,10 +114,12 @@ def linearise(frame: NDArray[Any], curve: Curve) -> NDArray[Any]:
     if curve.size == 0:
         return frame
     if frame.dtype.kind == "u" and curve.size > np.iinfo(frame.dtype).max:
-        return curve[frame]
+        linear: NDArray[Any] = curve[frame]
+        return linear
     levels = np.arange(curve.size, dtype=np.float64)
     known = np.isfinite(curve)
-    return np.interp(frame, levels[known], curve[known], left=np.nan, right=np.nan).astype(np.float32)
+    between = np.interp(frame, levels[known], curve[known], left=np.nan, right=np.nan)
+    return np.asarray(between, np.float32)
 
 
 def read_response(path: Path) -> tuple[tuple[float, float], ...]:

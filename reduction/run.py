@@ -20,6 +20,7 @@ from reduction.errors import DataError
 from reduction.lightcurve import Roles, columns, ensemble_weights, make_lightcurve
 from reduction.occulted import choose_target
 from reduction.plan import ReductionPlan
+from reduction.preparation import recipe_notes, recipe_of
 from reduction.result import (
     AlignmentSummary,
     Flag,
@@ -37,7 +38,7 @@ from reduction.stack import SourceInfo, Stack
 from reduction.survey import Survey, survey
 from reduction.timing import TimeSolution
 from reduction.version import STAGES, VERSION
-from reduction.view import NOTHING, Calibration, Recipe, View, give_back_memory
+from reduction.view import NOTHING, Calibration, View, give_back_memory
 
 BLOCK_BYTES = 16 * 2**20
 
@@ -106,10 +107,10 @@ def reduce(
     """
     began = time.perf_counter()
     size = block or default_block(stack)
-    view = View(stack, Recipe(calibration))
     times = stack.times
-    compile_beside(view.dtype)
+    compile_beside(View(stack, recipe_of(plan, stack, calibration)).dtype)
     seen = scan(stack, size, progress)
+    view = View(stack, recipe_of(plan, stack, calibration, seen))
     scanned = time.perf_counter()
     found = survey(view, seen, plan, progress)
     view.forget()
@@ -133,7 +134,7 @@ def reduce(
             f"{stack.info.name}: no frame could be placed against the reference; is this one field of stars?"
         )
     notes = [
-        *stack.info.notes, *times.notes, *found.notes, *notes,
+        *stack.info.notes, *times.notes, *recipe_notes(plan, view.recipe), *found.notes, *notes,
         *_notes(curve, quality, view, seen, times, found, lost),
     ]  # fmt: skip
     return ReductionResult(
@@ -328,10 +329,13 @@ def _notes(
         )
     if np.isfinite(seen.lowest).any() and np.dtype(view.stack.info.dtype).kind == "u":
         sky = found.noise.level
-        if sky < 2.0 * np.sqrt(found.noise.variance) and float(np.nanmedian(seen.lowest)) == 0.0:
+        luma = view.recipe.luma
+        black = 0.0 if luma is None else luma.black
+        above = sky if view.recipe.response.size else sky - black
+        if above < 2.0 * np.sqrt(found.noise.variance) and float(np.nanmedian(seen.lowest)) == black:
             yield Note(
                 Caveat.BLACK_CLIPPED,
-                f"The sky ({sky:.1f} ADU) lies within two sigma of zero: the camera clips the dark half of "
+                f"The sky ({sky:.1f} ADU) lies within two sigma of black: the camera clips the dark half of "
                 "its noise, which biases faint fluxes. Raise the offset when recording.",
             )
     if quality.sigma_scale != 1.0:

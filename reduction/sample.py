@@ -11,9 +11,10 @@ from gpu_kernels.align import fit_stars
 from gpu_kernels.beforehand import wait_for
 from gpu_kernels.detect import clipped_sigma
 from gpu_kernels.photometry import StarStatus, measure
+from reduction.levels import LOOKED_AT, LOSSY_LEVELS, is_lossy, saturation_level, top_samples
 from reduction.noise import pair_variance
 from reduction.register import Registered, each_image
-from reduction.scan import Scan, saturation_level
+from reduction.scan import Scan
 from reduction.view import View
 
 Floats = NDArray[np.float64]
@@ -35,15 +36,18 @@ class Sample:
 
 
 def find_saturation(view: View, index: NDArray[np.int64], scan: Scan) -> tuple[float, str]:
-    """Saturation level of the raw samples."""
+    """Saturation level of the raw samples, and what tells it."""
     info = view.stack.info
-    chosen = index[np.unique(np.round(np.linspace(0, index.size - 1, 24)).astype(int))]
-    frames = [view.stack.read(int(i), int(i) + 1).ravel() for i in chosen]
+    chosen = index[np.unique(np.round(np.linspace(0, index.size - 1, LOOKED_AT)).astype(int))]
+    top = top_samples(view.raw(int(i), int(i) + 1)[0] for i in chosen)
     finite = scan.highest[np.isfinite(scan.highest)]
     highest = float(finite.max()) if finite.size else float("nan")
-    top = [f[f >= 0.9 * highest] for f in frames] if highest > 0 else []
-    samples = np.concatenate(top) if top else np.empty(0)
-    return saturation_level(samples, highest, info.bit_depth, np.dtype(info.dtype))
+    spread = LOSSY_LEVELS if is_lossy(info) else 0
+    level, source = saturation_level(top, highest, info.bit_depth, np.dtype(info.dtype), spread)
+    luma = view.recipe.luma
+    if luma is not None and source != "histogram" and highest <= luma.white:
+        return luma.white, "luma range"
+    return level, source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,9 +94,7 @@ def sky_noise(view: View, registered: Registered, rank: NDArray[np.int64]) -> Sk
         levels.append(float(np.nanmedian(pair[0][::step, ::step])))
         cells.append(_cell_variance(change, 4.0 * clipped_sigma(part)))
     if not differences:
-        middle = registered.image[np.isfinite(registered.image)]
-        level = float(np.median(middle)) if middle.size else 0.0
-        return SkyNoise(registered.field.variance, level, np.ones((1, 1)))
+        return SkyNoise(registered.field.variance, median_level(registered.image), np.ones((1, 1)))
     return SkyNoise(pair_variance(differences), float(np.median(levels)), _relief(cells))
 
 
@@ -167,6 +169,12 @@ def lone_pixels(view: View, registered: Registered, u: Floats, v: Floats) -> NDA
         sharp += fits.status == SHARP
         round_ones += (fits.status == SEEN) & (fits.snr > 5.0)
     return np.asarray(sharp > round_ones, np.bool_)
+
+
+def median_level(image: NDArray[np.float32]) -> float:
+    """Median of what is finite in an image; 0 where nothing is."""
+    finite = image[np.isfinite(image)]
+    return float(np.median(finite)) if finite.size else 0.0
 
 
 def median_of_finite(values: Floats) -> Floats:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gpu_kernels.detect import FWHM_PER_SIGMA, find_stars
 from reduction.caveats import Caveat, Note
 from reduction.errors import RequestError
-from reduction.noise import Aperture, Noise, StarNoise, aperture_of, gain_from_pairs, least_variance, settle
+from reduction.noise import Aperture, Noise, StarNoise, aperture_of, gain_from_pairs, settle
 from reduction.plan import ReductionPlan
 from reduction.register import Registered, register, sample_frames
 from reduction.roles import Stars, choose_guides, choose_references, gather, predicted_sigma, steady_stars
@@ -24,6 +24,7 @@ from reduction.sample import (
     growth_curve,
     lone_pixels,
     measure_sample,
+    median_level,
     median_of_finite,
     neighbours,
     sky_noise,
@@ -85,7 +86,7 @@ def survey(view: View, scan: Scan, plan: ReductionPlan, progress: Progress | Non
         raise RequestError(f"{name}: --frame {plan.frame}: the recording has frames 0 to {view.frames - 1}")
     index = sample_frames(plan.survey_frames, scan.repeated)
     saturation, source = find_saturation(view, index, scan)
-    image_saturation = saturation if view.direct else np.inf
+    image_saturation = view.saturation_in_images(saturation)
     registered = register(view, scan, index, plan.frame, plan.max_stars, image_saturation)
     if progress is not None:
         progress("survey", 1, 3)
@@ -95,7 +96,7 @@ def survey(view: View, scan: Scan, plan: ReductionPlan, progress: Progress | Non
             f"{name}: frame {plan.frame}, on which the positions are given, cannot be matched to the rest of "
             "the recording; give positions on another frame with --frame N"
         )
-    least = least_variance(np.dtype(view.stack.info.dtype).kind) / max(registered.stacked, 1)
+    least = view.rounding_variance(median_level(registered.image)) / max(registered.stacked, 1)
     found = find_stars(
         registered.image,
         plan.detection_sigma,
@@ -158,7 +159,8 @@ def _decide(
 
     apertures = [aperture_of(float(r), registered.field.sigma) for r in radii]
     mid = apertures[middle]
-    local = np.maximum(between.at(stars.u, stars.v), least_variance(np.dtype(info.dtype).kind))
+    rounding = view.rounding_variance(between.level)
+    local = np.maximum(between.at(stars.u, stars.v), rounding)
     fixed = (mid.squares + mid.area**2 / np.maximum(count, 1.0)) * local
     bright = median_of_finite(flux[:, :, middle])
     fit_for_gain = ~saturated & (whole > 0.5) & (bright > 3.0 * np.sqrt(fixed))
@@ -169,7 +171,7 @@ def _decide(
     noise = settle(
         between.variance,
         between.level,
-        np.dtype(info.dtype).kind,
+        rounding,
         gain,
         gain_source,
         read,
@@ -197,7 +199,7 @@ def _decide(
     )
     chosen = int(np.argmin(predicted))
     guides = choose_guides(stars, target, snr, saturated, whole, steady_ones)
-    judged = saturation if view.direct and not (saturated & guides).any() else np.inf
+    judged = view.saturation_in_images(saturation) if not (saturated & guides).any() else np.inf
     field, rotation, span = _tracking_field(view, registered, stars, guides, total, noise, judged, target)
     _note_survey(notes, stars, guides, references, saturated, noise, view, target, field)
     return Survey(

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from gpu_kernels.calibrate import Development, develop, largest_sample, luminance, measurable, scale_of
 from reduction.errors import RequestError
+from reduction.levels import LumaRange
+from reduction.response import step_at
 from reduction.stack import SourceInfo, Stack
 
 Layout = Literal["mono", "rgb", "mosaic"]
@@ -53,11 +55,14 @@ class Recipe:
         Linear value of each recorded level; size 0 where the camera is linear.
     defect : array, shape of a frame, bool
         Pixels to be replaced by their neighbours' mean; size 0 where there are none.
+    luma : LumaRange or None
+        Black and white, where luma has room at both ends.
     """
 
     calibration: Calibration = NOTHING
     response: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
     defect: NDArray[np.bool_] = field(default_factory=lambda: np.empty((0, 0), np.bool_))
+    luma: LumaRange | None = None
 
 
 AS_RECORDED = Recipe()
@@ -159,6 +164,28 @@ class View:
         return str(
             self.develop(np.zeros((1, *self.stack.info.frame_shape), self.stack.info.dtype)).values.dtype
         )
+
+    def rounding_variance(self, level: float) -> float:
+        """Variance of rounding to whole levels in an image's pixel at `level`, ADU^2; tiny for floats.
+
+        Through a response, one recorded level is as wide as the response is steep.
+        """
+        if np.dtype(self.stack.info.dtype).kind not in "iu":
+            return 1e-12
+        offset = self._development.offset
+        dark = float(np.nanmedian(offset)) if offset.size and self.recipe.response.size else 0.0
+        return max(step_at(self.recipe.response, level + dark) ** 2 / 12.0, 1e-12)
+
+    def saturation_in_images(self, level: float) -> float:
+        """Image value at which a pixel is saturated; inf where that differs from pixel to pixel."""
+        if self.direct:
+            return level
+        pointwise = self.development
+        if pointwise is None or pointwise.offset.size or pointwise.scale.size or not np.isfinite(level):
+            return float("inf")
+        if pointwise.response.size == 0:
+            return level
+        return float(pointwise.response[min(int(np.ceil(level)), pointwise.response.size - 1)])
 
     def raw(self, start: int, stop: int) -> NDArray[Any]:
         """Frames `start` to `stop` (excluded) as recorded: what `development` is applied to."""

@@ -130,6 +130,24 @@ class TestResults:
 
 
 class TestOptions:
+    def test_response(self, ser: Path, tmp_path: Path) -> None:
+        table = tmp_path / "lut.csv"
+        table.write_text("level,linear\n0,0\n40000,5000\n65535,65535\n")
+        plan = tmp_path / "plan.toml"
+        plan.write_text("gamma = 0.5\n")
+        outcome = run_reduce(tmp_path / "out", ser, *AT_TARGET, "--response", table, "--plan", plan)
+        assert outcome.code == 0, outcome.err
+        found = outcome.summary["provenance"]["plan"]
+        assert found["response"] == [[0, 0], [40_000, 5000], [65_535, 65_535]]
+        assert found["gamma"] is None
+        outcome = run_reduce(tmp_path / "bent", ser, *AT_TARGET, "--gamma", "0.45")
+        assert outcome.summary["provenance"]["plan"]["gamma"] == 0.45
+        both = run_reduce(tmp_path / "both", ser, "--gamma", "0.45", "--response", table)
+        assert (both.code, "exclude each other" in both.err) == (2, True)
+        table.write_text("level,linear\n0,0\n100,5000\n")
+        outcome = run_reduce(tmp_path / "short", ser, *AT_TARGET, "--response", table)
+        assert (outcome.code, "the response's table covers 0 to 100" in outcome.err) == (2, True)
+
     def test_they_reach_the_plan(self, ser: Path, tmp_path: Path) -> None:
         plan = tmp_path / "plan.toml"
         plan.write_text("aperture_px = 9.0\nsegment = 17\ntarget = {x = 1, y = 2}\n")

@@ -108,3 +108,16 @@ def test_digest_is_of_the_combined_array(tmp_path: Path) -> None:
     two = load_master("dark", write_ser(tmp_path / "a.ser", frames), SHAPE)
     other = load_master("dark", write_ser(tmp_path / "b.ser", frames + 1), SHAPE)
     assert one.digest == two.digest != other.digest
+
+
+def test_frames_go_through_the_response_one_by_one(tmp_path: Path) -> None:
+    frames = np.random.default_rng(4).normal(40, 6, (30, *SHAPE)).round().clip(0, 255).astype(np.uint8)
+    frames[3, 2, 2] = 255
+    curve = (np.arange(256) ** 2 / 255).astype(np.float32)
+    master = load_master("dark", write_ser(tmp_path / "d.ser", frames), SHAPE, curve)
+    hit = frames == 255
+    expected = np.ma.MaskedArray(curve[frames], hit).mean(axis=0)
+    np.testing.assert_allclose(master.array, expected, atol=0.35)
+    assert np.abs(master.array - expected).mean() < 0.02
+    bent = curve[np.rint(frames.mean(axis=0)).astype(int)]
+    assert np.mean(master.array - bent) > 0.08  # the mean of squares is not the square of the mean

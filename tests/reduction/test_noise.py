@@ -138,7 +138,14 @@ class TestModel:
     ) -> Noise:
         source = "option" if gain is not None else "unknown"
         return settle(
-            variance, level, kind, gain, source, read, "header" if read is not None else "unknown", measured
+            variance,
+            level,
+            1.0 / 12.0 if kind in "iu" else 1e-12,
+            gain,
+            source,
+            read,
+            "header" if read is not None else "unknown",
+            measured,
         )
 
     def test_what_is_stated_wins(self) -> None:

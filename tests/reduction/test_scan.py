@@ -7,7 +7,7 @@ import pytest
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from reduction.scan import saturation_level, scan
+from reduction.scan import scan
 from reduction.stack import frame_digest
 from tests.reduction.test_view import Held
 
@@ -72,36 +72,3 @@ class TestScan:
         seen: list[tuple[str, int, int]] = []
         scan(Held(noise((5, 6, 8))), 2, lambda *step: seen.append(step))
         assert seen == [("scan", 2, 5), ("scan", 4, 5), ("scan", 5, 5)]
-
-
-class TestSaturation:
-    def samples(self, top: float, dtype: str, pile: int = 0) -> NDArray[np.generic]:
-        values = np.random.default_rng(2).uniform(0.5 * top, top, 2000)
-        return np.concatenate([values, np.full(pile, top)]).astype(dtype)
-
-    def test_top_of_the_digitiser(self) -> None:
-        level = saturation_level(self.samples(255, "uint8", 5), 255.0, 8, np.dtype("uint8"))
-        assert level == (255.0, "bit depth")
-        level = saturation_level(self.samples(4095, "uint16", 5), 4095.0, 12, np.dtype("uint16"))
-        assert level == (4095.0, "bit depth")
-
-    def test_pile_up_below_it(self) -> None:
-        """A 12-bit camera in a file that says 16."""
-        samples = self.samples(3900, "uint16", 50)
-        level = saturation_level(samples, float(samples.max()), 16, np.dtype("uint16"))
-        assert level == (3900.0, "histogram")
-
-    def test_a_smooth_top_is_no_saturation(self) -> None:
-        samples = self.samples(3900, "uint16")
-        assert saturation_level(samples, float(samples.max()), 16, np.dtype("uint16")) == (
-            65_535.0,
-            "bit depth",
-        )
-        single = np.append(samples, 9000).astype(np.uint16)
-        assert saturation_level(single, 9000.0, 16, np.dtype("uint16"))[0] == 65_535.0
-
-    def test_floats_have_no_top_unless_they_pile_up(self) -> None:
-        samples = self.samples(1.0, "float32")
-        assert saturation_level(samples, float(samples.max()), 0, np.dtype("float32")) == (np.inf, "unknown")
-        piled = np.concatenate([samples, np.full(40, 1.5, np.float32)])
-        assert saturation_level(piled, 1.5, 0, np.dtype("float32")) == (1.5, "histogram")
