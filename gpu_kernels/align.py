@@ -226,7 +226,10 @@ def fit_stars(
         Level, ADU, at which a pixel is saturated (inf: none).
     """
     if not on_host(frame):
-        return _fits(*_elsewhere_stars.fit_stars(frame, x, y, search, sigma, variance, inv_gain, saturation))
+        noise = (variance, inv_gain, saturation)
+        places = x[None, :], y[None, :]
+        found, code = _elsewhere_stars.fit_frames(frame[None, ...], *places, search, sigma, *noise)
+        return _fits(found[0, ...], code[0, ...])
     half, left, top, boxes = _boxes(frame, x, y, search, sigma)
     out, status = np.empty((x.size, 7)), np.empty(x.size, np.int64)
     every = np.ones(x.size, np.bool_)

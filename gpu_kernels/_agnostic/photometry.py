@@ -14,8 +14,8 @@ MAX_ROUNDS = 10
 MAD_TO_SIGMA = 1.482602218505602  # 1 / Phi^-1(3/4)
 
 
-def _around(frames: Array, x: Array, y: Array, reach: float, xp: Any) -> tuple[Array, Array, Array, Array]:
-    """Values and presence of the pixels within `reach` of each place, and their offsets from it."""
+def around(frames: Array, x: Array, y: Array, reach: float, xp: Any) -> tuple[Array, Array, Array, Array]:
+    """Values of the pixels within `reach` of each place (n, s), which of them there are, their offsets."""
     known = xp.isfinite(x) & xp.isfinite(y)
     column = nearest(xp.clip(xp.where(known, x, -FAR), -FAR, FAR), xp)
     row = nearest(xp.clip(xp.where(known, y, -FAR), -FAR, FAR), xp)
@@ -37,7 +37,7 @@ def aperture_sums(frames: Array, x: Array, y: Array, radii: tuple[float, ...]) -
     if 0 in x.shape or 0 in frames.shape:
         empty = xp.stack([xp.zeros_like(x) for _ in radii], axis=-1)
         return empty, empty, empty
-    values, inside, dx, dy = _around(frames, x, y, radii[-1] + 0.5, xp)
+    values, inside, dx, dy = around(frames, x, y, radii[-1] + 0.5, xp)
     known = xp.isfinite(x) & xp.isfinite(y)
     lost = xp.where(known, xp.zeros_like(x), xp.nan)
     sums, areas, peaks = [], [], []
@@ -49,6 +49,20 @@ def aperture_sums(frames: Array, x: Array, y: Array, radii: tuple[float, ...]) -
         seen = touched & ~xp.isnan(values)
         peaks.append(xp.max(xp.where(seen, values, -xp.inf), axis=(-2, -1)) + lost)
     return xp.stack(sums, axis=-1), xp.stack(areas, axis=-1), xp.stack(peaks, axis=-1)
+
+
+def aperture_squares(frames: Array, x: Array, y: Array, radii: tuple[float, ...]) -> Array:
+    """Sums (n, s, r) of pixels within circles, weighted by the squares of their overlaps."""
+    xp = namespace(frames)
+    if 0 in x.shape or 0 in frames.shape:
+        return xp.stack([xp.zeros_like(x) for _ in radii], axis=-1)
+    values, inside, dx, dy = around(frames, x, y, radii[-1] + 0.5, xp)
+    lost = xp.where(xp.isfinite(x) & xp.isfinite(y), xp.zeros_like(x), xp.nan)
+    sums = []
+    for radius in radii:
+        weight = xp.where(inside, overlaps(dx, dy, radius, xp), 0.0)
+        sums.append(xp.sum(weight * weight * xp.where(weight > 0.0, values, 0.0), axis=(-2, -1)) + lost)
+    return xp.stack(sums, axis=-1)
 
 
 def overlaps(dx: Array, dy: Array, radius: float, xp: Any) -> Array:
@@ -90,7 +104,7 @@ def clipped_sky(
     xp = namespace(frames)
     if 0 in x.shape or 0 in frames.shape:
         return xp.zeros_like(x), xp.zeros_like(x), xp.astype(xp.zeros_like(x), xp.int64)
-    values, inside, dx, dy = _around(frames, x, y, outer, xp)
+    values, inside, dx, dy = around(frames, x, y, outer, xp)
     square = (dx * dx)[..., None, :] + (dy * dy)[..., :, None]
     used = inside & xp.isfinite(values) & (square >= inner * inner) & (square < outer * outer)
     used = used & (xp.isfinite(x) & xp.isfinite(y))[..., None, None]

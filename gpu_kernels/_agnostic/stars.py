@@ -19,17 +19,20 @@ _UNDECIDED = -1
 
 
 def star_boxes(
-    frame: Array, x: Array, y: Array, search: int, sigma: float
+    frames: Array, x: Array, y: Array, search: int, sigma: float
 ) -> tuple[int, Array, Array, Array]:
-    """Half width of a fit, corners (n,) of the boxes that hold each star's search, and the boxes."""
-    xp = namespace(frame)
+    """Half width of a fit, corners of the boxes that hold each star's search, and the boxes.
+
+    Frames are (n, height, width), places and corners (n, s), boxes (n s, m, m).
+    """
+    xp = namespace(frames)
     half = max(2, math.ceil(2.5 * sigma))
     reach = search + half + LARGEST_MOVE
     known = xp.isfinite(x) & xp.isfinite(y)
     left = nearest(xp.where(known, x, 0.0), xp) - reach
     top = nearest(xp.where(known, y, 0.0), xp) - reach
-    boxes, _ = windows(frame[None, ...], left[None, :], top[None, :], 2 * reach + 1, xp)
-    return half, left, top, boxes[0, ...]
+    boxes, _ = windows(frames, left, top, 2 * reach + 1, xp)
+    return half, left, top, xp.reshape(boxes, (-1, 2 * reach + 1, 2 * reach + 1))
 
 
 def fit_boxes(
@@ -218,21 +221,22 @@ def _judged(
     return xp.where(status == SEEN, verdict, status)
 
 
-def fit_stars(
-    frame: Array, x: Array, y: Array, search: int, sigma: float, variance: float, inv_gain: float,
+def fit_frames(
+    frames: Array, x: Array, y: Array, search: int, sigma: float, variance: float, inv_gain: float,
     saturation: float,
 ) -> tuple[Array, Array]:  # fmt: skip
-    """Fits of stars expected at (x, y): (n, 7) as of `fit_boxes`, but in pixels of the frame, and status."""
-    xp = namespace(frame)
-    x, y = (to_device(place, frame) if on_host(place) else place for place in (x, y))
+    """Fits of stars expected at (x, y), (n, s): (n, s, 7) as of `fit_boxes`, pixels of the frame; status."""
+    xp = namespace(frames)
+    x, y = (xp.astype(to_device(at, frames) if on_host(at) else at, xp.float64) for at in (x, y))
     if 0 in x.shape:
-        return xp.stack([x] * 7, axis=1), xp.astype(x, xp.int64)
-    half, left, top, boxes = star_boxes(frame, x, y, search, sigma)
+        return xp.stack([x] * 7, axis=-1), xp.astype(x, xp.int64)
+    half, left, top, boxes = star_boxes(frames, x, y, search, sigma)
     left, top = xp.astype(left, xp.float64), xp.astype(top, xp.float64)
     noise = (variance, inv_gain, saturation)
-    found, status = fit_boxes(boxes, x - left, y - top, search, sigma, half, *noise)
-    corner = xp.stack([left, top] + [xp.zeros_like(left)] * 5, axis=1)
-    return found + corner, status
+    start = xp.reshape(x - left, (-1,)), xp.reshape(y - top, (-1,))
+    found, status = fit_boxes(boxes, *start, search, sigma, half, *noise)
+    corner = xp.stack([left, top] + [xp.zeros_like(left)] * 5, axis=-1)
+    return xp.reshape(found, corner.shape) + corner, xp.reshape(status, left.shape)
 
 
 def refine(
@@ -245,8 +249,9 @@ def refine(
     few numbers they give are compared on the host, star by star.
     """
     rotate, loose, floor, max_sin, least_snr = agreement
-    half, left, top, boxes = star_boxes(frame, to_device(x, frame), to_device(y, frame), search, sigma)
-    corner_x, corner_y = to_host(left).astype(np.float64), to_host(top).astype(np.float64)
+    places = to_device(x[None, :], frame), to_device(y[None, :], frame)
+    half, left, top, boxes = star_boxes(frame[None, ...], *places, search, sigma)
+    corner_x, corner_y = (to_host(corner)[0].astype(np.float64) for corner in (left, top))
     p, keep = np.array([1.0, 0.0, 0.0, 0.0]), np.zeros(x.size, np.bool_)
     found, status = np.full((x.size, 7), np.nan), np.full(x.size, OFF)
     which, reach = np.arange(x.size) < leaders, search
