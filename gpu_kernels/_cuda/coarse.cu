@@ -165,3 +165,37 @@ KERNEL void correlate(const float *flat, int rows, int columns, const int *patte
         shift[2 * (long long)blockIdx.x + 1] = dy + fy;
     }
 }
+
+// A copy of frame blockIdx.x with NaN where the mask is set. One thread a pixel of `size`.
+KERNEL void blank(const PIXEL *frames, long long size, const unsigned char *mask, VALUE *out) {
+    long long k = (long long)blockIdx.y * blockDim.x + threadIdx.x;
+    if (k >= size) return;
+    out[blockIdx.x * size + k] = mask[k] ? (VALUE)nan("") : (VALUE)frames[blockIdx.x * size + k];
+}
+
+// Bins that lost some of their pixels to a mask are scaled up. One thread a bin of frame blockIdx.x.
+KERNEL void scale_torn(float *binned, int bins, const long long *torn, const float *gain, int count) {
+    int k = blockIdx.y * blockDim.x + threadIdx.x;
+    if (k < count) binned[(long long)blockIdx.x * bins + torn[k]] *= gain[k];
+}
+
+// Bins that lost most of their pixels get the mean of up to four others (-1: none), or 0. One thread a bin.
+KERNEL void fill_holes(float *binned, int bins, const long long *holes, const long long *sources, int count) {
+    int k = blockIdx.y * blockDim.x + threadIdx.x, found = 0;
+    if (k >= count) return;
+    float *frame = binned + (long long)blockIdx.x * bins;
+    double total = 0.0;
+    for (int j = 0; j < 4; j++) {
+        long long source = sources[4 * k + j];
+        if (source < 0) continue;
+        total += frame[source];
+        found += 1;
+    }
+    frame[holes[k]] = found > 0 ? (float)(total / found) : 0.0f;
+}
+
+// The same bins of a flattened frame say nothing.
+KERNEL void empty_holes(float *flat, int bins, const long long *holes, int count) {
+    int k = blockIdx.y * blockDim.x + threadIdx.x;
+    if (k < count) flat[(long long)blockIdx.x * bins + holes[k]] = 0.0f;
+}
