@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 BENCHES: dict[str, str] = {
     "first_run": "bench.first_run:first_run",
     "ser_lightcurve": "bench.lightcurves:ser_lightcurve",
+    "ser_calibrated": "bench.calibrated:ser_calibrated",
     "fits_lightcurve": "bench.lightcurves:fits_lightcurve",
     "alignment": "bench.alignment:alignment",
     "photometry": "bench.photometry:photometry",

@@ -54,7 +54,7 @@ WHAT = {
     "photutils + scikit-image": "phase_cross_correlation, upsampling 10; the same photometry",
     "sep + OpenCV": "phaseCorrelate; sum_circle with bkgann",
 }
-ASTROALIGN, SKIMAGE = "photutils + astroalign", "photutils + scikit-image"
+ASTROALIGN, SKIMAGE, OPENCV = "photutils + astroalign", "photutils + scikit-image", "sep + OpenCV"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -193,20 +193,23 @@ def _compare(
         )
     places = np.array([(scene.stars[s].x, scene.stars[s].y) for s in NAMED])
     chains = {
-        peer: _chain(peer, frames, min(count, scene.frames), places) for peer, count in PEER_FRAMES.items()
+        peer: chain_case(peer, frames, min(count, scene.frames), places)
+        for peer, count in PEER_FRAMES.items()
     }
     cases += list(chains.values())
-    _warm_up(umbra, short, frames, places)
+    umbra.whole(short)  # compiles, fills the page cache
+    warm_up(frames, places)
     record = Record(name, setting(scene) | {"frames": scene.frames})
     record.timed = list(interleave(cases, repetitions).values())
     record.compare([case.name for case in cases if case.name not in chains], list(chains))
-    record.values = {"scatter": _scatter(umbra, chains)}
+    record.values = {"scatter": scatter(umbra.in_place(), chains)}
     return record
 
 
-def _chain(
+def chain_case(
     peer: str, frames: Callable[[], Iterable[NDArray[Any]]], count: int, places: NDArray[np.float64]
 ) -> Case:
+    """A peer's chain over the first `count` frames."""
     align, measure = CHAINS[peer]
 
     def run() -> NDArray[np.float64]:
@@ -215,21 +218,15 @@ def _chain(
     return Case(peer, WHAT[peer], count, run)
 
 
-def _warm_up(
-    umbra: Reductions,
-    short: Path | None,
-    frames: Callable[[], Iterable[NDArray[Any]]],
-    places: NDArray[np.float64],
-) -> None:
-    """Compile, import and fill the page cache, outside of what is timed."""
-    umbra.whole(short)
+def warm_up(frames: Callable[[], Iterable[NDArray[Any]]], places: NDArray[np.float64]) -> None:
+    """Import and compile what the peers need, outside of what is timed."""
     for align, measure in CHAINS.values():
         peers.chain(frames(), 3, align, measure, places)
 
 
-def _scatter(umbra: Reductions, chains: dict[str, Case]) -> dict[str, dict[str, float]]:
+def scatter(result: ReductionResult, chains: dict[str, Case]) -> dict[str, dict[str, float]]:
     """Robust scatter of the normalised ratio, Umbra and each peer on the same frames before the event."""
-    curve = umbra.in_place().lightcurve.ratio
+    curve = result.lightcurve.ratio
     found: dict[str, dict[str, float]] = {}
     for peer, case in chains.items():
         ratio = peers.ratio_curve(case.run(), len(REFERENCES))

@@ -5,7 +5,7 @@ circular apertures of one radius, sky from an annulus around each star. One thre
 """
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import astroalign
@@ -66,7 +66,10 @@ def skimage_shift(reference: Frame, upsampling: int, normalization: str | None =
 
     def shift(frame: Frame) -> Shift:
         moved, _, _ = phase_cross_correlation(
-            image, frame.astype(np.float32), upsample_factor=upsampling, normalization=normalization
+            image,
+            frame.astype(np.float32, copy=False),
+            upsample_factor=upsampling,
+            normalization=normalization,
         )
         return -float(moved[1]), -float(moved[0])
 
@@ -80,7 +83,7 @@ def skimage_spectrum_shift(reference: Frame, upsampling: int) -> Align:
     def shift(frame: Frame) -> Shift:
         moved, _, _ = phase_cross_correlation(
             spectrum,
-            fft.fft2(frame.astype(np.float32)),
+            fft.fft2(frame.astype(np.float32, copy=False)),
             upsample_factor=upsampling,
             normalization=None,
             space="fourier",
@@ -95,7 +98,7 @@ def opencv_shift(reference: Frame) -> Align:
     image = reference.astype(np.float32)
 
     def shift(frame: Frame) -> Shift:
-        (dx, dy), _ = cv2.phaseCorrelate(image, frame.astype(np.float32))
+        (dx, dy), _ = cv2.phaseCorrelate(image, frame.astype(np.float32, copy=False))
         return dx, dy
 
     return shift
@@ -144,7 +147,7 @@ def photutils_lean(radius: float, sky: tuple[float, float]) -> Measure:
 
 def _for_sep(frame: Frame) -> Frame:
     """What sep takes as it is, 8-bit among it; 16-bit frames it refuses."""
-    return frame if frame.dtype == np.uint8 else frame.astype(np.float32)
+    return frame if frame.dtype == np.uint8 else frame.astype(np.float32, copy=False)
 
 
 def sep_annulus(radius: float, sky: tuple[float, float]) -> Measure:
@@ -165,6 +168,16 @@ def sep_exact(radius: float, sky: tuple[float, float]) -> Measure:
         return np.asarray(flux, np.float64)
 
     return measure
+
+
+def calibrated(frames: Iterable[Frame], dark: Frame, flat: Frame) -> Iterator[Frame]:
+    """``(frame - dark) / flat`` in float32, in one buffer; `flat` has mean 1."""
+    offset, sensitivity = dark.astype(np.float32), flat.astype(np.float32)
+    image = np.empty(dark.shape, np.float32)
+    for frame in frames:
+        np.subtract(frame, offset, out=image)
+        np.divide(image, sensitivity, out=image)
+        yield image
 
 
 def chain(

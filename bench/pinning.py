@@ -1,6 +1,8 @@
 """One core, one thread: to be called before NumPy is imported."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -9,6 +11,7 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
+_allowed = sorted(os.sched_getaffinity(0))
 
 
 def pin() -> int:
@@ -18,3 +21,19 @@ def pin() -> int:
     core = max(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {core})
     return core
+
+
+def allowed_cores() -> int:
+    """Cores that this process had before it was pinned."""
+    return len(_allowed)
+
+
+@contextmanager
+def on_cores(count: int) -> Iterator[None]:
+    """Let this thread, and those it starts, run on `count` cores during the body."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, set(_allowed[-count:]))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

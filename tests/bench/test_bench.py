@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from bench import __main__ as command
 from bench import lightcurves, peers
 from bench.generating import GeneratingStack, generated
+from bench.long_recording import calibrated_scene, long_recording, master_frames
 from bench.record import Record, Target
 from bench.recordings import (
     NAMED,
@@ -22,6 +24,7 @@ from bench.recordings import (
 )
 from bench.table import table
 from bench.timing import Case, Timed, interleave, ratio
+from ingest.masters import load_master
 from reduction.stack import frame_digest
 from reduction.synthetic import SceneSource
 
@@ -41,7 +44,9 @@ def run(name: str, out: Path) -> dict[str, Any]:
     return record
 
 
-@pytest.mark.parametrize("name", ["ser_lightcurve", "fits_lightcurve", "photometry", "ingest"])
+@pytest.mark.parametrize(
+    "name", ["ser_lightcurve", "ser_calibrated", "fits_lightcurve", "photometry", "ingest"]
+)
 def test_writes_a_record(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lightcurves, "PEER_FRAMES", dict.fromkeys(lightcurves.PEER_FRAMES, 4))
     record = run(name, tmp_path / "found.json")
@@ -144,6 +149,41 @@ def test_generated_recording_is_reduced(tmp_path: Path) -> None:
     assert found["points"] >= 60
     assert found["peak_mib"] >= found["reduced_mib"] > 0
     assert (tmp_path / "out" / "lightcurve.csv").is_file()
+
+
+def test_frames_of_the_long_recording_differ(tmp_path: Path) -> None:
+    frames = 50
+    scene = dataclasses.replace(calibrated_scene(frames), frames=7, drift_px=(1.0, 0.0))
+    path = long_recording(tmp_path / "a.ser", scene, frames)
+    pixels = [frame.copy() for frame in SerReader(path, dataclasses.replace(scene, frames=frames))]
+    assert len({frame_digest(frame) for frame in pixels}) == frames
+    order = [*range(7), *range(5, 0, -1)]  # there and back again
+    star = scene.target_star
+    box = slice(round(star.y) - 4, round(star.y) + 5), slice(round(star.x) - 4, round(star.x) + 5)
+    eclipsed = []
+    for i, frame in enumerate(pixels):
+        change = frame.astype(int) - scene.frame(order[i % 12])
+        if change[box].sum() < -100:
+            eclipsed.append(i)
+            continue
+        assert (change.min(), change.max()) == (0, 1)
+        assert change.mean() == pytest.approx(0.5, abs=0.01)
+    assert eclipsed == [24, 25]
+
+
+def test_master_frames_calibrate(tmp_path: Path) -> None:
+    scene = calibrated_scene(3)
+    masters = master_frames(tmp_path, scene)
+    shape = (scene.height, scene.width)
+    dark = load_master("dark", [masters["dark"]], shape).array
+    flat = load_master("flat", [masters["flat"]], shape).array - dark
+    flat /= flat.mean()
+    raw = scene.frame(0)
+    (image,) = peers.calibrated([raw], dark, flat)
+    np.testing.assert_allclose(image, (raw.astype(float) - dark) / flat, rtol=1e-5, atol=1e-5)
+    corner, middle = (np.median(image[box]) for box in (np.s_[:60, :60], np.s_[210:270, 290:350]))
+    assert corner == pytest.approx(middle, rel=0.02)
+    assert np.median(raw[:60, :60]) < 0.9 * np.median(raw[210:270, 290:350])
 
 
 def test_results_become_a_table(tmp_path: Path) -> None:
