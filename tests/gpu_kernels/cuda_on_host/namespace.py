@@ -90,11 +90,14 @@ class DeviceArray:
         out[...] = self._host
         return out
 
-    def set(self, values: NDArray[Any]) -> None:
-        """Copy from the host."""
+    def set(self, values: NDArray[Any], stream: "cuda.Stream | None" = None) -> None:
+        """Copy from the host: at once, or on a stream, and then only when that is waited for."""
         assert values.shape == self.shape
         assert values.dtype == self.dtype
-        self._host[...] = values
+        if stream is None:
+            self._host[...] = values
+        else:
+            stream.queue(lambda: self._host.__setitem__(..., values))
 
     def fill(self, value: Any) -> None:
         """Set every element."""
@@ -131,6 +134,68 @@ def ascontiguousarray(values: DeviceArray) -> DeviceArray:
     """The array itself; it must be contiguous."""
     assert values.flags.c_contiguous, "CuPy would run a kernel of its own here"
     return values
+
+
+class _Event:
+    """A place in a stream's queue."""
+
+    def __init__(self, stream: "cuda.Stream") -> None:
+        self._stream, self._place = stream, stream.queued
+
+    def synchronize(self) -> None:
+        """Do what is queued before it."""
+        self._stream.run(self._place)
+
+
+class cuda:  # noqa: N801  # stands for a module
+    """What is used of ``cupy.cuda``."""
+
+    @staticmethod
+    def Device(number: int) -> AbstractContextManager[None]:  # noqa: N802
+        """The only device there is."""
+        assert number == 0
+        return nullcontext()
+
+    @staticmethod
+    def alloc_pinned_memory(size: int) -> bytearray:
+        """Host memory full of rubbish."""
+        return bytearray([RUBBISH]) * size
+
+    class Stream:
+        """Copies that are done no sooner than they must be."""
+
+        null: "cuda.Stream"
+
+        def __init__(self, non_blocking: bool = False) -> None:
+            self.non_blocking = non_blocking
+            self._work: list[Callable[[], None]] = []
+            self._done = 0
+
+        @property
+        def queued(self) -> int:
+            """Number of everything ever queued."""
+            return len(self._work)
+
+        def queue(self, work: Callable[[], None]) -> None:
+            """Put off."""
+            self._work.append(work)
+
+        def run(self, stop: int) -> None:
+            """Do what was put off, in order."""
+            while self._done < stop:
+                self._work[self._done]()
+                self._done += 1
+
+        def record(self) -> _Event:
+            """An event after all that is queued."""
+            return _Event(self)
+
+        def wait_event(self, event: _Event) -> None:
+            """Nothing queued from now on comes before the event."""
+            event.synchronize()
+
+
+cuda.Stream.null = cuda.Stream()
 
 
 class RawModule:
