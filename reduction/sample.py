@@ -10,7 +10,7 @@ from gpu_kernels._numba.stars import SEEN, SHARP
 from gpu_kernels.align import fit_stars
 from gpu_kernels.beforehand import wait_for
 from gpu_kernels.detect import clipped_sigma
-from gpu_kernels.photometry import StarStatus, measure
+from gpu_kernels.photometry import StarStatus, measure, peaks_within
 from reduction.levels import LOOKED_AT, LOSSY_LEVELS, is_lossy, saturation_level, top_samples
 from reduction.noise import pair_variance
 from reduction.register import Registered, each_image
@@ -133,14 +133,15 @@ def measure_sample(
             continue
         x, y = placement.transform.apply(u, v)
         seen = measure(np.ascontiguousarray(image)[None], x[None], y[None], radii, sky[0], sky[1])
-        top = seen.peak
+        middle = min(radii.size // 2, radii.size - 1)
+        top = seen.peak[0, :, middle]
         if raw is not image and not view.direct:
-            top = measure(np.ascontiguousarray(raw)[None], x[None], y[None], radii, sky[0], sky[1]).peak
+            top = peaks_within(np.ascontiguousarray(raw)[None], x[None], y[None], radii[middle])[0]
         kept.append(int(registered.index[k]))
         flux.append(seen.flux[0])
         level.append(seen.sky[0])
         count.append(seen.sky_count[0].astype(np.float64))
-        peak.append(top[0, :, min(radii.size // 2, radii.size - 1)])
+        peak.append(top)
         complete.append((seen.status[0, :, -1] & (StarStatus.OFF_FRAME | StarStatus.NOT_FINITE)) == 0)
     return Sample(
         np.array(kept, np.int64),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels.photometry import StarStatus, measure
+from gpu_kernels.photometry import StarStatus, measure, peaks_within
 from reduction.result import STAR_DTYPE, Flag
 from reduction.survey import Survey
 from reduction.tracking import ASTERISM, CORRELATION, LOST, Placement, Tracker
@@ -93,7 +93,7 @@ def _fill(
     seen = measure(images, x, y, radius, *survey.sky)
     peak = seen.peak[:, :, 0]
     if not view.direct:
-        peak = measure(np.ascontiguousarray(raw), x, y, radius, *survey.sky).peak[:, :, 0]
+        peak = peaks_within(np.ascontiguousarray(raw), x, y, survey.aperture.radius)
     status = seen.status[:, :, 0]
     flags = np.zeros((n, stars), np.uint32)
     with np.errstate(invalid="ignore"):
