@@ -43,6 +43,10 @@ def _reduce(
     read_noise: Annotated[float | None, typer.Option(metavar="E", help="Electrons.")] = None,
     gamma: Annotated[float | None, typer.Option(metavar="G", help="Undo the camera's gamma (0.45).")] = None,
     response: Annotated[str | None, typer.Option(metavar="CSV", help="level,linear: its inverse.")] = None,
+    channel: Annotated[str | None, typer.Option(metavar="L|R|G|B", help="Colour measured (L: all).")] = None,
+    first_field: Annotated[
+        str | None, typer.Option("--fields", metavar="off|top|bottom", help="First field of each frame.")
+    ] = None,
     time_is: Annotated[str | None, typer.Option(metavar="start|mid|end", help="What stamps name.")] = None,
     times: Annotated[str | None, typer.Option(metavar="FILE", help="CSV: frame,utc,exposure_s.")] = None,
     start_utc: Annotated[str | None, typer.Option(metavar="T", help="UTC of frame 0.")] = None,
@@ -63,6 +67,7 @@ def _reduce(
         meaning = "start" if time_is == "start" else "mid" if time_is == "mid" else "end"
     fields: dict[str, Any] = {} if plan is None else load_plan(Path(plan)).model_dump(exclude_unset=True)
     fields |= _fields(target, reference, guide, frame, aperture, sky, gain, read_noise)
+    fields |= {k: v for k, v in (("channel", channel), ("fields", first_field)) if v is not None}
     if gamma is not None or response is not None:
         fields |= _response_fields(gamma, response)
     request = ReductionRequest(

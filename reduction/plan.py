@@ -74,7 +74,8 @@ class ReductionPlan(Settings):
     read_noise_e: Annotated[float, Field(ge=0)] | None = None
     gamma: Annotated[float, Field(ge=0.1, le=4)] | None = None
     response: Response | None = None
-    channel: Literal["L"] = "L"
+    channel: Literal["L", "R", "G", "B"] = "L"
+    fields: Literal["off", "top", "bottom"] = "off"
     segment: Annotated[int, Field(ge=1, le=65536)] = 1024
     survey_frames: Annotated[int, Field(ge=8, le=4096)] = 400
     max_stars: Annotated[int, Field(ge=2, le=400)] = 24

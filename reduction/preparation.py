@@ -34,11 +34,13 @@ def recipe_of(
         A response is asked for that does not fit the recording.
     """
     if scan is None:
-        return Recipe(calibration, response_of(plan, stack.info, None))
+        response = response_of(plan, stack.info, None)
+        return Recipe(calibration, response, channel=plan.channel, fields=plan.fields)
     lowest, highest = extremes(scan)
     luma = sampled_luma(stack) if plan.gamma is not None else luma_range(stack, lowest, highest)
     check_covered(plan, stack.info.name, lowest, highest)
-    return Recipe(calibration, response_of(plan, stack.info, luma), luma=luma)
+    response = response_of(plan, stack.info, luma)
+    return Recipe(calibration, response, luma=luma, channel=plan.channel, fields=plan.fields)
 
 
 def response_before(plan: ReductionPlan, stack: Stack) -> Curve:

@@ -11,6 +11,7 @@ from gpu_kernels.align import IDENTITY, Transform, add_registered
 from gpu_kernels.beforehand import wait_for
 from gpu_kernels.detect import Detections, find_stars
 from reduction.errors import DataError
+from reduction.sampling import Images
 from reduction.scan import Scan
 from reduction.tracking import NOWHERE, Field, Placement, Tracker
 from reduction.view import View
@@ -63,13 +64,19 @@ def sample_frames(limit: int, repeated: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def each_image(view: View, index: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
     """Yield (position in the sample, image, largest raw samples), reading runs of neighbours together."""
+    for at, sample in each_sample(view, index):
+        yield at, sample.values[0], sample.raw_peak[0]
+
+
+def each_sample(view: View, index: NDArray[np.int64]) -> Iterator[tuple[int, Images]]:
+    """Yield (position in the sample, what is measured), reading runs of neighbours together."""
     at = 0
     while at < index.size:
         stop = at + 1
         while stop < index.size and index[stop] == index[stop - 1] + 1 and stop - at < 16:
             stop += 1
-        for i, (image, raw) in enumerate(view.sampled(int(index[at]), int(index[stop - 1]) + 1)):
-            yield at + i, image, raw
+        for i, sample in enumerate(view.sampled(int(index[at]), int(index[stop - 1]) + 1)):
+            yield at + i, sample
         at = stop
 
 
@@ -156,7 +163,7 @@ def _field(view: View, stars: Detections, limit: int, saturation: float) -> Fiel
         all_v=stars.y,
         all_flux=stars.flux,
         sigma=stars.sigma,
-        variance=stars.noise**2,
+        variance=stars.noise**2 * view.sampling.excess(stars.sigma),
         inv_gain=0.0,
         saturation=np.inf if stars.saturated[use].any() else saturation,
         shape=(view.geometry.height, view.geometry.width),

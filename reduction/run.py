@@ -4,7 +4,6 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 
 from gpu_kernels.beforehand import compile_beside
 from reduction.caveats import Caveat, Note
-from reduction.cores import cores, in_order
 from reduction.errors import DataError
 from reduction.lightcurve import Roles, columns, ensemble_weights, make_lightcurve
 from reduction.occulted import choose_target
@@ -63,21 +61,9 @@ class SegmentRunner(Protocol):
 def in_process(
     found: Survey, view: View, spans: Sequence[tuple[int, int]], block: int, done: Callable[[int], None]
 ) -> Iterator[Segment]:
-    """Measure the segments in this process, in as many threads as may work at once (`cores`)."""
-    if cores() == 1 or len(spans) == 1:
-        for start, stop in spans:
-            yield measure_segment(found, view, start, stop, block, done)
-        return
-    lock = threading.Lock()
-
-    def measured(span: tuple[int, int]) -> Segment:
-        return measure_segment(found, view, *span, block, counted)
-
-    def counted(frames: int) -> None:
-        with lock:
-            done(frames)
-
-    yield from in_order(measured, spans, cores())
+    """Measure the segments one after the other in this process."""
+    for start, stop in spans:
+        yield measure_segment(found, view, start, stop, block, done)
 
 
 def default_block(stack: Stack) -> int:
@@ -121,10 +107,11 @@ def reduce(
     """
     began = time.perf_counter()
     size = block or default_block(stack)
-    times = stack.times
     compile_beside(View(stack, recipe_of(plan, stack, calibration)).dtype)
-    seen = scan(stack, size, progress)
-    view = View(stack, recipe_of(plan, stack, calibration, seen))
+    recorded = scan(stack, size, progress)
+    view = View(stack, recipe_of(plan, stack, calibration, recorded))
+    times = view.sampling.times(stack.times)
+    seen = view.sampling.of_samples(recorded)
     scanned = time.perf_counter()
     found = survey(view, seen, plan, progress)
     view.forget()
@@ -135,6 +122,7 @@ def reduce(
     roles, notes = _roles(found, paths, view.frames)
     raw = columns(paths, found.u.size, view.frames, roles)
     curve, quality = make_lightcurve(raw, times, seen.repeated, roles.references.size == 0)
+    curve = replace(curve, frame=view.sampling.frame_numbers(0, view.frames))
     stars = _stars(found, roles)
     seconds = {
         "scan": scanned - began,
@@ -149,7 +137,7 @@ def reduce(
         )
     notes = [
         *stack.info.notes, *times.notes, *recipe_notes(plan, view.recipe), *found.notes, *notes,
-        *_notes(curve, quality, view, seen, times, found, lost),
+        *_notes(curve, quality, view, recorded, times, found, lost),
     ]  # fmt: skip
     return ReductionResult(
         plan=plan,
@@ -158,12 +146,12 @@ def reduce(
         lightcurve=curve,
         stars=stars,
         segments=tuple(paths),
-        reference_image=_full_size(found),
+        reference_image=found.image,
         alignment=_alignment(found, places, lost),
         photometry=_photometry(found),
         quality=quality,
         notes=tuple(dict.fromkeys(notes)),
-        provenance=_provenance(plan, seen, times, calibration, seconds),
+        provenance=_provenance(plan, recorded, stack.times, calibration, seconds),
     )
 
 
@@ -243,13 +231,6 @@ def _stars(found: Survey, roles: Roles) -> tuple[Star, ...]:
             )
         )
     return tuple(out)
-
-
-def _full_size(found: Survey) -> NDArray[np.float32]:
-    """Reference image on the full frame's pixels (cells of a mosaic are repeated)."""
-    if found.geometry.layout != "mosaic":
-        return found.image
-    return np.repeat(np.repeat(found.image, 2, axis=0), 2, axis=1)
 
 
 def _alignment(found: Survey, places: NDArray[Any], lost: int) -> AlignmentSummary:

@@ -1,6 +1,7 @@
 """Pass 1: what a sample of frames measures: all stars at all radii, sky noise, saturation."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +10,11 @@ from scipy import ndimage
 from gpu_kernels._numba.stars import SEEN, SHARP
 from gpu_kernels.align import fit_stars
 from gpu_kernels.beforehand import wait_for
-from gpu_kernels.detect import clipped_sigma
-from gpu_kernels.photometry import StarStatus, measure, peaks_within
+from gpu_kernels.photometry import StarStatus
+from reduction.capture import Capture
 from reduction.levels import LOOKED_AT, LOSSY_LEVELS, is_lossy, saturation_level, top_samples
 from reduction.noise import pair_variance
-from reduction.register import Registered, each_image
+from reduction.register import Registered, each_sample
 from reduction.scan import Scan
 from reduction.view import View
 
@@ -76,32 +77,58 @@ def sky_noise(view: View, registered: Registered, rank: NDArray[np.int64]) -> Sk
     """
     index = registered.index
     placed = np.array([p.found for p in registered.placements])
-    firsts = np.flatnonzero((np.diff(rank[index]) == 1) & placed[1:] & placed[:-1])
+    n = view.sampling.per_frame  # a field's neighbour is the next one of the same rows
+    firsts = np.flatnonzero((rank[index][n:] - rank[index][:-n] == n) & placed[n:] & placed[:-n])
     if firsts.size:
         firsts = firsts[np.unique(np.round(np.linspace(0, firsts.size - 1, NOISE_PAIRS)).astype(int))]
-    differences: list[NDArray[np.float32]] = []
+    variances: list[float] = []
     levels: list[float] = []
     cells: list[Floats] = []
     for k in firsts:
-        pair = [image for _, image, _ in each_image(view, index[k : k + 2])]
-        with np.errstate(invalid="ignore"):  # infinite pixels
-            change = pair[1].astype(np.float32) - pair[0].astype(np.float32)
-        step = max(1, int(np.sqrt(change.size / 8_000)))
-        part = change[::step, ::step]
-        if not np.isfinite(part).any():
+        pair = [
+            view.sampling.recorded(image, int(index[k])) for _, image in each_sample(view, index[[k, k + n]])
+        ]
+        step = view.sampling.recorded_step
+        planes = [_pair_noise(first, second, step) for first, second in zip(pair[0], pair[1], strict=True)]
+        if not all(np.isfinite(plane.variance) for plane in planes):
             continue
-        differences.append(part)
-        levels.append(float(np.nanmedian(pair[0][::step, ::step])))
-        cells.append(_cell_variance(change, 4.0 * clipped_sigma(part)))
-    if not differences:
-        return SkyNoise(registered.field.variance, median_level(registered.image), np.ones((1, 1)))
-    return SkyNoise(pair_variance(differences), float(np.median(levels)), _relief(cells))
+        variances.append(float(np.mean([plane.variance for plane in planes])))
+        levels.append(float(np.mean([plane.level for plane in planes])))
+        cells.append(np.mean([plane.relief for plane in planes], axis=0))
+    if not variances:
+        recorded = registered.field.variance / view.sampling.white_excess(registered.field.sigma)
+        return SkyNoise(recorded, median_level(registered.image), np.ones((1, 1)))
+    return SkyNoise(float(np.median(variances)), float(np.median(levels)), _relief(cells))
 
 
-def _cell_variance(change: NDArray[np.float32], limit: float) -> Floats:
-    """Mean square of a difference within +-limit, in cells; NaN where a cell has nothing."""
-    rows, columns = (max(1, n // CELL_PX) for n in change.shape)
-    high, wide = min(CELL_PX, change.shape[0]), min(CELL_PX, change.shape[1])
+def _pair_noise(first: NDArray[Any], second: NDArray[Any], step: tuple[int, int]) -> SkyNoise:
+    """Variance between two images of independent pixels, and (unscaled) in cells; NaN where nothing is seen.
+
+    What is fixed on the sensor (pattern, gradients, stars that do not move) drops out; a change of
+    level between the two is taken out as the mean of the clipped difference.
+
+    Parameters
+    ----------
+    first, second : array, (height, width)
+    step : (int, int)
+        Rows and columns of the frame from pixel to pixel.
+    """
+    with np.errstate(invalid="ignore"):  # infinite pixels
+        change = second.astype(np.float32) - first.astype(np.float32)
+    every = max(1, int(np.sqrt(change.size / 8_000)))
+    part = change[::every, ::every]
+    if not np.isfinite(part).any():
+        return SkyNoise(float("nan"), float("nan"), np.ones((1, 1)))
+    variance = pair_variance([part])
+    limit = 4.0 * float(np.sqrt(2.0 * variance))
+    cells = _cell_variance(change, limit, (CELL_PX // step[0], CELL_PX // step[1]))
+    return SkyNoise(variance, float(np.nanmedian(first[::every, ::every])), cells)
+
+
+def _cell_variance(change: NDArray[np.float32], limit: float, cell: tuple[int, int]) -> Floats:
+    """Mean square of a difference within +-limit, in cells of some pixels; NaN where a cell has nothing."""
+    rows, columns = (max(1, n // size) for n, size in zip(change.shape, cell, strict=True))
+    high, wide = (min(size, n) for n, size in zip(change.shape, cell, strict=True))
     blocks = change[: rows * high, : columns * wide].reshape(rows, high, columns, wide)
     inside = np.abs(blocks) <= limit  # not so for NaN
     count = inside.sum(axis=(1, 3))
@@ -122,26 +149,29 @@ def _relief(cells: list[Floats]) -> Floats:
 
 
 def measure_sample(
-    view: View, registered: Registered, u: Floats, v: Floats, radii: Floats, sky: tuple[float, float]
+    view: View,
+    registered: Registered,
+    u: Floats,
+    v: Floats,
+    radii: Floats,
+    sky: tuple[float, float],
+    capture: Capture | None,
 ) -> Sample:
     """Measure all stars at all radii on every placed sample frame."""
     wait_for("photometry")
     kept, flux, level, count, peak, complete = [], [], [], [], [], []
-    for k, image, raw in each_image(view, registered.index):
+    for k, image in each_sample(view, registered.index):
         placement = registered.placements[k]
         if not placement.found:
             continue
         x, y = placement.transform.apply(u, v)
-        seen = measure(np.ascontiguousarray(image)[None], x[None], y[None], radii, sky[0], sky[1])
-        middle = min(radii.size // 2, radii.size - 1)
-        top = seen.peak[0, :, middle]
-        if raw is not image and not view.direct:
-            top = peaks_within(np.ascontiguousarray(raw)[None], x[None], y[None], radii[middle])[0]
+        number = int(registered.index[k])
+        seen = view.sampling.measure(image, x[None], y[None], radii, sky, capture, number).stars
         kept.append(int(registered.index[k]))
         flux.append(seen.flux[0])
         level.append(seen.sky[0])
         count.append(seen.sky_count[0].astype(np.float64))
-        peak.append(top)
+        peak.append(seen.peak[0, :, min(radii.size // 2, radii.size - 1)])
         complete.append((seen.status[0, :, -1] & (StarStatus.OFF_FRAME | StarStatus.NOT_FINITE)) == 0)
     return Sample(
         np.array(kept, np.int64),

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.cores import cores, in_order
 from reduction.stack import Digest, Stack, frame_digest, pixel_digest
 
 Progress = Callable[[str, int, int], None]
@@ -53,20 +52,17 @@ def scan(stack: Stack, block: int, progress: Progress | None = None) -> Scan:
     highest, lowest = np.empty(frames), np.empty(frames)
     not_finite = np.zeros(frames, np.int64)
     floating = np.dtype(stack.info.dtype).kind == "f"
-
-    def look(start: int) -> int:
-        """Look at a block from `start` on; every frame writes to places of its own."""
+    for start in range(0, frames, block):
         stop = min(start + block, frames)
-        for i, frame in enumerate(stack.read(start, stop), start):
-            if floating:
-                lowest[i], highest[i], not_finite[i] = _levels(frame)
-            else:
-                lowest[i], highest[i] = frame.min(), frame.max()
+        pixels = stack.read(start, stop)
+        for i in range(stop - start):
+            frame = pixels[i]
             if known is None:
-                leaves[i] = np.frombuffer(frame_digest(frame), np.uint8)
-        return stop
-
-    for stop in in_order(look, range(0, frames, block), cores()):
+                leaves[start + i] = np.frombuffer(frame_digest(frame), np.uint8)
+            if floating:
+                lowest[start + i], highest[start + i], not_finite[start + i] = _levels(frame)
+            else:
+                lowest[start + i], highest[start + i] = frame.min(), frame.max()
         if progress is not None:
             progress("scan", stop, frames)
     repeated = np.zeros(frames, np.bool_)

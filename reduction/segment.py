@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels.photometry import StarStatus, measure, peaks_within
+from gpu_kernels.photometry import StarStatus
 from reduction.result import STAR_DTYPE, Flag
+from reduction.sampling import Images
 from reduction.survey import Survey
 from reduction.tracking import ASTERISM, CORRELATION, LOST, Placement, Tracker
 from reduction.view import View
@@ -58,10 +59,10 @@ def measure_segment(
         images = view.images(low, high)
         placements = [tracker.place(images.values[i], tracker.prior_deg(low + i)) for i in range(high - low)]
         at = slice(low - start, high - start)
-        _fill(rows[at], survey, view, placements, images.values, images.raw_peak, low)
+        _fill(rows[at], survey, view, placements, images, low)
         for i, placement in enumerate(placements):
             places[low - start + i] = (
-                low + i,
+                float(view.sampling.frame_numbers(low + i, 1)[0]),
                 METHODS.index(placement.method),
                 placement.stars,
                 placement.transform.tx,
@@ -79,8 +80,7 @@ def _fill(
     survey: Survey,
     view: View,
     placements: list[Placement],
-    images: NDArray[Any],
-    raw: NDArray[Any],
+    images: Images,
     first: int,
 ) -> None:
     """Measure all stars on a block of placed images and write their rows."""
@@ -90,10 +90,9 @@ def _fill(
         if placement.found:
             x[i], y[i] = placement.transform.apply(survey.u, survey.v)
     radius = np.array([survey.aperture.radius])
-    seen = measure(images, x, y, radius, *survey.sky)
+    measured = view.sampling.measure(images, x, y, radius, survey.sky, survey.capture, first)
+    seen = measured.stars
     peak = seen.peak[:, :, 0]
-    if not view.direct:
-        peak = peaks_within(np.ascontiguousarray(raw), x, y, survey.aperture.radius)
     status = seen.status[:, :, 0]
     flags = np.zeros((n, stars), np.uint32)
     with np.errstate(invalid="ignore"):
@@ -107,7 +106,8 @@ def _fill(
     flux = np.where(off, np.nan, seen.flux[:, :, 0])
     count = seen.sky_count.astype(np.float64)
     variance = survey.star_noise.flux_variance(flux, seen.sky, count, survey.aperture)
-    rows["frame"] = np.arange(first, first + n, dtype=np.float64)[:, None]
+    variance *= measured.spread[:, :, 0]
+    rows["frame"] = view.sampling.frame_numbers(first, n)[:, None]
     rows["star"] = np.arange(stars, dtype=np.uint16)[None, :]
     rows["x"] = survey.geometry.to_full(x)
     rows["y"] = survey.geometry.to_full(y)

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_kernels.detect import FWHM_PER_SIGMA, find_stars
+from reduction.capture import Capture
 from reduction.caveats import Caveat, Note
 from reduction.errors import RequestError
-from reduction.noise import Aperture, Noise, StarNoise, aperture_of, gain_from_pairs, settle
+from reduction.noise import Aperture, Noise, StarNoise, gain_from_pairs, settle
+from reduction.places import settle_places
 from reduction.plan import ReductionPlan
 from reduction.register import Registered, register, sample_frames
 from reduction.roles import Stars, choose_guides, choose_references, gather, predicted_sigma, steady_stars
@@ -54,6 +56,7 @@ class Survey:
     references: NDArray[np.bool_]
     saturated: NDArray[np.bool_]
     aperture: Aperture
+    capture: Capture | None  # of this aperture, where pixels are sparse
     sky: tuple[float, float]
     radii: Floats
     growth: Floats
@@ -82,16 +85,19 @@ def survey(view: View, scan: Scan, plan: ReductionPlan, progress: Progress | Non
         There are no stars to be found.
     """
     name = view.stack.info.name
-    if plan.frame >= view.frames:
-        raise RequestError(f"{name}: --frame {plan.frame}: the recording has frames 0 to {view.frames - 1}")
-    index = sample_frames(plan.survey_frames, scan.repeated)
+    per_frame, frames = view.sampling.per_frame, view.stack.info.frames
+    if plan.frame >= frames:
+        raise RequestError(f"{name}: --frame {plan.frame}: the recording has frames 0 to {frames - 1}")
+    plan_sample = plan.frame * per_frame
+    chosen = sample_frames(max(plan.survey_frames // per_frame, 8), scan.repeated[::per_frame])
+    index = view.sampling.samples_of(chosen)
     saturation, source = find_saturation(view, index, scan)
     image_saturation = view.saturation_in_images(saturation)
-    registered = register(view, scan, index, plan.frame, plan.max_stars, image_saturation)
+    registered = register(view, scan, index, plan_sample, plan.max_stars, image_saturation)
     if progress is not None:
         progress("survey", 1, 3)
     given = [p for p in (plan.target, *plan.references, *plan.guides) if p is not None]
-    if given and registered.grid_frame != plan.frame:
+    if given and registered.grid_frame != plan_sample:
         raise RequestError(
             f"{name}: frame {plan.frame}, on which the positions are given, cannot be matched to the rest of "
             "the recording; give positions on another frame with --frame N"
@@ -107,12 +113,28 @@ def survey(view: View, scan: Scan, plan: ReductionPlan, progress: Progress | Non
     )
     stars = gather(plan, found, view, registered)
     notes: list[Note] = []
-    sky, radii = _apertures(plan, registered.field.sigma, view.geometry.scale)
+    stars.u, stars.v, sigma = settle_places(view, registered, stars.u, stars.v, saturation)
+    sky, radii = _apertures(plan, sigma, view.geometry.scale)
+    capture = view.sampling.capture(sigma, radii)
     between = sky_noise(view, registered, scan.rank)
-    sample = measure_sample(view, registered, stars.u, stars.v, radii, sky)
+    sample = measure_sample(view, registered, stars.u, stars.v, radii, sky, capture)
     if progress is not None:
         progress("survey", 2, 3)
-    result = _decide(plan, view, registered, stars, sample, radii, sky, between, scan.rank, saturation, notes)
+    result = _decide(
+        plan,
+        view,
+        registered,
+        stars,
+        sample,
+        radii,
+        sky,
+        between,
+        scan.rank,
+        saturation,
+        sigma,
+        capture,
+        notes,
+    )
     if progress is not None:
         progress("survey", 3, 3)
     return replace(result, saturation=saturation, saturation_source=source)
@@ -145,6 +167,8 @@ def _decide(
     between: SkyNoise,
     rank: NDArray[np.int64],
     saturation: float,
+    sigma: float,
+    capture: Capture | None,
     notes: list[Note],
 ) -> Survey:
     """Turn measurements into roles, noise, aperture and tracking field."""
@@ -152,12 +176,12 @@ def _decide(
     flux = np.where(sample.complete[:, :, None], sample.flux, np.nan)
     whole = sample.complete.mean(axis=0)
     saturated = (sample.peak >= saturation).mean(axis=0) > 0.01
-    middle = int(np.argmin(np.abs(radii - 1.2 * FWHM_PER_SIGMA * registered.field.sigma)))
+    middle = int(np.argmin(np.abs(radii - 1.2 * FWHM_PER_SIGMA * sigma)))
     count = median_of_finite(sample.sky_count)
     level = median_of_finite(sample.sky)
     target = stars.role.index("target") if "target" in stars.role else -1
 
-    apertures = [aperture_of(float(r), registered.field.sigma) for r in radii]
+    apertures = [view.sampling.aperture(float(r), sigma) for r in radii]
     mid = apertures[middle]
     rounding = view.rounding_variance(between.level)
     local = np.maximum(between.at(stars.u, stars.v), rounding)
@@ -221,7 +245,8 @@ def _decide(
         star_noise=star_noise,
         saturation=saturation,
         saturation_source="",
-        fwhm=FWHM_PER_SIGMA * registered.field.sigma,
+        fwhm=FWHM_PER_SIGMA * sigma,
+        capture=None if capture is None else capture.of(chosen),
         grid_frame=registered.grid_frame,
         geometry=view.geometry,
         image=registered.image,
@@ -265,6 +290,7 @@ def _tracking_field(
         scatter = 1.4826 * float(np.median(np.abs(np.diff(angles)))) / np.sqrt(2.0)
         error = float(np.radians(scatter)) * lever / (3.0 if angles.size >= 18 else 1.0)
         turns = extent > 0.15 and (extent > 6.0 * error or angles.size < 18)
+    white = view.sampling.white_excess(registered.field.sigma)
     field = Field(
         u=u,
         v=v,
@@ -273,8 +299,8 @@ def _tracking_field(
         all_v=stars.v,
         all_flux=total,
         sigma=registered.field.sigma,
-        variance=noise.variance,
-        inv_gain=noise.inv_gain,
+        variance=noise.variance * white,
+        inv_gain=noise.inv_gain * white,
         saturation=saturation,
         shape=registered.field.shape,
         rotate=turns,
@@ -319,7 +345,7 @@ def _note_survey(
                 "noise. State it with --gain.",
             )
         )
-    if view.geometry.layout != "mono":
+    if view.geometry.layout != "mono" and view.sampling.channel == "L":
         notes.append(
             Note(Caveat.COLOUR_UNCALIBRATED, "Colour samples are summed to luminance without white balance.")
         )

@@ -2,18 +2,17 @@
 
 import ctypes
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels.calibrate import Development, develop, largest_sample, luminance, measurable, scale_of
+from gpu_kernels.calibrate import Development, develop, scale_of
 from reduction.errors import RequestError
 from reduction.levels import LumaRange
 from reduction.response import step_at
-from reduction.stack import SourceInfo, Stack
-
-Layout = Literal["mono", "rgb", "mosaic"]
+from reduction.sampling import Channel, Fields, Images, Layout, Sampling, sampling_of
+from reduction.stack import Stack
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,12 +56,18 @@ class Recipe:
         Pixels to be replaced by their neighbours' mean; size 0 where there are none.
     luma : LumaRange or None
         Black and white, where luma has room at both ends.
+    channel : Channel
+        What is measured of a colour recording.
+    fields : Fields
+        Which field of interlaced video comes first; ``off``: frames are whole.
     """
 
     calibration: Calibration = NOTHING
     response: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
     defect: NDArray[np.bool_] = field(default_factory=lambda: np.empty((0, 0), np.bool_))
     luma: LumaRange | None = None
+    channel: Channel = "L"
+    fields: Fields = "off"
 
 
 AS_RECORDED = Recipe()
@@ -87,25 +92,13 @@ class Geometry:
         return value * self.scale + self.shift
 
 
-def geometry_of(info: SourceInfo) -> Geometry:
-    """Return the geometry in which a recording is measured."""
-    if info.colour == "mono":
-        return Geometry("mono", info.height, info.width, 1.0, 0.0)
-    if info.colour == "rgb":
-        return Geometry("rgb", info.height, info.width, 1.0, 0.0)
-    return Geometry("mosaic", info.height // 2, info.width // 2, 2.0, 0.5)
+def geometry_of(sampling: Sampling) -> Geometry:
+    """Return the geometry in which a recording is measured: that of the full frame."""
+    return Geometry(sampling.layout, sampling.height, sampling.width, 1.0, 0.0)
 
 
 KEPT_BYTES = 160 * 2**20
 """Images of the sample that stay in memory through pass 1, whatever the recording's length."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Images:
-    """Measurable images ``(n, height, width)`` and the largest raw sample behind each pixel."""
-
-    values: NDArray[Any]
-    raw_peak: NDArray[Any]
 
 
 class View:
@@ -114,8 +107,9 @@ class View:
     def __init__(self, stack: Stack, recipe: Recipe = AS_RECORDED) -> None:
         self.stack = stack
         self.recipe = recipe
-        self.geometry = geometry_of(stack.info)
-        self._kept: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
+        self.sampling = sampling_of(stack.info, recipe.channel, recipe.fields)
+        self.geometry = geometry_of(self.sampling)
+        self._kept: dict[int, Images] = {}
         self._kept_bytes = 0
         self._development = self._settled()
 
@@ -146,24 +140,28 @@ class View:
     @property
     def frames(self) -> int:
         """Number of samples."""
-        return self.stack.info.frames
+        return self.stack.info.frames * self.sampling.per_frame
 
     @property
     def direct(self) -> bool:
         """Whether images are the recorded pixels themselves."""
-        return self.geometry.layout == "mono" and not self._development.active
+        return self.sampling.plain and not self._development.active
+
+    @property
+    def developed(self) -> bool:
+        """Whether recorded levels are changed before they are measured."""
+        return self._development.active
 
     @property
     def development(self) -> Development | None:
         """What makes an image of recorded samples, pixel by pixel; None where that does not suffice."""
-        return self._development if self.geometry.layout == "mono" else None
+        return self._development if self.sampling.plain else None
 
     @property
     def dtype(self) -> str:
         """NumPy name of the images' pixel type."""
-        return str(
-            self.develop(np.zeros((1, *self.stack.info.frame_shape), self.stack.info.dtype)).values.dtype
-        )
+        frames = np.zeros((1, *self.stack.info.frame_shape), self.stack.info.dtype)
+        return str(self.develop(frames).values.dtype)
 
     def rounding_variance(self, level: float) -> float:
         """Variance of rounding to whole levels in an image's pixel at `level`, ADU^2; tiny for floats.
@@ -188,24 +186,37 @@ class View:
         return float(pointwise.response[min(int(np.ceil(level)), pointwise.response.size - 1)])
 
     def raw(self, start: int, stop: int) -> NDArray[Any]:
-        """Frames `start` to `stop` (excluded) as recorded: what `development` is applied to."""
-        return self.stack.read(start, stop)
+        """Frames of samples `start` to `stop` (excluded) as recorded: what `development` is applied to."""
+        n = self.sampling.per_frame
+        return self.stack.read(start // n, (stop + n - 1) // n)
 
     def images(self, start: int, stop: int) -> Images:
-        """Images of frames `start` to `stop` (excluded)."""
-        return self.develop(self.raw(start, stop))
+        """Samples `start` to `stop` (excluded)."""
+        images = self.develop(self.raw(start, stop))
+        skipped = start % self.sampling.per_frame
+        if images.values.shape[0] == stop - start:
+            return images
+        wanted = slice(skipped, skipped + stop - start)
+        return Images(images.values[wanted], images.raw_peak[wanted])
 
-    def sampled(self, start: int, stop: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-        """Image and raw peaks of frames that pass 1 looks at several times: `KEPT_BYTES` stay at hand."""
-        if all(frame in self._kept for frame in range(start, stop)):
-            return [self._kept[frame] for frame in range(start, stop)]
+    def recorded(self, sample: int) -> tuple[NDArray[Any], NDArray[np.int8]]:
+        """One sample's recorded pixels, calibrated, on the whole frame, and the kind (colour) of each.
+
+        Pixels of the other field are NaN.
+        """
+        pixels = develop(self.raw(sample, sample + 1), self._development)
+        return self.sampling.recorded_frame(pixels, sample)
+
+    def sampled(self, start: int, stop: int) -> list[Images]:
+        """Samples that pass 1 looks at several times, one by one: `KEPT_BYTES` stay at hand."""
+        if all(sample in self._kept for sample in range(start, stop)):
+            return [self._kept[sample] for sample in range(start, stop)]
         images = self.images(start, stop)
-        found = list(zip(images.values, images.raw_peak, strict=True))
-        for frame, (value, raw) in zip(range(start, stop), found, strict=True):
-            size = value.nbytes + (0 if self.direct else raw.nbytes)
-            if frame not in self._kept and self._kept_bytes + size <= KEPT_BYTES:
-                self._kept[frame] = value, raw
-                self._kept_bytes += size
+        found = [images.of(i) for i in range(stop - start)]
+        for sample, image in zip(range(start, stop), found, strict=True):
+            if sample not in self._kept and self._kept_bytes + image.nbytes <= KEPT_BYTES:
+                self._kept[sample] = image
+                self._kept_bytes += image.nbytes
         return found
 
     def forget(self) -> None:
@@ -215,10 +226,8 @@ class View:
         give_back_memory()
 
     def develop(self, raw: NDArray[Any]) -> Images:
-        """Images of raw frames."""
-        layout = self.geometry.layout
-        values = luminance(develop(raw, self._development), layout)
-        return Images(measurable(values), measurable(largest_sample(raw, layout)))
+        """All samples of raw frames."""
+        return self.sampling.images(develop(raw, self._development), raw)
 
 
 def give_back_memory() -> None:

@@ -10,7 +10,7 @@ from gpu_kernels.calibrate import develop
 from reduction.errors import RequestError
 from reduction.stack import Colour, SourceInfo
 from reduction.timing import TimeSolution, no_times
-from reduction.view import Calibration, Recipe, View, geometry_of
+from reduction.view import Calibration, Recipe, View
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,15 +52,16 @@ class TestGeometry:
         assert view.images(0, 2).values is not None
         np.testing.assert_array_equal(view.images(1, 2).values, view.stack.read(1, 2))
 
-    @pytest.mark.parametrize("colour", ["rggb", "grbg", "gbrg", "bggr", "cyym"])
-    def test_cells_of_a_mosaic(self, colour: Colour) -> None:
-        geometry = geometry_of(Held(pixels((1, 7, 9)), colour).info)
-        assert (geometry.height, geometry.width) == (3, 4)
-        # the middle of the first cell lies between pixels 0 and 1
-        assert geometry.to_full(0.0) == 0.5
-        assert geometry.to_full(3.0) == 6.5
+    @pytest.mark.parametrize("colour", ["rggb", "cyym"])
+    def test_a_mosaic_keeps_the_frame(self, colour: Colour) -> None:
+        view = View(Held(pixels((1, 7, 9)), colour))
+        assert (view.geometry.height, view.geometry.width) == (7, 9)
         for value in (-0.5, 0.0, 3.7):
-            assert geometry.to_image(geometry.to_full(value)) == pytest.approx(value)
+            assert view.geometry.to_image(value) == view.geometry.to_full(value) == value
+        images = view.images(0, 1)
+        assert images.values.shape == (1, 7, 9)
+        assert images.planes is not None
+        assert images.planes.shape == (4, 1, 3, 4)
 
     def test_a_star_on_a_mosaic_lies_where_its_light_is(self) -> None:
         y, x = np.mgrid[:40, :50]
@@ -84,9 +85,11 @@ class TestCalibration:
         raw = pixels((2, 6, 8))
         offset, flat = np.full((6, 8), 100.0, np.float32), np.full((6, 8), 0.5, np.float32)
         view = View(Held(raw, "rggb"), Recipe(Calibration(offset, flat)))
-        expected = ((raw.astype(float) - 100) / 0.5).reshape(2, 3, 2, 4, 2).sum(axis=(2, 4))
+        expected = ((raw.astype(float) - 100) / 0.5).reshape(2, 3, 2, 4, 2)
         images = view.images(0, 2)
-        np.testing.assert_allclose(images.values, expected, rtol=1e-6)
+        assert images.planes is not None
+        np.testing.assert_allclose(images.planes[3], expected[:, :, 1, :, 1], rtol=1e-6)
+        np.testing.assert_allclose(images.values.sum(), expected.sum(), rtol=0.2)
         assert images.raw_peak.max() == raw.max()  # saturation is judged on what was recorded
         assert not View(Held(raw), Recipe(Calibration(offset))).direct
 
@@ -123,7 +126,30 @@ class TestCalibration:
         defect = np.zeros((8, 8), np.bool_)
         defect[4, 4] = True
         images = View(Held(raw, "rggb"), Recipe(defect=defect)).images(0, 1)
-        assert (images.values == 1000.0).all()
+        assert (images.values == 250.0).all()
+        assert images.planes is not None
+        assert (images.planes[0] == 1000.0).all()
+
+    def test_fields_are_samples(self) -> None:
+        raw = pixels((5, 6, 8))
+        offset = np.full((6, 8), 100.0, np.float32)
+        view = View(Held(raw), Recipe(Calibration(offset), fields="bottom"))
+        assert (view.frames, view.direct, view.development) == (10, False, None)
+        every = view.images(0, 10)
+        for start, stop in ((0, 1), (1, 2), (3, 8), (4, 6), (9, 10)):
+            part = view.images(start, stop)
+            np.testing.assert_array_equal(part.values, every.values[start:stop])
+            np.testing.assert_array_equal(part.raw_peak, every.raw_peak[start:stop])
+        np.testing.assert_array_equal(every.values[4, 1::2], raw[2, 1::2].astype(np.float32) - 100)
+        np.testing.assert_array_equal(every.values[5, ::2], raw[2, ::2].astype(np.float32) - 100)
+        assert view.raw(3, 6).shape == (2, 6, 8)
+        kept = view.sampled(3, 6)
+        np.testing.assert_array_equal(kept[1].values, every.values[4:5])
+        assert view.sampled(4, 5)[0] is kept[1]
+        recorded, kind = view.recorded(5)
+        np.testing.assert_array_equal(recorded[::2], every.values[5, ::2])
+        assert np.isnan(recorded[1::2]).all()
+        assert (kind == 0).all()
 
     @pytest.mark.parametrize(("kind", "word"), [("offset", "bias/dark"), ("flat", "flat")])
     def test_of_another_geometry_is_refused(self, kind: str, word: str) -> None:
