@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_kernels._agnostic import planes as _elsewhere
+from gpu_kernels.device import namespace, on_host
+
 
 def mosaic_planes(frames: NDArray[Any], places: tuple[tuple[int, int], ...]) -> NDArray[Any]:
     """Pixels of some places of the 2x2 cell, each as an image of its own.
@@ -27,7 +30,9 @@ def mosaic_planes(frames: NDArray[Any], places: tuple[tuple[int, int], ...]) -> 
         As recorded, contiguous.
     """
     height, width = frames.shape[1] // 2 * 2, frames.shape[2] // 2 * 2
-    return np.stack([frames[:, py:height:2, px:width:2] for py, px in places])
+    planes = [frames[:, py:height:2, px:width:2] for py, px in places]
+    stacked: NDArray[Any] = namespace(frames).stack(planes, axis=0)
+    return stacked
 
 
 def even_luminance(frames: NDArray[Any]) -> NDArray[np.float32]:
@@ -48,6 +53,9 @@ def even_luminance(frames: NDArray[Any]) -> NDArray[np.float32]:
     array, same shape, float32
         Light is conserved: the sum over a star is that of the recorded pixels.
     """
+    if not on_host(frames):
+        luminance: NDArray[np.float32] = _elsewhere.even_luminance(frames)
+        return luminance
     pixels = frames.astype(np.float32)
     return _smooth(_smooth(pixels, 1), 2)
 
@@ -78,6 +86,9 @@ def whole_frames(frames: NDArray[Any], first: int) -> NDArray[np.float32]:
     array, (2 n, height, width), float32
         First and second field of each frame in turn. A missing row at the edge is its only neighbour.
     """
+    if not on_host(frames):
+        whole: NDArray[np.float32] = _elsewhere.whole_frames(frames, first)
+        return whole
     n, height, width = frames.shape
     out = np.empty((n, 2, height, width), np.float32)
     for second in (0, 1):
@@ -108,6 +119,9 @@ def repeated_rows(frames: NDArray[Any], first: int) -> NDArray[Any]:
     array, (2 n, height, width)
         As recorded; a missing row is the recorded one above it (at the top, below).
     """
+    if not on_host(frames):
+        repeated: NDArray[Any] = _elsewhere.repeated_rows(frames, first)
+        return repeated
     n, height, width = frames.shape
     rows = np.arange(height)
     out = np.empty((n, 2, height, width), frames.dtype)

@@ -7,25 +7,28 @@ import numpy as np
 from gpu_kernels.device import Array, to_device
 
 
-def windows(frames: Array, left: Array, top: Array, side: int, xp: Any) -> tuple[Array, Array]:
-    """Square windows of frames, float64, and which of their pixels lie on the frame.
+def windows(
+    frames: Array, left: Array, top: Array, side: int | tuple[int, int], xp: Any
+) -> tuple[Array, Array]:
+    """Windows of frames, float64, and which of their pixels lie on the frame.
 
     Parameters
     ----------
     frames : array, (n, height, width)
     left, top : array, (n, s), int64
         First column and row of each window.
-    side : int
-        Columns and rows of a window.
+    side : int or (int, int)
+        Rows and columns of a window.
 
     Returns
     -------
-    values, inside : array, (n, s, side, side)
+    values, inside : array, (n, s, rows, columns)
         Beyond the edge values are NaN.
     """
     n, height, width = frames.shape
-    step = to_device(np.arange(side), frames)
-    columns, rows = left[..., None] + step, top[..., None] + step
+    tall, wide = (side, side) if isinstance(side, int) else side
+    rows = top[..., None] + to_device(np.arange(tall), frames)
+    columns = left[..., None] + to_device(np.arange(wide), frames)
     inside = ((rows >= 0) & (rows < height))[..., :, None] & ((columns >= 0) & (columns < width))[
         ..., None, :
     ]

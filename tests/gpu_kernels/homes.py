@@ -83,14 +83,23 @@ HOMES = (
 )
 
 
-def in_homes(*kernels: Callable[..., Any]) -> Callable[[Test], Test]:
-    """Run a test in every home, as its argument `home`, and enter it for these kernels in the register."""
+def registers(*kernels: Callable[..., Any]) -> Callable[[Test], Test]:
+    """Enter a test that runs in every home in the register, for these kernels."""
 
     def entered(test: Test) -> Test:
         for kernel in kernels:
             name = f"{kernel.__module__}.{kernel.__name__}"
             REGISTER.setdefault(name, []).append(f"{test.__module__}.{test.__name__}")
-        marked: Test = pytest.mark.parametrize("home", HOMES)(test)
-        return marked
+        return test
 
     return entered
+
+
+def in_homes(*kernels: Callable[..., Any]) -> Callable[[Test], Test]:
+    """Run a test in every home, as its argument `home`, and enter it for these kernels in the register."""
+
+    def marked(test: Test) -> Test:
+        everywhere: Test = pytest.mark.parametrize("home", HOMES)(registers(*kernels)(test))
+        return everywhere
+
+    return marked

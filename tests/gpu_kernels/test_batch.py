@@ -8,7 +8,7 @@ import pytest
 from gpu_kernels import align
 from gpu_kernels.batch import Located, coarse_shifts, locate_all
 from tests.gpu_kernels.cuda_on_host import namespace as stand_in
-from tests.gpu_kernels.homes import HOMES, Home
+from tests.gpu_kernels.homes import HOMES, Home, registers
 from tests.gpu_kernels.test_cuda_stars import FLUX, SIGMA, SKY, TURNS, U, V, frames_of
 from tests.requirements import require
 
@@ -37,6 +37,7 @@ def patterns() -> list[align.Pattern]:
     return out
 
 
+@registers(coarse_shifts)
 @pytest.mark.parametrize("home", PLACES)
 def test_shifts_of_a_block_are_those_of_its_frames(home: Home) -> None:
     frames = frames_of(TURNS)
@@ -48,6 +49,7 @@ def test_shifts_of_a_block_are_those_of_its_frames(home: Home) -> None:
     assert found[1] * BINNING == pytest.approx([5.2, -4.9], abs=1.0)
 
 
+@registers(locate_all)
 @pytest.mark.parametrize("rotate", [False, True])
 @pytest.mark.parametrize("home", PLACES)
 def test_located_stars_of_a_block_are_those_of_its_frames(home: Home, rotate: bool) -> None:
