@@ -32,6 +32,8 @@ class ReductionBody(Settings):
         Times besides the container's; `table` is a path, too.
     bias, dark, flat : str or None
         Calibration frames: file, folder or stack.
+    calibration : bool
+        Whether those of the recording's own FITS folder are used where none are named.
     """
 
     input: PathText
@@ -40,6 +42,7 @@ class ReductionBody(Settings):
     bias: PathText | None = None
     dark: PathText | None = None
     flat: PathText | None = None
+    calibration: bool = True
 
     @property
     def digest(self) -> str:
@@ -68,6 +71,7 @@ class ReductionBody(Settings):
             bias=found("bias", self.bias),
             dark=found("dark", self.dark),
             flat=found("flat", self.flat),
+            calibration=self.calibration,
         )
 
 

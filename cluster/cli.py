@@ -39,6 +39,7 @@ def _reduce(
     bias: Annotated[str | None, typer.Option(metavar="P", help="Bias: file, folder or stack.")] = None,
     dark: Annotated[str | None, typer.Option(metavar="P", help="Dark: file, folder or stack.")] = None,
     flat: Annotated[str | None, typer.Option(metavar="P", help="Flat: file, folder or stack.")] = None,
+    calibration: Annotated[bool, typer.Option(help="Use bias, dark, flat of the same FITS folder.")] = True,
     gain: Annotated[float | None, typer.Option(metavar="G", help="Electrons per ADU.")] = None,
     read_noise: Annotated[float | None, typer.Option(metavar="E", help="Electrons.")] = None,
     gamma: Annotated[float | None, typer.Option(metavar="G", help="Undo the camera's gamma (0.45).")] = None,
@@ -77,6 +78,7 @@ def _reduce(
         bias=bias,
         dark=dark,
         flat=flat,
+        calibration=calibration,
         device=device,
     )
     folder = Path(out) if out is not None else _default_out(inputs[0])

@@ -7,35 +7,26 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from cluster.location import Location, locate
 from ingest.convert import stack_of
 from ingest.timeoptions import TimeOptions
-from reduction.caveats import Caveat, Note
+from reduction.caveats import Caveat
 from reduction.errors import RequestError, ResourceError
 from reduction.outputs.folder import check_out, write_outputs
 from reduction.plan import ReductionPlan, Settings
 from reduction.preparation import response_before
-from reduction.response import LINEAR, Curve
 from reduction.result import ReductionResult
 from reduction.run import SegmentRunner, in_process, reduce, with_notes, with_seconds
 from reduction.scan import Progress
 from reduction.stack import SourceInfo, Stack
 from reduction.timing import Instant
-from reduction.view import Calibration
 
 if TYPE_CHECKING:
-    from ingest.masters import Master
-
-Kind = Literal["bias", "dark", "flat"]
-
-SAME_EXPOSURE = 0.02
-"""Relative difference up to which two exposures count as the same."""
+    from ingest.calibration import Loaded
 
 
 class Times(Settings):
@@ -57,7 +48,11 @@ class Times(Settings):
 
 
 class ReductionRequest(Settings):
-    """What to reduce, how, and with which calibration frames. Paths are part of no key."""
+    """What to reduce, how, and with which calibration frames. Paths are part of no key.
+
+    `calibration`: bias, dark and flat frames beside the recording's own FITS files are used where none are
+    named.
+    """
 
     inputs: tuple[str, ...] = Field(min_length=1)
     plan: ReductionPlan = ReductionPlan()
@@ -65,6 +60,7 @@ class ReductionRequest(Settings):
     bias: str | None = None
     dark: str | None = None
     flat: str | None = None
+    calibration: bool = True
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:\d+)$")] = "auto"
 
 
@@ -88,78 +84,12 @@ def open_recording(request: ReductionRequest, scratch: Path, progress: Progress 
     return stack_of(request.inputs, scratch, request.times.options(), report)
 
 
-def load_calibration(request: ReductionRequest, stack: Stack) -> tuple[Calibration, list[Note]]:
-    """Masters of a request, combined for the recording's geometry.
+def load_calibration(request: ReductionRequest, stack: Stack) -> "Loaded":
+    """Masters of a request, combined for the recording's geometry; raises as `ingest.calibration.load`."""
+    from ingest.calibration import Named, load
 
-    A dark is scaled to the recording's exposure where both exposures are known and a bias is
-    given; a flat has the bias taken off first.
-
-    Raises
-    ------
-    RequestError
-        A master does not fit the recording.
-    """
-    shape = stack.info.frame_shape
-    given = any(path is not None for path in (request.bias, request.dark, request.flat))
-    response = response_before(request.plan, stack) if given else LINEAR
-    bias = _master("bias", request.bias, shape, response)
-    dark = _master("dark", request.dark, shape, response)
-    flat = _master("flat", request.flat, shape, response)
-    notes: list[Note] = []
-    offset = None if bias is None else bias.array
-    if dark is not None:
-        offset = dark.array
-        scale = _ratio(stack.info.exposure_s, dark.exposure_s)
-        if scale is not None and abs(scale - 1.0) > SAME_EXPOSURE:
-            if bias is None:
-                notes.append(
-                    Note(
-                        Caveat.UNCALIBRATED,
-                        f"The recording was exposed {scale:g} times as long as the dark; without a bias the "
-                        "dark is used as it is. Give --bias, or darks of the same exposure.",
-                    )
-                )
-            else:
-                offset = bias.array + np.float32(scale) * (dark.array - bias.array)
-    level = None
-    if flat is not None:
-        pedestal = bias.array if bias is not None else _dark_of(flat, dark)
-        if pedestal is None:
-            notes.append(
-                Note(
-                    Caveat.UNCALIBRATED,
-                    "The flat's own offset was not taken off: give --bias, or a --dark as long as the flat.",
-                )
-            )
-        level = flat.array if pedestal is None else flat.array - pedestal
-        middle = float(np.nanmedian(level))
-        if not middle > 0:
-            raise RequestError(f"{request.flat}: the flat's median is {middle:g} ADU; is it a flat?")
-        level = (level / np.float32(middle)).astype(np.float32)
-    masters = {"bias": bias, "dark": dark, "flat": flat}
-    digests: dict[str, str] = {kind: master.digest for kind, master in masters.items() if master is not None}
-    return Calibration(offset, level, digests), notes
-
-
-def _ratio(exposure: float | None, other: float | None) -> float | None:
-    """One exposure over another, where both are known."""
-    return None if not exposure or not other else exposure / other
-
-
-def _dark_of(flat: "Master", dark: "Master | None") -> NDArray[np.float32] | None:
-    """The dark, where it was exposed as long as the flat."""
-    if dark is None:
-        return None
-    scale = _ratio(flat.exposure_s, dark.exposure_s)
-    return dark.array if scale is not None and abs(scale - 1.0) < SAME_EXPOSURE else None
-
-
-def _master(kind: Kind, path: str | None, shape: tuple[int, ...], response: Curve) -> "Master | None":
-    if path is None:
-        return None
-    from ingest.masters import load_master
-
-    return load_master(kind, [path], shape, response)
+    named = Named(request.bias, request.dark, request.flat, request.calibration)
+    return load(stack, named, response_before(request.plan, stack))
 
 
 def reduce_to_folder(
@@ -195,16 +125,30 @@ def reduce_to_folder(
     with _scratch_beside(out) as scratch:
         stack = open_recording(request, scratch, progress)
         try:
-            calibration, notes = load_calibration(request, stack)
+            loaded = load_calibration(request, stack)
             opened = time.perf_counter()
             runner = in_process if spread is None else spread(locate(stack, request.inputs))
-            result = reduce(request.plan, stack, scratch, calibration, progress, block, runner)
-            result = with_notes(with_seconds(result, {"open": opened - began}), notes)
+            result = reduce(request.plan, stack, scratch, loaded.calibration, progress, block, runner)
+            result = _with_calibration(with_seconds(result, {"open": opened - began}), loaded)
             result = replace(result, source=_as_recorded(result.source, scratch))
             write_outputs(result, out, overwrite)
         finally:
             stack.close()
     return result
+
+
+def _with_calibration(result: ReductionResult, loaded: "Loaded") -> ReductionResult:
+    """The same result, saying what it was calibrated with instead of what the reader left aside."""
+    source = result.source
+    if loaded.settled:
+        kept, own = (
+            tuple(note for note in notes if note.caveat is not Caveat.FRAMES_EXCLUDED)
+            for notes in (result.notes, source.notes)
+        )
+        result, source = replace(result, notes=kept), replace(source, notes=own)
+    said = {f"calibration.{kind}": text for kind, text in sorted(loaded.used.items())}
+    source = replace(source, metadata={**source.metadata, **said})
+    return with_notes(replace(result, source=source), loaded.notes)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import gzip
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ingest.fits_header import FitsHeader, FitsImage, TruncatedError, read_image
 from ingest.fits_keywords import KEPT_KEYS, ImageType, image_type, stated_type
 from ingest.fits_pixels import decode, read_file, read_tiles, time_table, unpack_into
 from ingest.formats import folder_files, is_fits_file, natural_key
+from ingest.prereduction import TRAIT_KEYS, CalibrationFile, traits_of
 from ingest.rawfile import RawFile, check_span, frames_per_shard, read_blocks
 from ingest.stamps import solve
 from ingest.timeoptions import TimeOptions, apply_times
@@ -29,7 +30,7 @@ from reduction.errors import DataError
 from reduction.stack import FrameBlock, SourceInfo
 
 SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".fits.fz", ".fit.fz")
-WANTED = fits_times.WANTED | fits_keywords.WANTED
+WANTED = fits_times.WANTED | fits_keywords.WANTED | TRAIT_KEYS
 MAX_FRAMES = 20_000_000
 
 
@@ -78,6 +79,7 @@ class FitsStack:
 
     def __init__(self, paths: Sequence[Path], times: TimeOptions, wanted: ImageType = "light") -> None:
         files, notes = _read_headers(fits_paths(paths))
+        everything = files
         files, left_out = _of_type(files, wanted)
         notes += left_out
         first = files[0]
@@ -95,6 +97,11 @@ class FitsStack:
         _check_alike(files)
         name = first.image.path.name if len(files) == 1 else first.image.path.parent.name
         self.info = _info(name, files, (frames, *frame_shape), notes, paths)
+        self.traits = traits_of(first.header, frame_shape)
+        self.calibration_files = _calibration_files(everything, files)
+        if self.calibration_files:
+            metadata = {**self.info.metadata, "frame_types": _types_text(everything)}
+            self.info = replace(self.info, metadata=metadata)
         if cube:
             table = time_table(first.image, frames)
             stamps = fits_times.cube_stamps(first.header, frames, table, times.meaning)
@@ -222,6 +229,29 @@ def _of_type(files: list[_File], wanted: ImageType) -> tuple[list[_File], list[N
         text = f"{others.total()} files that are not {wanted} frames are left out: {counts}"
         notes.append(Note(Caveat.FRAMES_EXCLUDED, text))
     return chosen, notes
+
+
+def _calibration_files(files: Sequence[_File], taken: Sequence[_File]) -> tuple[CalibrationFile, ...]:
+    """The files that are not taken and are bias, dark or flat frames, for whoever calibrates with them."""
+    own = {id(file) for file in taken}
+    found = []
+    for file in files:
+        if id(file) in own or file.kind is None or file.kind == "light":
+            continue
+        cube = _is_cube(file)
+        shape = file.image.axes[1:] if cube else file.image.axes
+        found.append(CalibrationFile(file.image.path, file.kind, traits_of(file.header, shape), cube))
+    return tuple(found)
+
+
+def _types_text(files: Sequence[_File]) -> str:
+    """How many files there are of each type, exposures told apart."""
+    counts: Counter[str] = Counter()
+    for file in files:
+        exposure = fits_times.exposure_s(file.header)
+        at = "" if exposure is None or file.kind == "bias" else f" of {exposure:g} s"
+        counts[f"{file.kind or 'light'}{at}"] += 1
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
 
 
 def _is_cube(file: _File) -> bool:

@@ -29,7 +29,7 @@ def image_type(header: FitsHeader) -> ImageType | None:
     word = "".join(letter for letter in stated.lower() if letter.isalnum())
     names: dict[ImageType, tuple[str, ...]] = {
         "dark": ("dark",),
-        "flat": ("flat",),
+        "flat": ("flat", "twilight"),
         "bias": ("bias", "zero", "offset"),
         "light": ("light", "object", "science", "target", "occultation"),
     }

@@ -13,6 +13,8 @@ def inspection_text(found: Inspection) -> str:
     info, times = found.info, found.times
     depth = f"{info.bit_depth} bit ({info.dtype})" if info.bit_depth else info.dtype
     rows = [("frames", f"{info.frames} of {info.width} x {info.height} px, {info.colour}, {depth}")]
+    if "frame_types" in info.metadata:
+        rows.append(("files", info.metadata["frame_types"]))
     rows += _time_rows(times, info.frames)
     rows.append(("repeated", _places(len(found.repeated), [f"frame {n}" for n in found.repeated[:PLACES]])))
     rows += _level_rows(found.levels)

@@ -43,6 +43,8 @@ class Master:
         Of the frames, where their header says so.
     notes : tuple of Note
         Caveats of the recording that it was made from.
+    floats : bool
+        Its frames were stored as floats.
     """
 
     kind: Kind
@@ -51,6 +53,7 @@ class Master:
     frames: int
     exposure_s: float | None
     notes: tuple[Note, ...] = ()
+    floats: bool = False
 
 
 def load_master(
@@ -101,6 +104,7 @@ def load_master(
         digest=Digest(frame_digest(array).hex()),
         frames=info.frames,
         exposure_s=info.exposure_s,
+        floats=info.dtype.startswith("float"),
         notes=(*_type_notes(kind, source), *(n for n in info.notes if n.caveat is Caveat.FILE_TRUNCATED)),
     )
 

@@ -13,6 +13,7 @@ class Caveat(StrEnum):
     BYTE_ORDER_SETTLED = "byte-order-settled-by-content"
     IMAGE_TYPE_UNKNOWN = "image-type-unknown"
     FRAMES_EXCLUDED = "calibration-frames-left-out"
+    FRAMES_APPLIED = "calibration-frames-applied"
     NOT_FINITE = "pixels-not-finite"
     LOSSY_VIDEO = "lossy-video"
     COLOUR_UNCALIBRATED = "colour-uncalibrated"

@@ -49,10 +49,10 @@ def calibration(folder: Path, tmp_path: Path, **kinds: str) -> tuple[Any, set[Ca
     request = ReductionRequest.model_validate({"inputs": [str(folder / "lights")], **named})
     stack = open_recording(request, tmp_path)
     try:
-        found, notes = load_calibration(request, stack)
+        loaded = load_calibration(request, stack)
     finally:
         stack.close()
-    return found, {note.caveat for note in notes}
+    return loaded.calibration, {note.caveat for note in loaded.notes}
 
 
 class TestCalibration:
