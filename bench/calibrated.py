@@ -66,7 +66,7 @@ class Reductions:
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             stack = stack_of(self.recording, Path(folder), TimeOptions(meaning="start"))
             with closing(stack):
-                calibration, _ = load_calibration(self.request(plan), stack)
+                calibration = load_calibration(self.request(plan), stack).calibration
                 return reduce(plan, Hashed(stack, leaves), Path(folder), calibration)
 
     def leaves(self) -> NDArray[np.uint8]:

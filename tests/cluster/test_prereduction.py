@@ -49,7 +49,7 @@ def notes_of(outcome: Outcome) -> dict[str, str]:
 
 
 def worst_ratio(outcome: Outcome) -> float:
-    """Largest relative error of a star's flux against the brightest, target (its brighter quarter) included."""
+    """Largest relative error of a flux against the brightest star; the target by its brighter quarter."""
     stars = outcome.summary["stars"]
     fluxes = []
     for truth in CAMERA.stars:
