@@ -135,7 +135,7 @@ def choose(device: str) -> Accelerator | None:
     Parameters
     ----------
     device : str
-        ``cpu``; ``auto``: the accelerator with the most free memory, where that is `LEAST_FREE_BYTES` or more;
+        ``cpu``; ``auto``: the accelerator with the most free memory, of `LEAST_FREE_BYTES` or more;
         ``cuda:N``.
 
     Raises

@@ -14,15 +14,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from gpu_kernels._agnostic import photometry as _agnostic
 from gpu_kernels._cuda import photometry as _cuda
-from gpu_kernels._numba.photometry import aperture_block, fetch_rows
-from gpu_kernels._numba.sky import counted_block, selected_block, truncation_factor
+from gpu_kernels._numba.photometry import raw_peaks, star_block
+from gpu_kernels._numba.sky import truncation_factor
+from gpu_kernels.calibrate import Development, develop
 from gpu_kernels.device import namespace, on_cuda, on_host, to_device, to_host, type_name
 
 LEAST_SKY_PIXELS = 10
 """Fewest usable pixels in the annulus from which a sky is taken."""
 
-_COUNTED_LEVELS = {"uint8": 256, "uint16": 4096, "float32": 0, "float64": 0}
-"""Pixel types, and the span of levels up to which their sky is counted rather than selected from."""
+AS_RECORDED = Development()
+
+_PIXEL_TYPES = ("uint8", "uint16", "float32", "float64")
 
 
 class StarStatus(IntFlag):
@@ -99,7 +101,11 @@ def aperture_sums(
     pixels, columns, rows, radius = _checked(frames, x, y, radii)
     if on_cuda(frames):
         return _cuda.aperture_sums(pixels, columns, rows, radius)[:2]
-    sums, areas, _ = _sums(pixels, columns, rows, radius)
+    if not on_host(pixels):
+        sums, areas, _ = _agnostic.aperture_sums(pixels, columns, rows, tuple(radius.tolist()))
+        return sums, areas
+    no_sky = (0.0, 0.0, 3.0, LEAST_SKY_PIXELS)
+    sums, areas, *_ = _stars(pixels, columns, rows, radius, no_sky, AS_RECORDED)
     return sums, areas
 
 
@@ -111,6 +117,7 @@ def measure(
     sky_inner: float,
     sky_outer: float,
     clip: float = 3.0,
+    development: Development = AS_RECORDED,
 ) -> StarMeasurements:
     """Measure stars within circles and subtract the clipped mean of the sky around each.
 
@@ -136,6 +143,9 @@ def measure(
         Radii of the annulus.
     clip : float
         Pixels further than this many sigma from the mean are left out; at least 1.
+    development : Development
+        What makes a measurable value of a recorded sample. On the host it is applied to the pixels around
+        stars only, to the values that `develop` gives, bit for bit.
 
     Raises
     ------
@@ -152,9 +162,9 @@ def measure(
         raise ValueError(f"clip of {clip} sigma: at least 1 is needed")
     annulus = (float(sky_inner), float(sky_outer), float(clip), LEAST_SKY_PIXELS)
     if on_cuda(frames):
-        return StarMeasurements(*_cuda.measure(pixels, columns, rows, radius, annulus))
-    sums, areas, peaks = _sums(pixels, columns, rows, radius, max(float(sky_outer), float(radius[-1])))
-    sky, sigma, count = _sky(pixels, columns, rows, annulus)
+        images = develop(pixels, development)
+        return StarMeasurements(*_cuda.measure(images, columns, rows, radius, annulus))
+    sums, areas, peaks, sky, sigma, count = _stars(pixels, columns, rows, radius, annulus, development)
     status = _status(pixels.shape, columns, rows, radius, sums, sky)
     xp = namespace(pixels)
     seen = areas > 0.0
@@ -173,40 +183,80 @@ def clip_correction(clip: float) -> float:
     return float(truncation_factor(float(clip)))
 
 
-def _sums(
+def peaks_within(frames: NDArray[Any], x: ArrayLike, y: ArrayLike, radius: float) -> NDArray[np.float64]:
+    """Largest value of which any part lies within `radius` of each star, (n, s); NaN where there is none.
+
+    Parameters
+    ----------
+    frames : array, (n, height, width), uint8, uint16, float32 or float64
+    x, y : array, (n, s), pixels
+    radius : float, pixels
+    """
+    pixels, columns, rows, one = _checked(frames, x, y, [radius])
+    if not on_host(pixels):
+        xp = namespace(pixels)
+        if on_cuda(frames):
+            _, areas, found = _cuda.aperture_sums(pixels, columns, rows, one)
+        else:
+            _, areas, found = _agnostic.aperture_sums(pixels, columns, rows, tuple(one.tolist()))
+        largest: NDArray[np.float64] = xp.where(areas > 0.0, found, xp.nan)[..., 0]
+        return largest
+    peaks = np.empty(columns.shape)
+    raw_peaks(pixels, columns, rows, float(radius), peaks)
+    return peaks
+
+
+def _stars(
     frames: NDArray[Any],
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     radii: NDArray[np.float64],
-    fetched_px: float = 0.0,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Sums, areas and peaks of checked arrays; pixels within `fetched_px` are brought from memory first."""
+    annulus: tuple[float, float, float, int],
+    development: Development,
+) -> tuple[NDArray[Any], ...]:
+    """Sums, areas, peaks, sky, its sigma and number of pixels, of checked arrays."""
     if not on_host(frames):
-        return _agnostic.aperture_sums(frames, x, y, tuple(radii.tolist()))
-    if fetched_px > 0.0:
-        fetch_rows(frames, x, y, fetched_px)
+        images = develop(frames, development)
+        return (
+            *_agnostic.aperture_sums(images, x, y, tuple(radii.tolist())),
+            *_agnostic.clipped_sky(images, x, y, *annulus),
+        )
+    if frames.dtype == np.float64 and development.active:
+        frames = _read_only(frames.astype(np.float32))  # as `develop` does
     shape = (*x.shape, radii.size)
     sums, areas, peaks = np.empty(shape), np.empty(shape), np.empty(shape)
-    aperture_block(frames, x, y, radii, sums, areas, peaks)
-    return sums, areas, peaks
+    sky, sigma, count = np.empty(x.shape), np.empty(x.shape), np.empty(x.shape, np.int64)
+    half = math.ceil(max(annulus[1], float(radii[-1]))) + 1
+    box = np.empty((2 * half + 1, 2 * half + 1), np.float64 if frames.dtype == np.float64 else np.float32)
+    response, offset, scale, defect = development_arrays(frames, development)
+    star_block(
+        frames, response, offset, scale, defect, x, y, radii, annulus, box, sums, areas, peaks, sky, sigma,
+        count,
+    )  # fmt: skip
+    return sums, areas, peaks, sky, sigma, count
 
 
-def _sky(
-    frames: NDArray[Any],
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    annulus: tuple[float, float, float, int],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Clipped sky, its sigma and the pixels kept, (n, s)."""
-    if not on_host(frames):
-        return _agnostic.clipped_sky(frames, x, y, *annulus)
-    sky, sigma, count = np.empty(x.shape), np.empty(x.shape), np.full(x.shape, -1, np.int64)
-    levels = _COUNTED_LEVELS[frames.dtype.name]
-    if levels:
-        counted_block(frames, x, y, annulus, levels, sky, sigma, count)
-    if (count < 0).any():
-        selected_block(frames, x, y, annulus, sky, sigma, count)
-    return sky, sigma, count
+def development_arrays(
+    frames: NDArray[Any], development: Development
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Response, offset, scale and defects of `frames`, read-only, as compiled texts take them.
+
+    Raises
+    ------
+    ValueError
+        A master is not of the frames' shape, or there is a response for another type of sample.
+    """
+    shape = frames.shape[1:]
+    masters = (development.offset, development.scale, development.defect)
+    if any(master.size and master.shape != shape for master in masters):
+        raise ValueError(f"masters of shapes {[m.shape for m in masters]} for frames of shape {shape}")
+    levels = 2 ** (8 * frames.dtype.itemsize) if frames.dtype.kind == "u" else 0
+    if development.response.size not in {0, levels}:
+        raise ValueError(f"a response of {development.response.size} levels for {frames.dtype.name} samples")
+    if development.step != 1:
+        raise ValueError("mosaics are developed as a whole: their defects have other neighbours")
+    offset, scale, defect = (_read_only(master) for master in masters)
+    return _read_only(development.response), offset, scale, defect
 
 
 def _status(
@@ -243,9 +293,9 @@ def _checked(
     Read-only, because numba would otherwise compile a second copy for frames that cannot be written to.
     """
     pixel = frames.dtype.str if on_host(frames) and not frames.dtype.isnative else type_name(frames)
-    if frames.ndim != 3 or pixel not in _COUNTED_LEVELS:
+    if frames.ndim != 3 or pixel not in _PIXEL_TYPES:
         raise ValueError(
-            f"frames are {pixel} of shape {frames.shape}: native {', '.join(_COUNTED_LEVELS)} "
+            f"frames are {pixel} of shape {frames.shape}: native {', '.join(_PIXEL_TYPES)} "
             "of shape (n, height, width) are needed"
         )
     columns, rows = (_float64(places, frames) for places in (x, y))

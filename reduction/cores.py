@@ -1,8 +1,14 @@
 """How many threads may work at once in this process."""
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _limits: list[int] = []
 
@@ -30,3 +36,22 @@ def at_most(limit: int) -> Iterator[None]:
         yield
     finally:
         _limits.remove(limit)
+
+
+def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """Yield ``work(item)`` of every item, in order, computed in threads; at most `threads` + 1 are alive.
+
+    An error of `work` is raised in its place; nothing goes on in the background once this has ended or
+    is closed.
+    """
+    with ThreadPoolExecutor(threads, "umbra") as pool:
+        coming: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                coming.append(pool.submit(work, item))
+                if len(coming) > threads:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from gpu_kernels.beforehand import compile_beside
 from reduction.caveats import Caveat, Note
+from reduction.cores import cores, in_order
 from reduction.errors import DataError
 from reduction.lightcurve import Roles, columns, ensemble_weights, make_lightcurve
 from reduction.occulted import choose_target
@@ -61,9 +63,21 @@ class SegmentRunner(Protocol):
 def in_process(
     found: Survey, view: View, spans: Sequence[tuple[int, int]], block: int, done: Callable[[int], None]
 ) -> Iterator[Segment]:
-    """Measure the segments one after the other in this process."""
-    for start, stop in spans:
-        yield measure_segment(found, view, start, stop, block, done)
+    """Measure the segments in this process, in as many threads as may work at once (`cores`)."""
+    if cores() == 1 or len(spans) == 1:
+        for start, stop in spans:
+            yield measure_segment(found, view, start, stop, block, done)
+        return
+    lock = threading.Lock()
+
+    def measured(span: tuple[int, int]) -> Segment:
+        return measure_segment(found, view, *span, block, counted)
+
+    def counted(frames: int) -> None:
+        with lock:
+            done(frames)
+
+    yield from in_order(measured, spans, cores())
 
 
 def default_block(stack: Stack) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reduction.cores import cores, in_order
 from reduction.stack import Digest, Stack, frame_digest, pixel_digest
 
 Progress = Callable[[str, int, int], None]
@@ -52,17 +53,20 @@ def scan(stack: Stack, block: int, progress: Progress | None = None) -> Scan:
     highest, lowest = np.empty(frames), np.empty(frames)
     not_finite = np.zeros(frames, np.int64)
     floating = np.dtype(stack.info.dtype).kind == "f"
-    for start in range(0, frames, block):
+
+    def look(start: int) -> int:
+        """Look at a block from `start` on; every frame writes to places of its own."""
         stop = min(start + block, frames)
-        pixels = stack.read(start, stop)
-        for i in range(stop - start):
-            frame = pixels[i]
-            if known is None:
-                leaves[start + i] = np.frombuffer(frame_digest(frame), np.uint8)
+        for i, frame in enumerate(stack.read(start, stop), start):
             if floating:
-                lowest[start + i], highest[start + i], not_finite[start + i] = _levels(frame)
+                lowest[i], highest[i], not_finite[i] = _levels(frame)
             else:
-                lowest[start + i], highest[start + i] = frame.min(), frame.max()
+                lowest[i], highest[i] = frame.min(), frame.max()
+            if known is None:
+                leaves[i] = np.frombuffer(frame_digest(frame), np.uint8)
+        return stop
+
+    for stop in in_order(look, range(0, frames, block), cores()):
         if progress is not None:
             progress("scan", stop, frames)
     repeated = np.zeros(frames, np.bool_)

@@ -1,7 +1,7 @@
 // Exact aperture sums and the clipped mean of the sky: the methods of _numba/overlap.py, _numba/photometry.py and
 // _numba/sky.py. One block of 64 threads a star; every sum is a tree over the threads, in a fixed order.
 
-enum { THREADS = 64, KEPT = 2304, MAX_ROUNDS = 10 };
+enum { THREADS = 64, MAX_ROUNDS = 10 };
 enum { OFF_FRAME = 1, NOT_FINITE = 2, NO_SKY = 4, LOST = 8 };
 
 // Sum, largest or smallest of one value of each thread of the block.
@@ -129,15 +129,14 @@ KERNEL void aperture_sums(const PIXEL *frames, int height, int width, const doub
     }
 }
 
-// The pixels about a star among which its annulus lies; `kept` holds them where they are few, NaN those outside.
+// The box of pixels that holds a star's annulus.
 typedef struct {
     const PIXEL *frame;
-    int width, left, top, wide, count, few;
+    int width, left, top, wide, count;
     double x, y, inner2, outer2;
-    VALUE *kept;
 } Annulus;
 
-// Pixel k if it belongs to the annulus and is finite, else NaN.
+// Pixel k of the box if it belongs to the annulus and is finite, else NaN.
 static __device__ double annulus_pixel(const Annulus *a, int k) {
     int i = a->left + k % a->wide, j = a->top + k / a->wide;
     double dx = i - a->x, dy = j - a->y, distance2 = dx * dx + dy * dy;
@@ -146,80 +145,71 @@ static __device__ double annulus_pixel(const Annulus *a, int k) {
     return isfinite(value) ? value : nan("");
 }
 
-static __device__ double sky_value(const Annulus *a, int k) { return a->few ? (double)a->kept[k] : annulus_pixel(a, k); }
-
-// Bits of a key, and a key that ascends with the value, or with its distance from the median.
-#if PIXEL_IS_INTEGER
-enum { VALUE_BITS = 8 * sizeof(PIXEL), DEVIATION_BITS = 8 * sizeof(PIXEL) + 1 };
-static __device__ unsigned long long key_of(double value) { return (unsigned long long)value; }
-static __device__ double value_of(unsigned long long key) { return (double)key; }
-static __device__ unsigned long long deviation_key(double deviation) { return (unsigned long long)(2.0 * deviation); }
-static __device__ double deviation_of(unsigned long long key) { return 0.5 * (double)key; }
-#else
-enum { VALUE_BITS = 64, DEVIATION_BITS = 63 };
-typedef union {
-    double value;
-    unsigned long long bits;
-} Bits;
-static __device__ unsigned long long deviation_key(double deviation) {
-    Bits b;
-    b.value = deviation;
-    return b.bits;
-}
-static __device__ double deviation_of(unsigned long long key) {
-    Bits b;
-    b.bits = key;
-    return b.value;
-}
-static __device__ unsigned long long key_of(double value) {
-    unsigned long long bits = deviation_key(value == 0.0 ? 0.0 : value); // no negative zero
-    return bits >> 63 ? ~bits : bits | 1ULL << 63;
-}
-static __device__ double value_of(unsigned long long key) {
-    return deviation_of(key >> 63 ? key & ~(1ULL << 63) : ~key);
-}
-#endif
-
-// Median of the values, or of their distances from `centre`, among `total` of them: bit by bit from the highest, how
-// many keys go on with a 0. Counting integers, the order of the threads does not matter.
-static __device__ double middle(const Annulus *a, int total, int deviations, double centre, int *tally, double *parts) {
-    int wanted = total / 2;
-    unsigned long long prefix = 0;
+// The annulus' finite pixels, in the order of rows, into `list`; their number.
+static __device__ int listed(const Annulus *a, VALUE *list, int *counts) {
+    int share = (a->count + THREADS - 1) / THREADS, first = threadIdx.x * share, mine = 0, before = 0, total = 0;
+    int stop = first + share < a->count ? first + share : a->count;
+    for (int k = first; k < stop; k++) mine += !isnan(annulus_pixel(a, k));
+    counts[threadIdx.x] = mine;
     __syncthreads();
-    for (int k = threadIdx.x; k < 64; k += THREADS) tally[k] = 0;
+    for (int k = 0; k < THREADS; k++) {
+        if (k < (int)threadIdx.x) before += counts[k];
+        total += counts[k];
+    }
+    for (int k = first; k < stop; k++) {
+        double value = annulus_pixel(a, k);
+        if (!isnan(value)) list[before++] = (VALUE)value;
+    }
     __syncthreads();
-    for (int bit = (deviations ? DEVIATION_BITS : VALUE_BITS) - 1; bit >= 0; bit--) {
-        int mine = 0;
-        for (int k = threadIdx.x; k < a->count; k += THREADS) {
-            double value = sky_value(a, k);
-            if (isnan(value)) continue;
-            unsigned long long key = deviations ? deviation_key(fabs(value - centre)) : key_of(value);
-            mine += key >> bit == prefix >> bit;
+    return total;
+}
+
+// The annulus' pixels, and room for half as many numbers.
+typedef struct {
+    const VALUE *values;
+    double *levels;
+    int count;
+} Sky;
+
+// About the median of the values (or of their distances from `centre`): medians of three, of three, ...; the three
+// lie a third of the list apart. See remedian() in _numba/sky.py.
+static __device__ double remedian(const Sky *sky, int distances, double centre) {
+    const double *source = sky->levels;
+    double *goal = sky->levels, few[8];
+    int n = sky->count, raw = 1;
+    while (n > 8) {
+        int third = n / 3;
+        for (int i = threadIdx.x; i < third; i += THREADS) {
+            double a, b, c;
+            if (raw) {
+                a = sky->values[i], b = sky->values[third + i], c = sky->values[2 * third + i];
+                if (distances) a = fabs(a - centre), b = fabs(b - centre), c = fabs(c - centre);
+            } else
+                a = source[i], b = source[third + i], c = source[2 * third + i];
+            double low = a < b ? a : b, high = a < b ? b : a;
+            goal[i] = c < low ? low : c > high ? high : c;
         }
-        if (mine) atomicAdd(&tally[bit], mine);
         __syncthreads();
-        if (wanted >= tally[bit]) {
-            wanted -= tally[bit];
-            prefix |= 1ULL << bit;
-        }
+        source = goal;
+        goal += third;
+        n = third;
+        raw = 0;
     }
-    double upper = deviations ? deviation_of(prefix) : value_of(prefix);
-    if (total % 2 || wanted > 0) return upper; // the one before is equal
-    double below = -1.0 / 0.0;
-    for (int k = threadIdx.x; k < a->count; k += THREADS) {
-        double value = sky_value(a, k);
-        if (isnan(value)) continue;
-        value = deviations ? fabs(value - centre) : value;
-        if (value < upper && value > below) below = value;
+    for (int i = 0; i < n; i++) { // sort the few that are left
+        double value = raw ? (distances ? fabs(sky->values[i] - centre) : (double)sky->values[i]) : source[i];
+        int k = i;
+        for (; k > 0 && few[k - 1] > value; k--) few[k] = few[k - 1];
+        few[k] = value;
     }
-    return 0.5 * (of_block(below, 1, parts) + upper);
+    __syncthreads();
+    return 0.5 * (few[(n - 1) / 2] + few[n / 2]);
 }
 
 // Distance between neighbouring levels at the median.
-static __device__ double level_step(const Annulus *a, double median, double *parts) {
+static __device__ double level_step(const Sky *sky, double median, double *parts) {
     double above = 1.0 / 0.0, below = -1.0 / 0.0, at = 0.0;
-    for (int k = threadIdx.x; k < a->count; k += THREADS) {
-        double value = sky_value(a, k);
+    for (int k = threadIdx.x; k < sky->count; k += THREADS) {
+        double value = sky->values[k];
         if (value > median && value < above) above = value;
         if (value < median && value > below) below = value;
         if (value == median) at = 1.0;
@@ -238,17 +228,17 @@ static __device__ double truncation_factor(double clip) {
     return 1.0 / sqrt(1.0 - 2.0 * clip * density / erf(clip / sqrt(2.0)));
 }
 
-// Clipped mean, sigma and number kept, from median and MAD to convergence.
-static __device__ double clipped(const Annulus *a, double median, double mad, double clip, double *parts, double *mean,
-                                 double *sigma) {
-    double step = level_step(a, median, parts), before = -1.0, first_before = 0.0, second_before = 0.0;
+// Clipped mean, sigma and number kept, from the remedian to convergence; moments are taken about the start.
+static __device__ double clipped(const Sky *sky, double clip, double *parts, double *mean, double *sigma) {
+    double median = remedian(sky, 0, 0.0), before = -1.0, first_before = 0.0, second_before = 0.0;
     *mean = median;
-    *sigma = 1.482602218505602 * mad;
+    *sigma = 1.482602218505602 * remedian(sky, 1, median);
+    double step = level_step(sky, median, parts);
     for (int round = 0; round < MAX_ROUNDS; round++) {
         double reach = clip * sqrt(*sigma * *sigma + step * step), low = *mean - reach, high = *mean + reach;
         double kept = 0.0, first = 0.0, second = 0.0;
-        for (int k = threadIdx.x; k < a->count; k += THREADS) {
-            double value = sky_value(a, k);
+        for (int k = threadIdx.x; k < sky->count; k += THREADS) {
+            double value = sky->values[k];
             if (!(value >= low && value <= high)) continue;
             double deviation = value - median;
             kept += 1.0;
@@ -268,17 +258,21 @@ static __device__ double clipped(const Annulus *a, double median, double mad, do
     return before;
 }
 
-// Clipped mean of the annulus about star blockIdx.y of frame blockIdx.x.
+// Clipped mean of the annulus about star blockIdx.y of frame blockIdx.x. An annulus has at most `most` pixels, a
+// multiple of 8: they are listed in shared memory, or where they are too many (`outside`) in `room`, which has
+// `most` + `most` / 2 doubles for each star.
 KERNEL void clipped_sky(const PIXEL *frames, int height, int width, const double *xs, const double *ys, int stars,
-                        double inner, double outer, double clip, int least, double *sky, double *sigma,
-                        long long *kept) {
-    __shared__ VALUE values[KEPT];
+                        double inner, double outer, double clip, int least, int most, int outside, double *room,
+                        double *sky, double *sigma, long long *kept) {
+    DYNAMIC_SHARED(double, memory);
     __shared__ double parts[THREADS];
-    __shared__ int tally[64];
+    __shared__ int counts[THREADS];
     long long star = (long long)blockIdx.x * stars + blockIdx.y;
     double x = xs[star], y = ys[star], mean = nan(""), spread = nan(""), count = 0.0;
-    Annulus a = {frames + (long long)blockIdx.x * height * width, width, 0, 0, 1, 0, 0, x, y, inner * inner,
-                 outer * outer, values};
+    double *levels = outside ? room + star * (most + most / 2) : memory;
+    VALUE *values = (VALUE *)(levels + most / 2);
+    Annulus a = {frames + (long long)blockIdx.x * height * width, width, 0, 0, 1, 0, x, y, inner * inner,
+                 outer * outer};
     if (x > -outer - 1.0 && x < width + outer && y > -outer - 1.0 && y < height + outer) {
         a.left = first_of(x - outer);
         a.top = first_of(y - outer);
@@ -286,19 +280,8 @@ KERNEL void clipped_sky(const PIXEL *frames, int height, int width, const double
         a.wide = wide > 0 ? wide : 1;
         a.count = wide > 0 && tall > 0 ? wide * tall : 0;
     }
-    double mine = 0.0;
-    for (int k = threadIdx.x; k < a.count; k += THREADS) {
-        double value = annulus_pixel(&a, k);
-        if (a.count <= KEPT) values[k] = (VALUE)value;
-        mine += !isnan(value);
-    }
-    int total = (int)of_block(mine, 0, parts);
-    a.few = a.count <= KEPT;
-    if (total >= least) {
-        double median = middle(&a, total, 0, 0.0, tally, parts);
-        double mad = middle(&a, total, 1, median, tally, parts);
-        count = clipped(&a, median, mad, clip, parts, &mean, &spread);
-    }
+    Sky listed_sky = {values, levels, listed(&a, values, counts)};
+    if (listed_sky.count >= least) count = clipped(&listed_sky, clip, parts, &mean, &spread);
     if (threadIdx.x != 0) return;
     sky[star] = mean;
     sigma[star] = spread;

@@ -1,5 +1,7 @@
 """Launchers of photometry.cu: aperture sums and sky of many stars on many frames."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +9,12 @@ from gpu_kernels._cuda import NO_PIXELS, Array, blocks, contiguous, launch
 from gpu_kernels.device import namespace
 
 THREADS, FINISH_THREADS = 64, 128
+
+LARGEST_SHARED = 96 * 1024
+"""Bytes of shared memory that every device from sm_80 on grants a block."""
+
+ROOM_BYTES = 2**28
+"""Of the scratch in which the pixels of large annuli are listed."""
 
 
 def aperture_sums(
@@ -33,13 +41,29 @@ def clipped_sky(
     frames, x, y = contiguous(frames, x, y)
     n, height, width = frames.shape
     stars, xp = x.shape[1], namespace(frames)
+    most = most_pixels(annulus[0], annulus[1], height, width)
+    shared = most // 2 * 8 + most * (8 if frames.dtype.name == "float64" else 4)
+    outside = shared > LARGEST_SHARED
+    room_bytes = most * 12 * max(stars, 1)
+    step = max(1, min(n, ROOM_BYTES // room_bytes)) if outside else max(n, 1)
     with frames.device:
         sky, sigma, kept = (xp.empty((n, stars), kind) for kind in (np.float64, np.float64, np.int64))
-    launch(
-        "photometry", "clipped_sky", frames, (n, stars), THREADS, frames, height, width, x, y, stars,
-        *annulus, sky, sigma, kept,
-    )  # fmt: skip
+        room = xp.empty(step * room_bytes // 8 if outside else 1, np.float64)
+    for low in range(0, n, step):
+        at = slice(low, min(low + step, n))
+        launch(
+            "photometry", "clipped_sky", frames, (at.stop - low, stars), THREADS, frames[at], height, width,
+            x[at], y[at], stars, *annulus, most, outside, room, sky[at], sigma[at], kept[at],
+            shared=0 if outside else shared,
+        )  # fmt: skip
     return sky, sigma, kept
+
+
+def most_pixels(inner: float, outer: float, height: int, width: int) -> int:
+    """Pixels, a multiple of 8, that no annulus exceeds: centres lie within 0.71 px of what they cover."""
+    wide, hole = outer + 0.75, max(inner - 0.75, 0.0)
+    most = min(math.pi * (wide * wide - hole * hole), (2.0 * outer + 1.0) ** 2, float(height * width))
+    return 8 * (math.ceil(most / 8.0) + 1)
 
 
 def measure(

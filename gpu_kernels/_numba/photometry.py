@@ -11,9 +11,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from gpu_kernels._numba.gather import gather
 from gpu_kernels._numba.overlap import quadrant_overlaps
+from gpu_kernels._numba.sky import LANES, annulus_pixels, clipped
 
 Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -140,54 +143,97 @@ def _star_row(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def aperture_block(
-    frames: NDArray[Any], x: Floats, y: Floats, radii: Floats, sums: Floats, areas: Floats, peaks: Floats
-) -> None:
-    """Fill `sums`, `areas` and `peaks` (n, s, r) of `frames` (n, h, w) at `x`, `y` (n, s).
-
-    Unknown positions give NaN; apertures wholly off the frame sum 0, area 0 and peak -inf.
-    """
-    height, width = frames.shape[1], frames.shape[2]
+def _apertures(
+    image: NDArray[Any], x: float, y: float, radii: Floats, rim: Floats, sums: Floats, areas: Floats,
+    peaks: Floats,
+) -> None:  # fmt: skip
+    """Fill `sums`, `areas` and `peaks` (r,) of one star; -inf is the peak of an aperture off the image."""
+    height = image.shape[0]
     largest = radii[-1] + 0.5
-    room = max(1024, 4 * min(width, 2 * int(radii[-1]) + 4))
-    rim = np.empty((8, room))
-    for f in range(frames.shape[0]):
-        frame = frames[f]
-        for s in range(x.shape[1]):
-            column, row = x[f, s], y[f, s]
-            star_sums, star_areas, star_peaks = sums[f, s], areas[f, s], peaks[f, s]
-            known = math.isfinite(column) and math.isfinite(row)
-            star_sums[:] = 0.0 if known else np.nan
-            star_areas[:] = 0.0 if known else np.nan
-            star_peaks[:] = -np.inf if known else np.nan
-            seen = -largest < column < width - 1 + largest and -largest < row < height - 1 + largest
-            if not (known and seen):
-                continue
-            count = int(0)  # noqa: UP018 - of a bare 0 numba compiles every callee a second time
-            for j in range(max(0, math.ceil(row - largest)), min(height - 1, math.floor(row + largest)) + 1):
-                count = _star_row(frame, j, column, row, radii, rim, count, star_sums, star_areas, star_peaks)
-            _add_rim(rim, count, star_sums, star_areas, star_peaks)
+    sums[:], areas[:], peaks[:] = 0.0, 0.0, -np.inf
+    count = int(0)  # noqa: UP018 - of a bare 0 numba compiles every callee a second time
+    for j in range(max(0, math.ceil(y - largest)), min(height - 1, math.floor(y + largest)) + 1):
+        count = _star_row(image, j, x, y, radii, rim, count, sums, areas, peaks)
+    _add_rim(rim, count, sums, areas, peaks)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fetch_rows(frames: NDArray[Any], x: NDArray[np.float64], y: NDArray[np.float64], reach: float) -> float:
-    """Read the ends of every row within `reach` of each star, so that the rows come from memory at once.
+def star_block(
+    frames: NDArray[Any],
+    response: Floats32,
+    offset: Floats32,
+    scale: Floats32,
+    defect: NDArray[np.bool_],
+    x: Floats,
+    y: Floats,
+    radii: Floats,
+    annulus: tuple[float, float, float, int],
+    box: NDArray[Any],
+    sums: Floats,
+    areas: Floats,
+    peaks: Floats,
+    mean: Floats,
+    sigma: Floats,
+    kept: NDArray[np.int64],
+) -> None:
+    """Measure stars at `x`, `y` (n, s) on `frames` (n, h, w), each developed around the stars only.
 
-    Each row lies in another cache line; read one after the other while they are summed, most of the time
-    goes into waiting. These reads do not depend on each other, so the waits overlap: a fifth of
-    the whole measurement, on frames fresh from disk. The sum returned keeps them from being left out.
+    `sums`, `areas` and `peaks` are (n, s, r), `mean`, `sigma` and `kept` of the sky (n, s). `annulus`
+    is (inner radius, outer radius, clip, least pixels); with an outer radius of 0 the sky is left alone.
+    `box` is scratch, (2 k + 1, 2 k + 1), k above the largest radius. Unknown positions give NaN; apertures
+    wholly off the frame sum 0, area 0 and peak -inf; too few sky pixels NaN and 0 kept.
     """
     height, width = frames.shape[1], frames.shape[2]
-    total = 0.0
+    inner, outer, clip, least = annulus
+    reach = box.shape[0] // 2
+    rim = np.empty((8, max(1024, 4 * box.shape[1])))
+    length = box.size + LANES
+    values, rooms = np.empty(length), np.empty((3, max(length, 3 * LANES)))
     for f in range(frames.shape[0]):
         for s in range(x.shape[1]):
-            if not (math.isfinite(x[f, s]) and math.isfinite(y[f, s])):
+            column, row = x[f, s], y[f, s]
+            known = math.isfinite(column) and math.isfinite(row)
+            blank = 0.0 if known else np.nan
+            sums[f, s], areas[f, s], peaks[f, s] = blank, blank, -np.inf if known else np.nan
+            if outer > 0.0:
+                mean[f, s], sigma[f, s], kept[f, s] = np.nan, np.nan, 0
+            if not (known and -reach < column < width - 1 + reach and -reach < row < height - 1 + reach):
                 continue
-            left, right = max(0.0, x[f, s] - reach), min(width - 1.0, x[f, s] + reach)
-            top, bottom = max(0.0, y[f, s] - reach), min(height - 1.0, y[f, s] + reach)
-            if left > right or top > bottom:
+            left, top = math.floor(column + 0.5) - reach, math.floor(row + 0.5) - reach
+            gather(frames[f], response, offset, scale, defect, left, top, box)
+            first, above = max(0, -left), max(0, -top)
+            image = box[above : min(box.shape[0], height - top), first : min(box.shape[1], width - left)]
+            column, row = column - left - first, row - top - above
+            _apertures(image, column, row, radii, rim, sums[f, s], areas[f, s], peaks[f, s])
+            if outer > 0.0:
+                count = annulus_pixels(image, column, row, inner, outer, values)
+                if count >= least:
+                    mean[f, s], sigma[f, s], kept[f, s] = clipped(values, count, clip, rooms)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def raw_peaks(frames: NDArray[Any], x: Floats, y: Floats, radius: float, peaks: Floats) -> None:
+    """Largest value of which any part lies within `radius` of `x`, `y` (n, s); NaN where none does."""
+    height, width = frames.shape[1], frames.shape[2]
+    for f in range(frames.shape[0]):
+        for s in range(x.shape[1]):
+            column, row = x[f, s], y[f, s]
+            peaks[f, s] = np.nan
+            largest = -np.inf
+            if not (-radius - 1 < column < width + radius and -radius - 1 < row < height + radius):
                 continue
-            first, last = int(left), int(right)
-            for j in range(int(top), int(bottom) + 1):
-                total += float(frames[f, j, first]) + float(frames[f, j, last])
-    return total
+            for j in range(
+                max(0, math.ceil(row - radius - 0.5)), min(height - 1, math.floor(row + radius + 0.5)) + 1
+            ):
+                near = max(0.0, (j - 0.5) - row, row - (j + 0.5))
+                if near >= radius:
+                    continue
+                wide = math.sqrt((radius - near) * (radius + near))
+                for i in range(
+                    max(0, math.ceil(column - wide - 0.5)),
+                    min(width - 1, math.floor(column + wide + 0.5)) + 1,
+                ):
+                    value = np.float64(frames[f, j, i])
+                    largest = value if value > largest else largest
+            if largest > -np.inf:
+                peaks[f, s] = largest

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from gpu_kernels._cuda import photometry as cuda
 from gpu_kernels.device import to_host
 from gpu_kernels.photometry import StarMeasurements, aperture_sums, measure
 from tests.gpu_kernels.cuda_on_host import namespace as stand_in
@@ -75,11 +76,25 @@ def test_skies_of_few_levels(dtype: str) -> None:
             assert_equal_measurements(found, measure(frame, places, places, [1.0], 1.0, outer), 1e-12)
 
 
-def test_an_annulus_larger_than_shared_memory_holds() -> None:
-    frames = sky_frames("float32", 1, 150, 160)
-    x, y = np.array([[75.0, 20.0]]), np.array([[70.5, 130.0]])
-    found = measure(put(frames), x, y, [60.0], 61.0, 90.0)
-    assert_equal_measurements(found, measure(frames, x, y, [60.0], 61.0, 90.0), 1e-12)
+@pytest.mark.parametrize("largest", [96 * 1024, 0])
+def test_large_annuli_are_listed_outside_shared_memory(largest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "LARGEST_SHARED", largest)
+    monkeypatch.setattr(cuda, "ROOM_BYTES", 1)
+    frames = sky_frames("float32", 2, 150, 160)
+    x, y = np.array([[75.0, 20.0], [80.0, 75.25]]), np.array([[70.5, 130.0], [75.0, 60.0]])
+    found = measure(put(frames), x, y, [40.0], 41.0, 70.0)
+    assert_equal_measurements(found, measure(frames, x, y, [40.0], 41.0, 70.0), 1e-12)
+
+
+@pytest.mark.parametrize("inner", [0.0, 1.0, 3.3, 10.0, 20.5])
+def test_no_annulus_has_more_pixels_than_there_is_room_for(inner: float) -> None:
+    rng = np.random.default_rng(3)
+    j, i = np.mgrid[0:60, 0:60]
+    for outer in inner + np.array([0.05, 0.5, 1.0, 2.2, 8.0]):
+        for x, y in rng.uniform(29.0, 31.0, (20, 2)):
+            distance = np.hypot(j - y, i - x)
+            count = int(((distance >= inner) & (distance < outer)).sum())
+            assert count <= cuda.most_pixels(inner, float(outer), 60, 60)
 
 
 def test_sums_of_a_constant_are_areas_of_circles() -> None:

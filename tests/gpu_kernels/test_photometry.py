@@ -1,6 +1,7 @@
 """Aperture photometry against photutils, slow twins and known noise."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from photutils.aperture import CircularAperture
 
+from gpu_kernels.calibrate import Development, develop
 from gpu_kernels.photometry import (
     LEAST_SKY_PIXELS,
     StarMeasurements,
@@ -17,6 +19,7 @@ from gpu_kernels.photometry import (
     aperture_sums,
     clip_correction,
     measure,
+    peaks_within,
 )
 
 HEIGHT, WIDTH = 61, 83
@@ -31,6 +34,13 @@ def peer_sums(frame: NDArray[Any], x: float, y: float, radius: float) -> tuple[f
     return float(weighted.sum()), float(values(np.ones(frame.shape)).sum()), float(np.abs(weighted).sum())
 
 
+def slow_remedian(values: NDArray[np.float64]) -> float:
+    """Medians of three values a third of the list apart, until eight or fewer are left."""
+    while values.size > 8:
+        values = np.median(values[: values.size // 3 * 3].reshape(3, -1), axis=0)
+    return float(np.median(values))
+
+
 def slow_sky(
     frame: NDArray[Any], x: float, y: float, inner: float, outer: float, clip: float
 ) -> tuple[float, float, int]:
@@ -41,11 +51,14 @@ def slow_sky(
     pixels = pixels[np.isfinite(pixels)]
     if pixels.size < LEAST_SKY_PIXELS:
         return math.nan, math.nan, 0
-    median = np.median(pixels)
+    start = slow_remedian(pixels)
     levels = np.unique(pixels)
-    near = levels[np.argsort(np.abs(levels - median), kind="stable")]
+    near = levels[np.argsort(np.abs(levels - start), kind="stable")]
     step = abs(near[1] - near[0]) if levels.size > 1 else 0.0
-    mean, sigma = median, 1.482602218505602 * np.median(np.abs(pixels - median))
+    if start not in levels:
+        over, under = levels[levels > start], levels[levels < start]
+        step = over.min() - under.max() if over.size and under.size else 0.0
+    mean, sigma = start, 1.482602218505602 * slow_remedian(np.abs(pixels - start))
     kept = np.zeros(pixels.size, bool)
     for _ in range(10):
         reach = clip * math.hypot(sigma, step)
@@ -401,3 +414,54 @@ def test_no_frames_and_no_stars() -> None:
         0,
         1,
     )
+
+
+def developments(dtype: str) -> Iterator[Development]:
+    """Every combination of response, offset, scale and defects that a type of sample may have."""
+    rng = np.random.default_rng(31)
+    offset = rng.normal(20.0, 3.0, (HEIGHT, WIDTH)).astype(np.float32)
+    scale = rng.normal(1.0, 0.05, (HEIGHT, WIDTH)).astype(np.float32)
+    scale[25, 30:33] = np.nan
+    defect = rng.random((HEIGHT, WIDTH)) < 0.02
+    levels = {"uint8": 256, "uint16": 65536}.get(dtype, 0)
+    response = (np.arange(levels) ** 1.1).astype(np.float32)
+    for bits in range(1, 16):
+        given: dict[str, Any] = {}
+        given |= {"response": response} if bits & 1 and levels else {}
+        given |= {"offset": offset} if bits & 2 else {}
+        given |= {"scale": scale} if bits & 4 else {}
+        given |= {"defect": defect} if bits & 8 else {}
+        yield Development(**given)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+def test_developing_around_stars_is_developing_the_frame(dtype: str) -> None:
+    rng = np.random.default_rng(32)
+    frames = rng.normal(90.0, 9.0, (3, HEIGHT, WIDTH)).astype(dtype)
+    x, y = rng.uniform(-9, WIDTH + 9, (3, 12)), rng.uniform(-9, HEIGHT + 9, (3, 12))
+    for development in developments(dtype):
+        here = measure(frames, x, y, [2.5, 4.0], 7.0, 12.0, development=development)
+        whole = measure(develop(frames, development), x, y, [2.5, 4.0], 7.0, 12.0)
+        for name in ("flux", "area", "sky", "sky_sigma", "sky_count", "peak", "status"):
+            np.testing.assert_array_equal(getattr(here, name), getattr(whole, name), name)
+
+
+def test_peaks_are_those_of_measure() -> None:
+    rng = np.random.default_rng(33)
+    frames = rng.integers(0, 256, (3, HEIGHT, WIDTH)).astype(np.uint8)
+    x, y = rng.uniform(-9, WIDTH + 9, (3, 12)), rng.uniform(-9, HEIGHT + 9, (3, 12))
+    x[0, 0], y[1, 1] = np.nan, np.inf
+    for radius in (0.5, 2.0, 3.7):
+        expected = measure(frames, x, y, [radius], 7.0, 12.0).peak[:, :, 0]
+        np.testing.assert_array_equal(peaks_within(frames, x, y, radius), expected)
+
+
+def test_masters_must_fit() -> None:
+    frames = np.zeros((1, HEIGHT, WIDTH), np.uint8)
+    for wrong in (
+        Development(offset=np.zeros((4, 4), np.float32)),
+        Development(response=np.zeros(65536, np.float32)),
+        Development(defect=np.zeros((HEIGHT, WIDTH), bool), step=2),
+    ):
+        with pytest.raises(ValueError, match=r"masters of shapes|a response of|mosaics"):
+            measure(frames, *at(20.0, 20.0), [2.0], 7.0, 12.0, development=wrong)
