@@ -26,14 +26,18 @@ BENCHES: dict[str, str] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benches that are named, or all; return 1 where a target was missed."""
+    """Run the benches that are named, or all but `gpu`; return 1 where a target was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES) + "; or gpu, alone")
     parser.add_argument("--frames", type=int, help="frames of the recordings, instead of each bench's own")
     parser.add_argument("--repetitions", type=int, default=5, help="rounds of interleaved timing (5)")
     parser.add_argument("--out", type=Path, help="file of the result (one NAME); bench/results/NAME.json")
     parser.add_argument("--scratch", type=Path, help="folder for recordings; a temporary one when not given")
     options = parser.parse_args(arguments)
+    if options.names == ["gpu"]:
+        from bench import gpu
+
+        return gpu.main(options.out, options.repetitions)
     names: list[str] = options.names or list(BENCHES)
     unknown = [name for name in names if name not in BENCHES]
     if unknown:

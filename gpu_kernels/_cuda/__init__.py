@@ -47,7 +47,8 @@ def options(pixel: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def _module(xp: Any, text: str, pixel: str) -> Any:
+def module(xp: Any, text: str, pixel: str) -> Any:
+    """A text's kernels for frames of a pixel type, compiled on first use; `xp` is CuPy."""
     return xp.RawModule(code=source(text), options=options(pixel))
 
 
@@ -81,7 +82,7 @@ def launch(
     if min(grid) < 1:
         return
     with frames.device:
-        function = _module(namespace(frames), text, pixel or frames.dtype.name).get_function(kernel)
+        function = module(namespace(frames), text, pixel or frames.dtype.name).get_function(kernel)
         if shared > LARGEST_PLAIN_SHARED:
             function.max_dynamic_shared_size_bytes = shared
         function(tuple(grid), (threads,), tuple(map(_argument, arguments)), shared_mem=shared)

@@ -7,6 +7,7 @@ kernel must have the very types of its signature, and fresh memory holds rubbish
 import ctypes
 import mmap
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
@@ -136,11 +137,21 @@ def ascontiguousarray(values: DeviceArray) -> DeviceArray:
     return values
 
 
-class _Event:
-    """A place in a stream's queue."""
+def copyto(goal: DeviceArray, values: DeviceArray) -> None:
+    """Copy from array to array."""
+    goal.set(values.get())
 
-    def __init__(self, stream: "cuda.Stream") -> None:
-        self._stream, self._place = stream, stream.queued
+
+class _Event:
+    """A place in a stream's queue, and when it was recorded."""
+
+    def __init__(self, stream: "cuda.Stream | None" = None) -> None:
+        self.record(stream)
+
+    def record(self, stream: "cuda.Stream | None" = None) -> None:
+        """Take the place after all that is queued."""
+        self._stream = cuda.Stream.null if stream is None else stream
+        self._place, self.seconds = self._stream.queued, time.perf_counter()
 
     def synchronize(self) -> None:
         """Do what is queued before it."""
@@ -160,6 +171,13 @@ class cuda:  # noqa: N801  # stands for a module
     def alloc_pinned_memory(size: int) -> bytearray:
         """Host memory full of rubbish."""
         return bytearray([RUBBISH]) * size
+
+    Event = _Event
+
+    @staticmethod
+    def get_elapsed_time(start: _Event, stop: _Event) -> float:
+        """Milliseconds."""
+        return 1e3 * (stop.seconds - start.seconds)
 
     class Stream:
         """Copies that are done no sooner than they must be."""
@@ -185,6 +203,10 @@ class cuda:  # noqa: N801  # stands for a module
             while self._done < stop:
                 self._work[self._done]()
                 self._done += 1
+
+        def synchronize(self) -> None:
+            """Do everything."""
+            self.run(self.queued)
 
         def record(self) -> _Event:
             """An event after all that is queued."""
