@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 SEED_CANDIDATES = 6
 STACKED_FRAMES = 40
 ASTERISM_TRIES = 30
+TOGETHER_BYTES = 8 * 2**20
+"""Recorded pixels of neighbouring frames that are read at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,10 +72,11 @@ def each_image(view: View, index: NDArray[np.int64]) -> Iterator[tuple[int, NDAr
 
 def each_sample(view: View, index: NDArray[np.int64]) -> Iterator[tuple[int, Images]]:
     """Yield (position in the sample, what is measured), reading runs of neighbours together."""
+    together = max(1, min(16, TOGETHER_BYTES // max(view.stack.info.frame_bytes, 1)))
     at = 0
     while at < index.size:
         stop = at + 1
-        while stop < index.size and index[stop] == index[stop - 1] + 1 and stop - at < 16:
+        while stop < index.size and index[stop] == index[stop - 1] + 1 and stop - at < together:
             stop += 1
         for i, sample in enumerate(view.sampled(int(index[at]), int(index[stop - 1]) + 1)):
             yield at + i, sample

@@ -9,7 +9,7 @@ import pytest
 
 from bench import __main__ as command
 from bench import lightcurves, peers
-from bench.generating import GeneratingStack, generated
+from bench.generating import GeneratingStack, Kind, generated
 from bench.long_recording import calibrated_scene, long_recording, master_frames
 from bench.record import Record, Target
 from bench.recordings import (
@@ -144,8 +144,9 @@ def test_generated_frames_follow_from_their_number() -> None:
     assert len({frame_digest(frame) for frame in whole[:256]}) == 256
 
 
-def test_generated_recording_is_reduced(tmp_path: Path) -> None:
-    found = generated(64, tmp_path)
+@pytest.mark.parametrize(("colour", "dtype"), [("mono", None), ("rgb", None), ("mono", "float32")])
+def test_generated_recording_is_reduced(tmp_path: Path, colour: str, dtype: str | None) -> None:
+    found = generated(Kind(480, 640, colour=colour, dtype=dtype, calibrated=dtype is None), 64, tmp_path)
     assert found["points"] >= 60
     assert found["peak_mib"] >= found["reduced_mib"] > 0
     assert (tmp_path / "out" / "lightcurve.csv").is_file()
