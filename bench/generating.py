@@ -115,7 +115,7 @@ def scene_of(kind: Kind, frames: int) -> Scene:
 def _calibration(kind: Kind) -> Calibration:
     if not kind.calibrated:
         return NOTHING
-    size = (kind.height, kind.width)
+    size = (3, kind.height, kind.width) if kind.colour == "rgb" else (kind.height, kind.width)
     return Calibration(np.full(size, 1.5, np.float32), np.full(size, 1.001, np.float32))
 
 
