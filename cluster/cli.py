@@ -36,6 +36,13 @@ def _reduce(
     frame: Annotated[int | None, typer.Option(help="Frame on which positions hold (0).")] = None,
     aperture: Annotated[float | None, typer.Option(metavar="R", help="Aperture radius, px.")] = None,
     sky: Annotated[str | None, typer.Option(metavar="RIN,ROUT", help="Sky annulus, px.")] = None,
+    extract: Annotated[
+        str | None,
+        typer.Option(metavar="auto|aperture|optimal|mask|psf", help="How fluxes are taken."),
+    ] = None,
+    sky_estimate: Annotated[
+        str | None, typer.Option(metavar="mean|median|mode", help="Sky level of the annulus (mean).")
+    ] = None,
     bias: Annotated[str | None, typer.Option(metavar="P", help="Bias: file, folder or stack.")] = None,
     dark: Annotated[str | None, typer.Option(metavar="P", help="Dark: file, folder or stack.")] = None,
     flat: Annotated[str | None, typer.Option(metavar="P", help="Flat: file, folder or stack.")] = None,
@@ -71,6 +78,11 @@ def _reduce(
     fields |= {k: v for k, v in (("channel", channel), ("fields", first_field)) if v is not None}
     if gamma is not None or response is not None:
         fields |= _response_fields(gamma, response)
+    fields |= {
+        name: value
+        for name, value in {"extract": extract, "sky_estimate": sky_estimate}.items()
+        if value is not None
+    }
     request = ReductionRequest(
         inputs=tuple(inputs),
         plan=make_plan(fields, "options"),
@@ -160,7 +172,7 @@ def _report(result: ReductionResult, folder: Path) -> str:
     lines += [f"  {item.state:<8}{item.topic}: {item.sentence}" for item in verdict.items]
     lines.append(
         f"  scatter {q.scatter:.4f} (predicted {q.predicted_scatter:.4f}), chi2 {q.chi2_reduced:.2f}, "
-        f"aperture {p.aperture_px:.2f} px, sky {p.sky_px[0]:g}-{p.sky_px[1]:g} px"
+        f"{p.extraction}, aperture {p.aperture_px:.2f} px, sky {p.sky_px[0]:g}-{p.sky_px[1]:g} px"
     )
     lines += [f"  note: {note.message}" for note in result.notes]
     lines.append(f"  {folder / 'report.html'}")

@@ -45,6 +45,7 @@ class Caveat(StrEnum):
     GAIN_UNCERTAIN = "gain-uncertain"
     SIGMA_RESCALED = "sigma-rescaled"
     FIELD_ROTATES = "field-rotates"
+    MASK_NOT_LINEAR = "mask-not-linear"
     CROWDED = "neighbour-near-target"
     UNCALIBRATED = "uncalibrated"
     SCATTER_UNEXPLAINED = "scatter-unexplained"

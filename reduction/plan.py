@@ -79,6 +79,8 @@ class ReductionPlan(Settings):
     segment: Annotated[int, Field(ge=1, le=65536)] = 1024
     survey_frames: Annotated[int, Field(ge=8, le=4096)] = 400
     max_stars: Annotated[int, Field(ge=2, le=400)] = 24
+    extract: Literal["aperture", "optimal", "mask", "psf", "auto"] = "auto"
+    sky_estimate: Literal["mean", "median", "mode"] = "mean"
     detection_sigma: Annotated[float, Field(ge=3, le=100)] = 5.0
 
     @model_validator(mode="after")

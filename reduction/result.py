@@ -112,6 +112,13 @@ class PhotometrySummary:
     radii_px: tuple[float, ...]
     growth: tuple[float, ...]  # encircled fraction at each radius
     predicted_sigma: tuple[float, ...]  # of the target's normalised flux, at each radius
+    extraction: str = "aperture"  # how fluxes were taken: aperture, optimal, mask or psf
+    extraction_reason: str = "as asked"
+    extraction_sigma: Mapping[str, float] = field(default_factory=dict)  # predicted, by what was weighed
+    extraction_radius_px: float = float("nan")  # of the weights, or of the mask or circle
+    extraction_fitted: int = 1  # stars fitted together with the target, itself among them
+    seeing_followed: bool = False  # each frame's own width of the stars in the weights
+    sky_estimate: str = "mean"
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,6 +281,13 @@ def _photometry(found: Survey) -> PhotometrySummary:
         radii_px=tuple(float(r) * scale for r in found.radii),
         growth=tuple(float(g) for g in found.growth),
         predicted_sigma=tuple(float(p) for p in found.predicted),
+        extraction=found.extraction.kind,
+        extraction_reason=found.extraction.reason,
+        extraction_sigma=dict(found.extraction.predicted),
+        extraction_radius_px=found.extraction.radius * scale,
+        extraction_fitted=max(found.extraction.groups.shape[1], 1),
+        seeing_followed=found.extraction.guides.size > 0,
+        sky_estimate=found.extraction.sky_estimate,
     )
 
 

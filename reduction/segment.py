@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_kernels.photometry import StarStatus
+from reduction.extraction import take
 from reduction.result import STAR_DTYPE, Flag
 from reduction.sampling import Images
 from reduction.survey import Survey
@@ -93,7 +94,8 @@ def _fill(
     measured = view.sampling.measure(images, x, y, radius, survey.sky, survey.capture, first)
     seen = measured.stars
     peak = seen.peak[:, :, 0]
-    status = seen.status[:, :, 0]
+    taken = take(survey.extraction, images.values, x, y, measured, survey.star_noise)
+    status = taken.status
     flags = np.zeros((n, stars), np.uint32)
     with np.errstate(invalid="ignore"):
         flags[peak >= survey.saturation] |= Flag.SATURATED.value
@@ -103,16 +105,12 @@ def _fill(
     flags[(status & StarStatus.LOST.value) != 0] |= Flag.LOST.value
     weak = np.array([p.found and p.stars == 1 and survey.field.u.size > 1 for p in placements])
     flags[weak] |= Flag.WEAK_TRACKING.value
-    flux = np.where(off, np.nan, seen.flux[:, :, 0])
-    count = seen.sky_count.astype(np.float64)
-    variance = survey.star_noise.flux_variance(flux, seen.sky, count, survey.aperture)
-    variance *= measured.spread[:, :, 0]
     rows["frame"] = view.sampling.frame_numbers(first, n)[:, None]
     rows["star"] = np.arange(stars, dtype=np.uint16)[None, :]
     rows["x"] = survey.geometry.to_full(x)
     rows["y"] = survey.geometry.to_full(y)
-    rows["flux"] = flux
-    rows["sigma"] = np.sqrt(variance)
-    rows["sky"] = seen.sky
-    rows["sky_sigma"] = seen.sky_sigma
+    rows["flux"] = np.where(off, np.nan, taken.flux)
+    rows["sigma"] = np.sqrt(taken.variance)
+    rows["sky"] = taken.sky
+    rows["sky_sigma"] = taken.sky_sigma
     rows["flags"] = flags

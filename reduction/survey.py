@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from gpu_kernels.detect import FWHM_PER_SIGMA, find_stars
 from reduction.capture import Capture
 from reduction.caveats import Caveat, Note
+from reduction.choice import Known, choose
 from reduction.errors import RequestError
+from reduction.extraction import Extraction, notes_of
+from reduction.neighbours import Crowd, crowd_of
 from reduction.noise import Aperture, Noise, StarNoise, gain_from_pairs, settle
 from reduction.places import settle_places
 from reduction.plan import ReductionPlan
@@ -57,6 +60,7 @@ class Survey:
     saturated: NDArray[np.bool_]
     aperture: Aperture
     capture: Capture | None  # of this aperture, where pixels are sparse
+    extraction: Extraction
     sky: tuple[float, float]
     radii: Floats
     growth: Floats
@@ -111,7 +115,15 @@ def survey(view: View, scan: Scan, plan: ReductionPlan, progress: Progress | Non
         image_saturation,
         least_noise=float(np.sqrt(least)),
     )
-    stars = gather(plan, found, view, registered)
+    crowd = crowd_of(
+        view,
+        plan,
+        gather(plan, found, view, registered),
+        registered,
+        max(found.noise, float(np.sqrt(least))),
+        image_saturation,
+    )
+    stars = crowd.stars
     notes: list[Note] = []
     stars.u, stars.v, sigma = settle_places(view, registered, stars.u, stars.v, saturation)
     sky, radii = _apertures(plan, sigma, view.geometry.scale)
@@ -125,6 +137,7 @@ def survey(view: View, scan: Scan, plan: ReductionPlan, progress: Progress | Non
         view,
         registered,
         stars,
+        crowd,
         sample,
         radii,
         sky,
@@ -161,6 +174,7 @@ def _decide(
     view: View,
     registered: Registered,
     stars: Stars,
+    crowd: Crowd,
     sample: Sample,
     radii: Floats,
     sky: tuple[float, float],
@@ -214,6 +228,7 @@ def _decide(
     snr = total * growth[middle] / sigma_at(middle)
     hot = lone_pixels(view, registered, stars.u, stars.v)
     steady_ones = steady_stars(target, np.where(hot, 0.0, snr), saturated, whole, flux[:, :, middle]) & ~hot
+    steady_ones &= ~crowd.blended
     references = choose_references(stars, target, snr, saturated, whole, steady_ones)
     predicted = np.array(
         [
@@ -223,20 +238,49 @@ def _decide(
     )
     chosen = int(np.argmin(predicted))
     guides = choose_guides(stars, target, snr, saturated, whole, steady_ones)
+    way = choose(
+        plan,
+        view,
+        registered,
+        sample,
+        Known(
+            u=stars.u,
+            v=stars.v,
+            target=target,
+            flux=total,
+            snr=snr,
+            fit=~saturated & (whole > 0.9) & steady_ones,
+            references=references,
+            level=level,
+            count=count,
+            noise=star_noise,
+            sky=sky,
+            aperture=apertures[chosen],
+            aperture_growth=float(growth[chosen]),
+            aperture_sigma=float(predicted[chosen]),
+            middle=mid,
+            middle_index=middle,
+            middle_growth=float(growth[middle]),
+            groups=crowd.groups,
+            capture=None if capture is None else capture.of(chosen),
+        ),
+    )
     judged = view.saturation_in_images(saturation) if not (saturated & guides).any() else np.inf
     field, rotation, span = _tracking_field(view, registered, stars, guides, total, noise, judged, target)
-    _note_survey(notes, stars, guides, references, saturated, noise, view, target, field)
+    _note_survey(notes, guides, references, saturated, noise, view, target, field)
+    notes.extend(notes_of(way.extraction, stars.u, stars.v, target, view.geometry.scale))
     return Survey(
         field=field,
         u=stars.u,
         v=stars.v,
-        flux=total * growth[chosen],
-        rms=sigma_at(chosen),
+        flux=way.flux,
+        rms=way.rms,
         named=tuple(stars.role),
         guides=guides,
         references=references,
         saturated=saturated,
         aperture=apertures[chosen],
+        extraction=way.extraction,
         sky=sky,
         radii=radii,
         growth=growth,
@@ -316,7 +360,6 @@ def _tracking_field(
 
 def _note_survey(
     notes: list[Note],
-    stars: Stars,
     guides: NDArray[np.bool_],
     references: NDArray[np.bool_],
     saturated: NDArray[np.bool_],
@@ -353,15 +396,3 @@ def _note_survey(
         notes.append(
             Note(Caveat.FIELD_ROTATES, "The field rotates; positions follow a shift and a rotation.")
         )
-    if target >= 0:
-        reach = 2.5 * field.sigma * FWHM_PER_SIGMA
-        distance = np.hypot(stars.u - stars.u[target], stars.v - stars.v[target])
-        near = [k for k in range(len(stars.role)) if k != target and distance[k] < reach]
-        if near:
-            closest = min(distance[k] for k in near) * view.geometry.scale
-            notes.append(
-                Note(
-                    Caveat.CROWDED,
-                    f"A neighbour lies {closest:.1f} px from the target; its light may leak in.",
-                )
-            )

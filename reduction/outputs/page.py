@@ -139,6 +139,8 @@ def _setting_rows(result: ReductionResult) -> list[tuple[str, str, str]]:
             sky or "to be chosen",
             f"{photometry.sky_px[0]:.2f} to {photometry.sky_px[1]:.2f} px",
         ),
+        ("extraction", plan.extract, photometry.extraction),
+        ("sky level", plan.sky_estimate, photometry.sky_estimate),
         ("gain", _asked(plan.gain_e_per_adu, " e⁻/ADU"), _gain(result)),
         ("read noise", _asked(plan.read_noise_e, " e⁻"), _read_noise(result)),
         ("channel", plan.channel, plan.channel),
@@ -201,12 +203,20 @@ def _photometry_rows(result: ReductionResult) -> list[Row]:
     level = photometry.saturation_adu
     return [
         ("aperture radius", f"{photometry.aperture_px:.2f} px"),
+        ("extraction", f"{photometry.extraction}: {photometry.extraction_reason}"),
         ("sky annulus", f"{photometry.sky_px[0]:.2f} to {photometry.sky_px[1]:.2f} px"),
+        ("sky level", _sky_level(result)),
         ("image width (FWHM)", f"{figure(photometry.fwhm_px)} px"),
         ("gain", _gain(result)),
         ("read noise", _read_noise(result)),
         ("saturation level", "none found" if level is None else f"{level:,.6g} ADU"),
     ]
+
+
+def _sky_level(result: ReductionResult) -> str:
+    photometry = result.photometry
+    shared = photometry.extraction in {"optimal", "psf"} and photometry.sky_estimate == "mean"
+    return f"{photometry.sky_estimate} of the annulus" + (", with what all stars' share" if shared else "")
 
 
 def _charts(result: ReductionResult) -> list[Chart]:
