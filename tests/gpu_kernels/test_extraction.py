@@ -70,7 +70,7 @@ def test_weighted_sums_are_those_of_the_twin(profile: Profile, softening: float)
     got = optimal_sums(frames, x, y, sky, profile, 4.3, softening)
     for f, s in np.ndindex(x.shape):
         flux, area, squares, light, share = obvious_sums(
-            frames[f], x[f, s], y[f, s], 79.5, profile, 4.3, softening
+            frames[f], float(x[f, s]), float(y[f, s]), 79.5, profile, 4.3, softening
         )
         assert got.flux[f, s] == pytest.approx(flux, rel=1e-4, abs=2e-3)
         assert got.area[f, s] == pytest.approx(area, rel=1e-4)
@@ -132,8 +132,11 @@ def test_noise_is_what_is_predicted_and_near_the_bound() -> None:
     got = optimal_sums(frames, x, y, np.zeros((n, 1)), gaussian(sigma), 4.5 * sigma)
     predicted = level * np.sqrt(got.squares.mean())
     assert got.flux.std() == pytest.approx(predicted, rel=0.04)
-    bound = level / np.sqrt(np.mean([(star_image(float(a), float(b), sigma * FWHM_PER_SIGMA, (21, 21)) ** 2).sum()
-                                     for a, b in zip(x[:50, 0], y[:50, 0], strict=True)]))  # fmt: skip
+    fwhm = sigma * FWHM_PER_SIGMA
+    images = [
+        star_image(float(a), float(b), fwhm, (21, 21)) for a, b in zip(x[:50, 0], y[:50, 0], strict=True)
+    ]
+    bound = level / np.sqrt(np.mean([(image**2).sum() for image in images]))
     assert predicted == pytest.approx(bound, rel=0.005)
 
 

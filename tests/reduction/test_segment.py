@@ -71,10 +71,8 @@ class TestIndependence:
 
 
 class TestRows:
-    def test_are_what_photometry_gives_at_the_places(
-        self, stack: Altered, surveyed: tuple[Survey, View]
-    ) -> None:
-        found, view = surveyed
+    def test_are_what_photometry_gives_at_the_places(self, stack: Altered) -> None:
+        found, view, _ = survey_of(stack, plan_of(SMALL, extract="aperture"))
         segment = measure_segment(found, view, 10, 14, 3)
         rows = segment.rows.reshape(4, -1)
         assert segment.rows.dtype == STAR_DTYPE

@@ -28,7 +28,7 @@ def caveats(notes: Any) -> set[Caveat]:
 
 class TestStars:
     def test_are_those_of_the_scene(self, stack: Altered) -> None:
-        found, _, _ = survey_of(stack, plan_of(SCENE))
+        found, _, _ = survey_of(stack, plan_of(SCENE, extract="aperture"))
         truth = SCENE.truth(0)
         assert found.named[0] == "target"
         for x, y, flux in zip(truth.x, truth.y, truth.flux_e, strict=True):
