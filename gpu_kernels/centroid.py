@@ -79,6 +79,7 @@ def windowed_centroids(
         xp.astype(to_device(part, frames) if on_host(part) else part, xp.float64) for part in (x, y, sky)
     )
     level = xp.broadcast_to(level, start_x.shape)
+    sigma, variance, inv_gain = float(sigma), float(variance), float(inv_gain)
     radius = REACH_SIGMA * sigma
     if 0 in start_x.shape:
         return Centroids(start_x, start_y, start_x, start_x)

@@ -194,7 +194,18 @@ def masked_correlation(
 def find_masked_shifts(
     frames: Array, reference: Array, masks: Array, reference_mask: Array, least_overlap: float = 0.3
 ) -> Shifts:
-    """Shift of each frame at the highest place of `masked_correlation`, by parabolas."""
+    """Shift of each frame at the highest place of `masked_correlation`, by parabolas.
+
+    Parameters
+    ----------
+    frames, reference, masks, reference_mask, least_overlap
+        As for `masked_correlation`.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not match.
+    """
     surface = masked_correlation(frames, reference, masks, reference_mask, least_overlap)
     x, y, peak = _peaks(surface)
     return Shifts(x - frames.shape[2] // 2, y - frames.shape[1] // 2, peak)

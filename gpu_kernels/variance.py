@@ -34,8 +34,8 @@ def pixel_variance(
     array, shape of `images`, float64
     """
     xp = namespace(images)
-    light = inv_gain * xp.maximum(xp.astype(images, xp.float64), 0.0)
-    constant = read_variance + step * step / 12.0
+    light = float(inv_gain) * xp.maximum(xp.astype(images, xp.float64), 0.0)
+    constant = float(read_variance + step * step / 12.0)
     if scale is None:
         return light + constant
     factor = xp.astype(scale, xp.float64)

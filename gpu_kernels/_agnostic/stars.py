@@ -228,6 +228,7 @@ def fit_frames(
     """Fits of stars expected at (x, y), (n, s): (n, s, 7) as of `fit_boxes`, pixels of the frame; status."""
     xp = namespace(frames)
     x, y = (xp.astype(to_device(at, frames) if on_host(at) else at, xp.float64) for at in (x, y))
+    sigma, variance, inv_gain, saturation = map(float, (sigma, variance, inv_gain, saturation))
     if 0 in x.shape:
         return xp.stack([x] * 7, axis=-1), xp.astype(x, xp.int64)
     half, left, top, boxes = star_boxes(frames, x, y, search, sigma)
@@ -249,6 +250,7 @@ def refine(
     few numbers they give are compared on the host, star by star.
     """
     rotate, loose, floor, max_sin, least_snr = agreement
+    sigma, variance, inv_gain, saturation = map(float, (sigma, variance, inv_gain, saturation))
     places = to_device(x[None, :], frame), to_device(y[None, :], frame)
     half, left, top, boxes = star_boxes(frame[None, ...], *places, search, sigma)
     corner_x, corner_y = (to_host(corner)[0].astype(np.float64) for corner in (left, top))

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from gpu_kernels import device
-from gpu_kernels.device import namespace, on_cuda, on_host, to_device, to_host
+from gpu_kernels.device import namespace, on_cuda, on_host, to_device, to_host, type_name
 from tests.gpu_kernels.homes import Home, in_homes
 
 
-@in_homes(namespace, on_host, on_cuda, to_device, to_host)
+@in_homes(namespace, on_host, on_cuda, to_device, to_host, type_name)
 def test_there_and_back(home: Home) -> None:
     for values in (np.arange(6.0).reshape(2, 3), np.array([True, False]), np.arange(4, dtype=np.uint8)):
         there = home.put(values)
@@ -19,6 +19,7 @@ def test_there_and_back(home: Home) -> None:
         assert home.lives_here(moved)
         back = to_host(moved)
         assert back.dtype == values.dtype
+        assert type_name(there) == values.dtype.name
         np.testing.assert_array_equal(back, values)
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+import astroalign
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -82,3 +83,16 @@ def test_too_few_stars(n: int, m: int) -> None:
 def test_stars_too_close_to_tell_a_rotation() -> None:
     u, v = np.array([100.0, 105.0, 103.0]), np.array([100.0, 102.0, 108.0])
     assert match_stars(u, v, u, v) is None
+
+
+def test_as_astroalign_finds_it() -> None:
+    rng = np.random.default_rng(12)
+    u, v = rng.uniform(20, 620, 15), rng.uniform(20, 460, 15)
+    x, y = turned(17.0, 40.0, -25.0).apply(u, v)
+    x, y = x + rng.normal(0, 0.1, 15), y + rng.normal(0, 0.1, 15)
+    found = match_stars(u, v, x, y)
+    assert found is not None
+    peer, _ = astroalign.find_transform(np.column_stack([u, v]), np.column_stack([x, y]))
+    assert math.atan2(found.s, found.c) == pytest.approx(peer.rotation, abs=1e-3)
+    np.testing.assert_allclose([found.tx, found.ty], peer.translation, atol=0.4)
+    np.testing.assert_allclose([found.tx, found.ty], [40.0, -25.0], atol=0.4)
