@@ -17,9 +17,33 @@ from gpu_kernels._agnostic import stars as _elsewhere_stars
 from gpu_kernels._numba import coarse as _coarse
 from gpu_kernels._numba import stars as _stars
 from gpu_kernels._numba import transform as _transform
-from gpu_kernels.device import namespace, on_host
+from gpu_kernels.device import namespace, on_host, to_device
+from gpu_kernels.masks import BinMask, blank, blanked
+from gpu_kernels.transforms import IDENTITY, Transform
 
 Floats = NDArray[np.float64]
+
+__all__ = [
+    "IDENTITY",
+    "LEADERS",
+    "NO_TURN_PX",
+    "SURROUNDINGS",
+    "Pattern",
+    "StarFits",
+    "Stars",
+    "Transform",
+    "add_registered",
+    "agree",
+    "bin_sum",
+    "binning_for",
+    "correlate",
+    "correlation",
+    "fit_stars",
+    "flattened",
+    "locate",
+    "peak_of",
+    "without_peak",
+]
 
 SURROUNDINGS = 8
 """Half width, bins, of the box whose mean is the sky of the coarse correlation."""
@@ -37,52 +61,12 @@ class StarFits:
     status: NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Transform:
-    """x = c u - s v + tx, y = s u + c v + ty: reference (u, v) to frame (x, y), pixels."""
-
-    c: float
-    s: float
-    tx: float
-    ty: float
-
-    def apply(self, u: Floats, v: Floats) -> tuple[Floats, Floats]:
-        """Frame positions of reference positions."""
-        return self.c * u - self.s * v + self.tx, self.s * u + self.c * v + self.ty
-
-    def invert(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-        """Reference positions of frame positions."""
-        dx, dy = x - self.tx, y - self.ty
-        return self.c * dx + self.s * dy, -self.s * dx + self.c * dy
-
-    def after(self, first: "Transform") -> "Transform":
-        """The transform that applies `first`, then this one."""
-        return Transform(
-            self.c * first.c - self.s * first.s,
-            self.s * first.c + self.c * first.s,
-            self.c * first.tx - self.s * first.ty + self.tx,
-            self.s * first.tx + self.c * first.ty + self.ty,
-        )
-
-    def shift_at(self, u: float, v: float) -> tuple[float, float]:
-        """How far the transform brings one reference position."""
-        return self.c * u - self.s * v + self.tx - u, self.s * u + self.c * v + self.ty - v
-
-    @property
-    def rotation_deg(self) -> float:
-        """Rotation, degrees, positive from x to y."""
-        return float(np.degrees(np.arctan2(self.s, self.c)))
-
-
-IDENTITY = Transform(1.0, 0.0, 0.0, 0.0)
-
-
 def binning_for(height: int, width: int) -> int:
     """Binning that brings a frame to about 160 x 120 for the coarse correlation."""
     return max(1, min(16, round(max(height / 120, width / 160))))
 
 
-def bin_sum(frame: NDArray[Any], factor: int) -> NDArray[np.float32]:
+def bin_sum(frame: NDArray[Any], factor: int, mask: BinMask | None = None) -> NDArray[np.float32]:
     """Sum boxes of `factor` x `factor` pixels.
 
     Parameters
@@ -90,6 +74,8 @@ def bin_sum(frame: NDArray[Any], factor: int) -> NDArray[np.float32]:
     frame : array, (height, width)
     factor : int
         1 to 16.
+    mask : BinMask, optional
+        Pixels that are left out; their bins are filled from the rest, or from bins around.
 
     Returns
     -------
@@ -97,8 +83,8 @@ def bin_sum(frame: NDArray[Any], factor: int) -> NDArray[np.float32]:
         Pixels that are not finite count as 0.
     """
     if not on_host(frame):
-        sums: NDArray[np.float32] = _elsewhere.bin_sum(frame, factor)
-        return sums
+        sums: NDArray[np.float32] = _elsewhere.bin_sum(frame if mask is None else mask.emptied(frame), factor)
+        return sums if mask is None else mask.filled(sums)
     height, width = frame.shape[0] // factor, frame.shape[1]
     if frame.dtype.kind == "u" and frame.dtype.itemsize <= 2:
         rows = np.empty((height, width), np.uint16 if frame.dtype.itemsize == 1 else np.uint32)
@@ -108,6 +94,8 @@ def bin_sum(frame: NDArray[Any], factor: int) -> NDArray[np.float32]:
         _coarse.add_rows_finite(frame, factor, rows)
     out = np.empty((height, width // factor), np.float32)
     _coarse.add_columns(rows, factor, out)
+    if mask is not None:
+        mask.leave_out(frame, out)
     return out
 
 
@@ -119,6 +107,10 @@ class Pattern:
     columns: NDArray[np.int64]
     weights: NDArray[np.float32]
     shape: tuple[int, int]
+
+
+APART = 3
+"""Bins around a peak of the correlation in which no other is looked for."""
 
 
 def correlate(binned: NDArray[np.float32], pattern: Pattern, cap: float) -> tuple[float, float]:
@@ -136,13 +128,30 @@ def correlate(binned: NDArray[np.float32], pattern: Pattern, cap: float) -> tupl
         Largest excess over its surroundings that counts, so that no single bright source, hot
         pixel or burnt-in digit rules the correlation.
     """
+    return peak_of(correlation(binned, pattern, cap))
+
+
+def correlation(
+    binned: NDArray[np.float32], pattern: Pattern, cap: float, mask: BinMask | None = None
+) -> NDArray[np.float32]:
+    """Correlation of a binned frame with a pattern, by shift; the middle is no shift. See `correlate`."""
     flat = flattened(binned, cap)
     if not on_host(flat):
-        return _elsewhere.peak_of(
-            _elsewhere.correlate_sparse(flat, pattern.rows, pattern.columns, pattern.weights)
+        surface: NDArray[np.float32] = _elsewhere.correlate_sparse(
+            flat if mask is None else mask.without_holes(flat), pattern.rows, pattern.columns, pattern.weights
         )
+        return surface
+    if mask is not None:
+        flat.reshape(-1)[mask.holes] = 0.0
     surface = np.empty((binned.shape[0] // 2 * 2 + 1, binned.shape[1] // 2 * 2 + 1), np.float32)
     _coarse.correlate_sparse(flat, pattern.rows, pattern.columns, pattern.weights, surface)
+    return surface
+
+
+def peak_of(surface: NDArray[np.float32]) -> tuple[float, float]:
+    """Shift (dx, dy), bins, at the highest place of a correlation."""
+    if not on_host(surface):
+        return _elsewhere.peak_of(surface)
     iy, ix = divmod(int(surface.argmax()), surface.shape[1])
     here = float(surface[iy, ix])
     dx = dy = 0.0
@@ -151,6 +160,16 @@ def correlate(binned: NDArray[np.float32], pattern: Pattern, cap: float) -> tupl
     if 0 < iy < surface.shape[0] - 1:
         dy = _vertex(float(surface[iy - 1, ix]), here, float(surface[iy + 1, ix]))
     return ix - surface.shape[1] // 2 + dx, iy - surface.shape[0] // 2 + dy
+
+
+def without_peak(surface: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The correlation without the surroundings of its highest place, so that `peak_of` finds the next."""
+    xp = namespace(surface)
+    iy, ix = divmod(int(xp.argmax(xp.reshape(surface, (-1,)))), surface.shape[1])
+    near = np.zeros(surface.shape, np.bool_)
+    near[max(iy - APART, 0) : iy + APART + 1, max(ix - APART, 0) : ix + APART + 1] = True
+    rest: NDArray[np.float32] = xp.where(to_device(near, surface), xp.min(surface), surface)
+    return rest
 
 
 def flattened(binned: NDArray[np.float32], cap: float) -> NDArray[np.float32]:
@@ -203,6 +222,7 @@ def fit_stars(
     variance: float,
     inv_gain: float,
     saturation: float,
+    mask: NDArray[np.bool_] | None = None,
 ) -> StarFits:
     """Fit pixel-integrated Gaussians of fixed width to stars on one frame.
 
@@ -224,13 +244,16 @@ def fit_stars(
         1 / gain, ADU per electron.
     saturation : float
         Level, ADU, at which a pixel is saturated (inf: none).
+    mask : array, (height, width), bool, optional
+        Pixels that are left out.
     """
     if not on_host(frame):
         noise = (variance, inv_gain, saturation)
         places = x[None, :], y[None, :]
-        found, code = _elsewhere_stars.fit_frames(frame[None, ...], *places, search, sigma, *noise)
+        masked = frame if mask is None else blanked(frame, mask)
+        found, code = _elsewhere_stars.fit_frames(masked[None, ...], *places, search, sigma, *noise)
         return _fits(found[0, ...], code[0, ...])
-    half, left, top, boxes = _boxes(frame, x, y, search, sigma)
+    half, left, top, boxes = _boxes(frame, x, y, search, sigma, mask)
     out, status = np.empty((x.size, 7)), np.empty(x.size, np.int64)
     every = np.ones(x.size, np.bool_)
     _stars.fit_boxes(
@@ -247,7 +270,12 @@ def _fits(out: Floats, status: NDArray[np.int64]) -> StarFits:
 
 
 def _boxes(
-    frame: NDArray[Any], x: Floats, y: Floats, search: int, sigma: float
+    frame: NDArray[Any],
+    x: Floats,
+    y: Floats,
+    search: int,
+    sigma: float,
+    mask: NDArray[np.bool_] | None,
 ) -> tuple[int, NDArray[np.int64], NDArray[np.int64], Floats]:
     """Half width of a fit, corners of the boxes that hold each star's search, and the boxes."""
     half = max(2, int(np.ceil(2.5 * sigma)))
@@ -257,6 +285,8 @@ def _boxes(
     top = np.floor(np.where(known, y, 0.0) + 0.5).astype(np.int64) - reach
     boxes = np.empty((x.size, 2 * reach + 1, 2 * reach + 1))
     _stars.cut_boxes(frame, left, top, boxes)
+    if mask is not None:
+        blank(boxes, left, top, mask)
     return half, left, top, boxes
 
 
@@ -271,7 +301,7 @@ class Stars:
 
 
 NO_TURN_PX = 0.05
-"""Displacement of a frame's corner by rotation that a stacked image does not show."""
+"""Displacement of a frame's corner by rotation and scale that a stacked image does not show."""
 
 LEADERS = 4
 """Brightest stars that are searched for over the whole radius."""
@@ -288,6 +318,7 @@ def locate(
     loose_px: float = 1.0,
     max_rotation_deg: float = 8.0,
     floor_px: float = 0.02,
+    mask: NDArray[np.bool_] | None = None,
 ) -> tuple[Transform, StarFits, NDArray[np.bool_]]:
     """Fit stars expected at given places and find the transform most of them agree on.
 
@@ -304,6 +335,8 @@ def locate(
         As for `agree`.
     least_snr : float
         Signal-to-noise ratio from which a fit counts.
+    mask : array, (height, width), bool, optional
+        Pixels that are left out.
 
     Returns
     -------
@@ -317,11 +350,12 @@ def locate(
     nearby = search if rotate else 2
     if not on_host(frame):
         p, out, status, keep = _elsewhere_stars.refine(
-            frame, x, y, LEADERS, search, nearby, stars.sigma, stars.variance, stars.inv_gain,
-            stars.saturation, (rotate, loose_px, floor_px, max_sin, least_snr),
+            frame if mask is None else blanked(frame, mask), x, y, LEADERS, search, nearby, stars.sigma,
+            stars.variance, stars.inv_gain, stars.saturation,
+            (rotate, loose_px, floor_px, max_sin, least_snr),
         )  # fmt: skip
         return Transform(float(p[0]), float(p[1]), float(p[2]), float(p[3])), _fits(out, status), keep
-    half, left, top, boxes = _boxes(frame, x, y, search, stars.sigma)
+    half, left, top, boxes = _boxes(frame, x, y, search, stars.sigma, mask)
     n = x.size
     p, keep = np.array([1.0, 0.0, 0.0, 0.0]), np.zeros(n, np.bool_)
     out, status = np.empty((n, 7)), np.empty(n, np.int64)
@@ -387,7 +421,7 @@ def add_registered(frame: NDArray[Any], transform: Transform, total: Floats, cou
     """
     height, width = total.shape
     cx, cy = 0.5 * (width - 1), 0.5 * (height - 1)
-    turns = abs(transform.s) * np.hypot(cx, cy) > NO_TURN_PX
+    turns = np.hypot(transform.c - 1.0, transform.s) * np.hypot(cx, cy) > NO_TURN_PX
     if not on_host(frame):
         p = (transform.c, transform.s, transform.tx, transform.ty)
         turn = p if turns else (1.0, 0.0, *transform.shift_at(cx, cy))

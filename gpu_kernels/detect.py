@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from gpu_kernels._numba import widths as _widths
 from gpu_kernels._numba.stars import SATURATED, SEEN
 from gpu_kernels.align import fit_stars
 
@@ -19,6 +20,9 @@ ROUNDING = 12.0**-0.5
 
 NOISE_PIXELS = 20_000
 """Pixels from which an image's noise is taken, evenly spread."""
+
+WIDTH_STARS, WIDTH_BOX = 15, 12
+"""Stars from which a width is taken, and the half width of the boxes around them, pixels."""
 
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
@@ -67,9 +71,9 @@ def background(image: NDArray[Any], box: int = 32) -> tuple[NDArray[np.float32],
         mesh = ndimage.median_filter(beyond, 3)[1:-1, 1:-1]
     (rows, down), (columns, across) = _between(height, by, ny), _between(width, bx, nx)
     along_x = (1.0 - across) * mesh[:, columns] + across * mesh[:, np.minimum(columns + 1, nx - 1)]
-    part = down[:, None]
-    smooth = (1.0 - part) * along_x[rows] + part * along_x[np.minimum(rows + 1, ny - 1)]
-    smooth = smooth.astype(np.float32)
+    along_x, part = along_x.astype(np.float32), down.astype(np.float32)[:, None]
+    low = along_x[rows]
+    smooth = low + part * (along_x[np.minimum(rows + 1, ny - 1)] - low)
     step = max(1, int(np.sqrt(image.size / NOISE_PIXELS)))
     return smooth, clipped_sigma(image[::step, ::step] - smooth[::step, ::step])
 
@@ -82,19 +86,23 @@ def _between(pixels: int, box: int, meshes: int) -> tuple[NDArray[np.intp], Floa
 
 
 def _clipped_means(cells: NDArray[np.float32]) -> Floats:
-    """Mean within three robust sigma of the median, of finite values along the last axis."""
-    finite = np.isfinite(cells)
-    whole = bool(finite.all())
+    """Mean within three robust sigma of the median, of finite values along the last axis.
+
+    Median and deviation are those of every third value: the mean is of all, and hardly feels them.
+    """
+    every = cells[:, :, ::3] if cells.shape[2] >= 300 else cells
+    whole = bool(np.isfinite(cells.sum(dtype=np.float64)))
+    if not whole:
+        cells = np.where(np.isfinite(cells), cells, np.float32(np.nan))
+        every = cells[:, :, ::3] if cells.shape[2] >= 300 else cells
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # cells without any finite value give NaN
-        values = cells if whole else np.where(finite, cells, np.float32(np.nan))
-        median = np.median if whole else np.nanmedian
-        middle = median(values, axis=-1, keepdims=True)
-        distance = np.abs(values - middle)
-        spread = 1.4826 * median(distance, axis=-1, keepdims=True)
-        spread = np.maximum(spread, 0.05 * np.nanstd(values, axis=-1, keepdims=True))
-        kept = distance <= 3.0 * spread + 1e-12
-        mean = np.nanmean(np.where(kept, values, np.float32(np.nan)), axis=-1, dtype=np.float64)
+        median, std = (np.median, np.std) if whole else (np.nanmedian, np.nanstd)
+        middle = median(every, axis=-1, keepdims=True)
+        spread = 1.4826 * median(np.abs(every - middle), axis=-1, keepdims=True)
+        spread = np.maximum(spread, 0.05 * std(every, axis=-1, keepdims=True))
+        kept = np.abs(cells - middle) <= 3.0 * spread + 1e-12  # not so for NaN
+        mean = np.where(kept, cells, np.float32(0.0)).sum(axis=-1, dtype=np.float64) / kept.sum(axis=-1)
     return np.asarray(mean, np.float64)
 
 
@@ -145,6 +153,7 @@ def find_stars(
     saturation: float = np.inf,
     margin: int = 3,
     least_noise: float = 0.0,
+    mask: NDArray[np.bool_] | None = None,
 ) -> Detections:
     """Find stars on one image.
 
@@ -163,18 +172,25 @@ def find_stars(
         Border in which no star is taken, pixels.
     least_noise : float
         Noise of a sky pixel where less is seen (a sky clipped to one value); of integers, that of rounding.
+    mask : array, (height, width), bool, optional
+        Pixels that are left out.
 
     Returns
     -------
     Detections
         Brightest first; lone hot pixels are not stars.
     """
+    rounded = image.dtype.kind in "iu"
+    if mask is not None and mask.any():
+        image = np.where(mask, np.float32(np.nan), image.astype(np.float32))
     smooth, noise = background(image)
-    noise = max(noise, least_noise, ROUNDING if image.dtype.kind in "iu" else 0.0)
+    noise = max(noise, least_noise, ROUNDING if rounded else 0.0)
     empty = np.empty(0)
     if not (np.isfinite(noise) and noise > 0):
         return Detections(empty, empty, empty, empty, np.empty(0, bool), 0.0, sigma or 1.3)
-    flat = np.nan_to_num(image - smooth, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
+    flat = (image - smooth).astype(np.float32, copy=False)
+    if not rounded or mask is not None:
+        flat = np.nan_to_num(flat, nan=0.0, posinf=0.0, neginf=0.0, copy=False)
     first = sigma or 1.3
     x, y, excess = _maxima(flat, first, threshold, 8 * limit, margin, noise)
     if sigma is None:
@@ -209,12 +225,9 @@ def _maxima(
     step = max(3, int(np.sqrt(score.size / NOISE_PIXELS)))
     excess = max(1.0, clipped_sigma(score[::step, ::step]) / white)
     level = 0.8 * threshold * excess * white
-    size = 2 * max(1, round(sigma)) + 1
-    peak = (score == ndimage.maximum_filter(score, size, mode="nearest")) & (score > level)
     edge = max(margin, 1)
-    peak[:edge] = peak[-edge:] = False
-    peak[:, :edge] = peak[:, -edge:] = False
-    ys, xs = np.nonzero(peak)
+    ys, xs = np.nonzero(score[edge:-edge, edge:-edge] > level)
+    ys, xs = _highest(score, ys + edge, xs + edge, max(1, round(sigma)))
     order = np.argsort(-score[ys, xs], kind="stable")[:limit]
     ys, xs = ys[order], xs[order]
     # a lone hot pixel has no neighbours
@@ -223,55 +236,64 @@ def _maxima(
     return xs[star].astype(np.float64), ys[star].astype(np.float64), excess
 
 
+def _highest(
+    score: NDArray[np.float32], ys: NDArray[np.intp], xs: NDArray[np.intp], half: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Places of (ys, xs) above which nothing stands within `half` pixels, along either axis and across."""
+    steps = sorted(range(-half, half + 1), key=abs)
+    for dy in steps:
+        for dx in steps:
+            y = np.clip(ys + dy, 0, score.shape[0] - 1)
+            x = np.clip(xs + dx, 0, score.shape[1] - 1)
+            top = score[ys, xs] >= score[y, x]
+            ys, xs = ys[top], xs[top]
+    return ys, xs
+
+
 def _separate(x: Floats, y: Floats, order: NDArray[np.intp], apart: float) -> NDArray[np.intp]:
     """Drop those of `order` that lie within `apart` of one before them."""
     kept: list[int] = []
     for i in order:
-        if all((x[i] - x[k]) ** 2 + (y[i] - y[k]) ** 2 >= apart**2 for k in kept):
+        if ((x[kept] - x[i]) ** 2 + (y[kept] - y[i]) ** 2 >= apart**2).all():
             kept.append(int(i))
     return np.array(kept, np.intp)
 
 
 def _width(flat: NDArray[np.float32], x: Floats, y: Floats, noise: float, saturation: float) -> float:
-    """Gaussian width of the stars, by adaptive second moments of the brightest (Bernstein & Jarvis 2002)."""
-    found: list[float] = []
+    """Gaussian width of the stars: median of the brightest."""
+    chosen: list[tuple[int, int]] = []
     height, width = flat.shape
-    for px, py in zip(x.astype(int), y.astype(int), strict=True):
-        if len(found) >= 15:
+    for px, py in zip(x.astype(int).tolist(), y.astype(int).tolist(), strict=True):
+        if len(chosen) >= WIDTH_STARS:
             break
-        if flat[py, px] < 10.0 * noise or flat[py, px] >= 0.9 * saturation:
-            continue
-        half = 12
-        if px < half or py < half or px >= width - half or py >= height - half:
-            continue
-        box = flat[py - half : py + half + 1, px - half : px + half + 1].astype(np.float64)
-        value = _moment_width(box, half)
-        if value is not None:
-            found.append(value)
-    return float(np.median(found)) if found else 1.3
+        inside = WIDTH_BOX <= px < width - WIDTH_BOX and WIDTH_BOX <= py < height - WIDTH_BOX
+        if inside and 10.0 * noise <= flat[py, px] < 0.9 * saturation:
+            chosen.append((px, py))
+    if not chosen:
+        return 1.3
+    span = np.arange(-WIDTH_BOX, WIDTH_BOX + 1)
+    at = np.array(chosen)
+    boxes = flat[at[:, 1, None, None] + span[None, :, None], at[:, 0, None, None] + span[None, None, :]]
+    found = star_widths(boxes.astype(np.float64), np.zeros(len(chosen)))
+    return float(np.nanmedian(found)) if np.isfinite(found).any() else 1.3
 
 
-def _moment_width(box: Floats, half: int) -> float | None:
-    grid = np.arange(-half, half + 1, dtype=np.float64)
-    cx = cy = 0.0
-    var = 1.5**2
-    for _ in range(60):
-        wx, wy = np.exp(-0.5 * (grid - cx) ** 2 / var), np.exp(-0.5 * (grid - cy) ** 2 / var)
-        weighted = box * wy[:, None] * wx[None, :]
-        total = weighted.sum()
-        if not total > 0:
-            return None
-        mx, my = (weighted.sum(0) @ grid) / total, (weighted.sum(1) @ grid) / total
-        second = (
-            weighted.sum(0) @ ((grid - mx) ** 2) / total + weighted.sum(1) @ ((grid - my) ** 2) / total
-        ) / 2.0
-        cx, cy = cx + 2.0 * (mx - cx) * 0.7, cy + 2.0 * (my - cy) * 0.7
-        new = float(np.clip(2.0 * second, 0.15, 36.0))
-        if abs(cx) > 3 or abs(cy) > 3:
-            return None
-        if abs(new - var) < 1e-4 * var:
-            var = new
-            break
-        var += 0.8 * (new - var)
-    # the box of a pixel adds 1/12 to the variance; the model integrates over it
-    return float(np.sqrt(max(var - 1.0 / 12.0, 0.16)))
+def star_widths(boxes: Floats, sky: Floats) -> Floats:
+    """Gaussian widths of stars by adaptive moments (Bernstein & Jarvis 2002, AJ 123, 583).
+
+    Parameters
+    ----------
+    boxes : array, (n, m, m)
+        A star within three pixels of the middle of each; m is odd.
+    sky : array, (n,)
+        Level under each.
+
+    Returns
+    -------
+    array, (n,)
+        Pixels; the box of a pixel is taken out, as the model of `fit_stars` integrates over it. NaN
+        where there is no star.
+    """
+    out = np.empty(boxes.shape[0])
+    _widths.moment_widths(boxes, sky, out)
+    return out

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels.align import Transform
+from gpu_kernels.transforms import Transform
 
 Floats = NDArray[np.float64]
 
@@ -15,7 +15,9 @@ DISTANCE_SLACK = 0.003
 """Relative disagreement of distances that is tolerated (refraction, distortion)."""
 
 
-def match_stars(u: Floats, v: Floats, x: Floats, y: Floats, tolerance_px: float = 2.0) -> Transform | None:
+def match_stars(
+    u: Floats, v: Floats, x: Floats, y: Floats, scale: float = 1.0, tolerance_px: float = 2.0
+) -> Transform | None:
     """Rotation and shift that brings the most reference stars onto stars seen.
 
     Every pair of bright reference stars is laid onto every pair of stars seen that is as far apart;
@@ -28,6 +30,8 @@ def match_stars(u: Floats, v: Floats, x: Floats, y: Floats, tolerance_px: float 
         Reference stars, brightest first, pixels.
     x, y : array, (m,)
         Stars seen, pixels.
+    scale : float
+        Pixels seen per pixel of the reference.
     tolerance_px : float
         Distance within which a star seen explains a reference star.
 
@@ -38,7 +42,8 @@ def match_stars(u: Floats, v: Floats, x: Floats, y: Floats, tolerance_px: float 
     """
     if u.size < 3 or x.size < 3:
         return None
-    reference, seen = u + 1j * v, x + 1j * y
+    reference: NDArray[np.complex128] = scale * u + 1j * (scale * v)
+    seen: NDArray[np.complex128] = x + 1j * y
     turn, shift = _hypotheses(reference, seen, tolerance_px)
     if turn.size == 0:
         return None
@@ -51,7 +56,8 @@ def match_stars(u: Floats, v: Floats, x: Floats, y: Floats, tolerance_px: float 
             best, most, least = k, count, rest
     if best < 0:
         return None
-    return _fitted(reference, seen, turn[best], shift[best], tolerance_px)
+    found = _fitted(reference, seen, turn[best], shift[best], tolerance_px)
+    return Transform(scale * found.c, scale * found.s, found.tx, found.ty)
 
 
 def _hypotheses(

@@ -39,6 +39,7 @@ class Caveat(StrEnum):
     ONE_REFERENCE = "one-reference-star"
     ONE_GUIDE = "one-guide-star"
     FRAMES_LOST = "frames-lost"
+    FRAMES_HELD = "frames-held"
     FRAMES_SATURATED = "frames-saturated"
     REFERENCE_SATURATED = "reference-saturated"
     OFF_FRAME = "target-off-frame"

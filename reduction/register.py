@@ -1,27 +1,27 @@
 """Pass 1, first half: sample frames brought onto each other, and the reference image."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels.align import IDENTITY, Transform, add_registered
+from gpu_kernels.align import add_registered
 from gpu_kernels.beforehand import wait_for
 from gpu_kernels.detect import Detections, find_stars
+from gpu_kernels.transforms import IDENTITY
+from reduction.coordinates import Coordinates, against, moved
+from reduction.drift import ANYWHERE
 from reduction.errors import DataError
-from reduction.sampling import Images
 from reduction.scan import Scan
+from reduction.sweep import Sweep, each_image, sweep
 from reduction.tracking import NOWHERE, Field, Placement, Tracker
 from reduction.view import View
 
 Floats = NDArray[np.float64]
 SEED_CANDIDATES = 6
 STACKED_FRAMES = 40
-ASTERISM_TRIES = 30
-TOGETHER_BYTES = 8 * 2**20
-"""Recorded pixels of neighbouring frames that are read at once."""
+ENOUGH_FOUND = 0.8
+"""Share of the sample that a seed must place for no other to be tried."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +42,8 @@ class Registered:
         Mean of the best-seeing frames on the grid.
     stacked : int
         Frames in the image.
+    scale, width : array, (k,)
+        Scale against the grid, and Gaussian width of the stars (0: that of the field), by sample frame.
     """
 
     index: NDArray[np.int64]
@@ -50,6 +52,8 @@ class Registered:
     grid_frame: int
     image: NDArray[np.float32]
     stacked: int
+    scale: Floats
+    width: Floats
 
 
 def sample_frames(limit: int, repeated: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -64,27 +68,16 @@ def sample_frames(limit: int, repeated: NDArray[np.bool_]) -> NDArray[np.int64]:
     return distinct.astype(np.int64)
 
 
-def each_image(view: View, index: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
-    """Yield (position in the sample, image, largest raw samples), reading runs of neighbours together."""
-    for at, sample in each_sample(view, index):
-        yield at, sample.values[0], sample.raw_peak[0]
-
-
-def each_sample(view: View, index: NDArray[np.int64]) -> Iterator[tuple[int, Images]]:
-    """Yield (position in the sample, what is measured), reading runs of neighbours together."""
-    together = max(1, min(16, TOGETHER_BYTES // max(view.stack.info.frame_bytes, 1)))
-    at = 0
-    while at < index.size:
-        stop = at + 1
-        while stop < index.size and index[stop] == index[stop - 1] + 1 and stop - at < together:
-            stop += 1
-        for i, sample in enumerate(view.sampled(int(index[at]), int(index[stop - 1]) + 1)):
-            yield at + i, sample
-        at = stop
-
-
 def register(
-    view: View, scan: Scan, index: NDArray[np.int64], plan_frame: int, limit: int, saturation: float
+    view: View,
+    scan: Scan,
+    index: NDArray[np.int64],
+    plan_frame: int,
+    limit: int,
+    saturation: float,
+    mask: NDArray[np.bool_] | None = None,
+    coordinates: Coordinates | None = None,
+    roi: float = 20.0,
 ) -> Registered:
     """Align the sample frames and stack the best of them.
 
@@ -100,43 +93,80 @@ def register(
         Largest number of guide stars.
     saturation : float
         Saturation level of an image, ADU.
+    mask : array, (height, width), bool, optional
+        Pixels of an image that say nothing of the sky.
+    coordinates : Coordinates, optional
+        Places by frame, for frames that nothing else places.
+    roi : float
+        See `Field`.
 
     Raises
     ------
     DataError
         No star is found on any of the frames tried.
     """
-    best: tuple[int, Tracker, list[Placement]] | None = None
-    seeds = _seeds(view, index, limit, saturation, scan)[:4]
+    best: tuple[int, Tracker, Sweep] | None = None
+    seeds = _seeds(view, index, limit, saturation, scan, mask)[:4]
     wait_for("coarse")
     for seed, stars in seeds:
-        tracker = Tracker(_field(view, stars, limit, saturation))
-        placements = _place_all(view, index, tracker)
-        found = sum(p.found for p in placements)
-        if best is None or found > sum(p.found for p in best[2]):
-            best = (seed, tracker, placements)
-        if found >= 0.8 * index.size:
+        field = replace(_field(view, stars, limit, saturation), mask=mask, roi=roi)
+        if coordinates is not None:
+            geometry = view.geometry
+            field = replace(field, given=against(coordinates, seed, geometry.scale, geometry.shift))
+        tracker = Tracker(field)
+        swept = sweep(view, index, tracker, seed)
+        better = best is None or swept.found > best[2].found
+        if better:
+            best = (seed, tracker, swept)
+        if swept.found >= ENOUGH_FOUND * index.size or not better:
             break
     if best is None:
         raise DataError(
             f"{view.stack.info.name}: no star stands out on any of the frames looked at; is this a recording "
             "of the sky, and is it in focus?"
         )
-    seed, tracker, placements = best
-    to_grid = _place_frame(view, tracker, plan_frame, index, placements)
-    grid_frame = plan_frame if to_grid.found else seed
-    back = _inverse(to_grid.transform if to_grid.found else IDENTITY)
-    moved = [_replaced(p, p.transform.after(back)) if p.found else NOWHERE for p in placements]
-    field = tracker.field
+    seed, tracker, swept = best
+    to_grid = _place_frame(view, tracker, plan_frame, index, swept.placements)
     step = to_grid.transform if to_grid.found else IDENTITY
+    back = step.inverse
+    placements = [
+        replace(p, transform=p.transform.after(back)) if p.found else NOWHERE for p in swept.placements
+    ]
+    field = tracker.field
     (u, v), (all_u, all_v) = step.apply(field.u, field.v), step.apply(field.all_u, field.all_v)
-    image, stacked = _stack(view, index, moved)
-    on_grid = replace(field, u=u, v=v, all_u=all_u, all_v=all_v)
-    return Registered(index, moved, on_grid, grid_frame, image, stacked)
+    image, stacked = _stack(view, index, placements)
+    return Registered(
+        index=index,
+        placements=placements,
+        field=replace(
+            field,
+            u=u,
+            v=v,
+            all_u=all_u,
+            all_v=all_v,
+            sigma=_typical(field.sigma, swept),
+            given=None if field.given is None else moved(field.given, step),
+        ),
+        grid_frame=plan_frame if to_grid.found else seed,
+        image=image,
+        stacked=stacked,
+        scale=swept.scale / float(np.interp(plan_frame if to_grid.found else seed, index, swept.scale)),
+        width=swept.width,
+    )
+
+
+def _typical(sigma: float, swept: Sweep) -> float:
+    """Width of the stars: the seed's, or the middle of the recording's where it changes."""
+    return swept.typical_width if swept.width.any() else sigma
 
 
 def _seeds(
-    view: View, index: NDArray[np.int64], limit: int, saturation: float, scan: Scan
+    view: View,
+    index: NDArray[np.int64],
+    limit: int,
+    saturation: float,
+    scan: Scan,
+    mask: NDArray[np.bool_] | None,
 ) -> list[tuple[int, Detections]]:
     """Candidate reference frames, best first: much light in sharp stars."""
     usable = index[np.isfinite(scan.highest[index])]
@@ -145,7 +175,7 @@ def _seeds(
     chosen = usable[np.unique(np.round(np.linspace(0, usable.size - 1, SEED_CANDIDATES)).astype(int))]
     found: list[tuple[float, int, Detections]] = []
     for k, image, _ in each_image(view, chosen):
-        stars = find_stars(image, 6.0, limit, None, saturation)
+        stars = find_stars(image, 6.0, limit, None, saturation, mask=mask)
         if len(stars):
             score = float(np.minimum(stars.snr[:15], 100.0).sum()) / stars.sigma
             found.append((score, int(chosen[k]), stars))
@@ -171,23 +201,7 @@ def _field(view: View, stars: Detections, limit: int, saturation: float) -> Fiel
         saturation=np.inf if stars.saturated[use].any() else saturation,
         shape=(view.geometry.height, view.geometry.width),
         rotate=True,
-        prior_frame=np.empty(0),
-        prior_deg=np.empty(0),
     )
-
-
-def _place_all(view: View, index: NDArray[np.int64], tracker: Tracker) -> list[Placement]:
-    """Place the sample in order; a rotation that was found is what the next frame expects."""
-    placements: list[Placement] = []
-    prior, tries = 0.0, 0
-    for _, image, _ in each_image(view, index):
-        placed = tracker.place(image, prior, tries < ASTERISM_TRIES)
-        if placed.method != "correlation":
-            tries += 1
-        if placed.found and placed.stars >= 3:
-            prior = placed.transform.rotation_deg
-        placements.append(placed)
-    return placements
 
 
 def _place_frame(
@@ -198,16 +212,8 @@ def _place_frame(
     if at.size:
         return placements[int(at[0])]
     near = placements[int(np.argmin(np.abs(index - frame)))]
-    prior = near.transform.rotation_deg if near.found else 0.0
-    return tracker.place(view.images(frame, frame + 1).values[0], prior)
-
-
-def _inverse(t: Transform) -> Transform:
-    return Transform(t.c, -t.s, -(t.c * t.tx + t.s * t.ty), t.s * t.tx - t.c * t.ty)
-
-
-def _replaced(placement: Placement, transform: Transform) -> Placement:
-    return Placement(transform, placement.method, placement.stars, placement.sigma_px, placement.snr)
+    expected = replace(ANYWHERE, transform=near.transform) if near.found else ANYWHERE
+    return tracker.place(view.images(frame, frame + 1).values[0], expected)
 
 
 def _stack(

@@ -30,7 +30,7 @@ class Flag(IntFlag):
     REFERENCE_PARTIAL = 64  # a reference star of the ensemble is missing on this frame
     NOT_FINITE = 128  # a pixel of the aperture is not a number
     TIME_UNSURE = 256  # time missing, or out of order
-    WEAK_TRACKING = 512  # position from correlation or from one star only
+    WEAK_TRACKING = 512  # position from one guide of several, from a coordinates file, or held
     REFERENCE_SATURATED = 1024  # a reference star is saturated
 
 

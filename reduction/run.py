@@ -35,10 +35,11 @@ from reduction.result import (
     Star,
 )
 from reduction.scan import Progress, Scan, scan
-from reduction.segment import METHODS, Segment, measure_segment, segments_of
+from reduction.segment import Segment, measure_segment, segments_of
 from reduction.stack import SourceInfo, Stack
 from reduction.survey import Survey, survey
 from reduction.timing import TimeSolution
+from reduction.tracking import HELD, LOST, METHODS
 from reduction.version import STAGES, VERSION
 from reduction.view import NOTHING, Calibration, View, give_back_memory
 
@@ -144,14 +145,14 @@ def reduce(
         "measure": measured - surveyed,
         "lightcurve": time.perf_counter() - measured,
     }
-    lost = int((places["method"] == METHODS.index("lost")).sum())
-    if lost == view.frames:
+    lost, held = (int((places["method"] == METHODS.index(step)).sum()) for step in (LOST, HELD))
+    if lost + held == view.frames:
         raise DataError(
             f"{stack.info.name}: no frame could be placed against the reference; is this one field of stars?"
         )
     notes = [
         *stack.info.notes, *times.notes, *recipe_notes(plan, view.recipe), *found.notes, *notes,
-        *_notes(curve, quality, view, recorded, times, found, lost),
+        *_notes(curve, quality, view, recorded, times, found, lost), *_note_held(places, found, view.frames),
     ]  # fmt: skip
     return ReductionResult(
         plan=plan,
@@ -249,7 +250,7 @@ def _stars(found: Survey, roles: Roles) -> tuple[Star, ...]:
 
 def _alignment(found: Survey, places: NDArray[Any], lost: int) -> AlignmentSummary:
     scale = found.geometry.scale
-    placed = places[places["method"] != METHODS.index("lost")]
+    placed = places[places["method"] != METHODS.index(LOST)]
     method = "cross-correlation, refined on guide stars"
     if found.field.rotate:
         method += ", shift and rotation"
@@ -360,6 +361,18 @@ def _notes(
             f"Sigmas were multiplied by {quality.sigma_scale:.2f}, so that they match the out-of-event "
             "scatter: there is noise the model does not know (scintillation, flat field, compression), or "
             "the gain is wrong.",
+        )
+
+
+def _note_held(places: NDArray[Any], found: Survey, frames: int) -> Iterator[Note]:
+    """Caveat on frames measured at a place that no star on them confirms."""
+    held = places[places["method"] == METHODS.index(HELD)]
+    if held.size:
+        worst = float(held["sigma_px"].max()) * found.geometry.scale
+        yield Note(
+            Caveat.FRAMES_HELD,
+            f"{held.size} of {frames} frames show no guide star; they were measured where the frames around "
+            f"them put the field, to {worst:.2f} px or better, and are flagged.",
         )
 
 

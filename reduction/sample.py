@@ -14,8 +14,9 @@ from gpu_kernels.photometry import StarStatus
 from reduction.capture import Capture
 from reduction.levels import LOOKED_AT, LOSSY_LEVELS, is_lossy, saturation_level, top_samples
 from reduction.noise import pair_variance
-from reduction.register import Registered, each_sample
+from reduction.register import Registered
 from reduction.scan import Scan
+from reduction.sweep import each_sample
 from reduction.view import View
 
 Floats = NDArray[np.float64]

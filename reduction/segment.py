@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_kernels.photometry import StarStatus
+from reduction.drift import Seen
 from reduction.extraction import take
 from reduction.result import STAR_DTYPE, Flag
 from reduction.sampling import Images
 from reduction.survey import Survey
-from reduction.tracking import ASTERISM, CORRELATION, LOST, Placement, Tracker
+from reduction.tracking import METHODS, Placement, Tracker
 from reduction.view import View
 
-METHODS = (CORRELATION, ASTERISM, LOST)
 PLACE_DTYPE = np.dtype(
     [
         ("frame", "<f8"),
@@ -24,6 +24,7 @@ PLACE_DTYPE = np.dtype(
         ("tx", "<f8"),
         ("ty", "<f8"),
         ("rotation_deg", "<f8"),
+        ("scale", "<f8"),
         ("sigma_px", "<f8"),
     ]
 )
@@ -53,12 +54,18 @@ def measure_segment(
     """
     tracker = Tracker(survey.field)
     stars = survey.u.size
+    last: Seen | None = None
     rows = np.empty((stop - start, stars), STAR_DTYPE)
     places = np.empty(stop - start, PLACE_DTYPE)
     for low in range(start, stop, block):
         high = min(low + block, stop)
         images = view.images(low, high)
-        placements = [tracker.place(images.values[i], tracker.prior_deg(low + i)) for i in range(high - low)]
+        placements = []
+        for i in range(high - low):
+            placement = tracker.place(images.values[i], tracker.expect(low + i, last))
+            if placement.by_stars:
+                last = Seen(low + i, placement.transform)
+            placements.append(placement)
         at = slice(low - start, high - start)
         _fill(rows[at], survey, view, placements, images, low)
         for i, placement in enumerate(placements):
@@ -69,6 +76,7 @@ def measure_segment(
                 placement.transform.tx,
                 placement.transform.ty,
                 placement.transform.rotation_deg,
+                placement.transform.scale,
                 placement.sigma_px,
             )
         if done is not None:
@@ -103,7 +111,7 @@ def _fill(
     flags[off] |= Flag.OFF_FRAME.value
     flags[(status & StarStatus.NOT_FINITE.value) != 0] |= Flag.NOT_FINITE.value
     flags[(status & StarStatus.LOST.value) != 0] |= Flag.LOST.value
-    weak = np.array([p.found and p.stars == 1 and survey.field.u.size > 1 for p in placements])
+    weak = np.array([p.weak for p in placements])
     flags[weak] |= Flag.WEAK_TRACKING.value
     rows["frame"] = view.sampling.frame_numbers(first, n)[:, None]
     rows["star"] = np.arange(stars, dtype=np.uint16)[None, :]

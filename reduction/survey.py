@@ -16,6 +16,7 @@ from reduction.caveats import Caveat, Note
 from reduction.choice import Known, choose
 from reduction.errors import RequestError
 from reduction.extraction import Extraction, notes_of
+from reduction.guiding import tracking_field
 from reduction.neighbours import Crowd, crowd_of
 from reduction.noise import Aperture, Noise, StarNoise, gain_from_pairs, settle
 from reduction.places import settle_places
@@ -266,7 +267,7 @@ def _decide(
         ),
     )
     judged = view.saturation_in_images(saturation) if not (saturated & guides).any() else np.inf
-    field, rotation, span = _tracking_field(view, registered, stars, guides, total, noise, judged, target)
+    field, rotation, span = tracking_field(view, registered, stars, guides, total, noise, judged, target)
     _note_survey(notes, guides, references, saturated, noise, view, target, field)
     notes.extend(notes_of(way.extraction, stars.u, stars.v, target, view.geometry.scale))
     return Survey(
@@ -306,58 +307,6 @@ def _stated(option: float | None, header: float | None) -> tuple[float | None, s
     return header, "header" if header is not None else "unknown"
 
 
-def _tracking_field(
-    view: View,
-    registered: Registered,
-    stars: Stars,
-    guides: NDArray[np.bool_],
-    total: Floats,
-    noise: Noise,
-    saturation: float,
-    target: int,
-) -> tuple[Field, float, tuple[float, float]]:
-    """Guide field of pass 2, the largest rotation seen, and the range of the shifts."""
-    u, v = stars.u[guides], stars.v[guides]
-    found = [p for p in registered.placements if p.found]
-    frames = np.array([registered.index[k] for k, p in enumerate(registered.placements) if p.found], float)
-    middle_x, middle_y = view.geometry.width / 2.0, view.geometry.height / 2.0
-    places = np.array([p.transform.apply(np.array([middle_x]), np.array([middle_y])) for p in found]).reshape(
-        -1, 2
-    )
-    span = tuple(float(np.ptp(places[:, k])) * view.geometry.scale if len(found) else 0.0 for k in (0, 1))
-    angles = np.array([p.transform.rotation_deg for p in found])
-    lever = 0.5 * float(np.hypot(view.geometry.height, view.geometry.width))
-    turns = False
-    if len(found) >= 2 and guides.sum() >= 2:
-        smooth = np.convolve(angles, np.ones(9) / 9.0, "valid") if angles.size >= 18 else angles
-        extent = float(np.radians(np.ptp(smooth))) * lever
-        scatter = 1.4826 * float(np.median(np.abs(np.diff(angles)))) / np.sqrt(2.0)
-        error = float(np.radians(scatter)) * lever / (3.0 if angles.size >= 18 else 1.0)
-        turns = extent > 0.15 and (extent > 6.0 * error or angles.size < 18)
-    white = view.sampling.white_excess(registered.field.sigma)
-    field = Field(
-        u=u,
-        v=v,
-        flux=total[guides],
-        all_u=stars.u,
-        all_v=stars.v,
-        all_flux=total,
-        sigma=registered.field.sigma,
-        variance=noise.variance * white,
-        inv_gain=noise.inv_gain * white,
-        saturation=saturation,
-        shape=registered.field.shape,
-        rotate=turns,
-        prior_frame=np.empty(0),
-        prior_deg=np.empty(0),
-        target=(float(stars.u[target]), float(stars.v[target])) if target >= 0 else None,
-    )
-    largest = float(np.max(np.abs(angles))) if angles.size and turns else 0.0
-    if turns and largest > 0.3:
-        field = field.with_prior(frames, angles)
-    return field, largest, (span[0], span[1])
-
-
 def _note_survey(
     notes: list[Note],
     guides: NDArray[np.bool_],
@@ -370,7 +319,7 @@ def _note_survey(
 ) -> None:
     """Caveats that pass 1 already knows."""
     if guides.sum() == 1:
-        notes.append(Note(Caveat.ONE_GUIDE, "One guide star only: a frame on which it fails is lost."))
+        notes.append(Note(Caveat.ONE_GUIDE, "One guide star only: where it fails, the place is held."))
     if references.sum() == 0:
         notes.append(
             Note(Caveat.NO_REFERENCE, "No reference star is bright enough: clouds cannot be divided out.")

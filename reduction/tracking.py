@@ -1,7 +1,8 @@
-"""Where every frame lies: the chain correlation -> guide stars -> asterism, frame by frame.
+"""Where every frame lies: a chain of steps, each tried where the one before has failed.
 
-No frame looks at its neighbours, so results depend neither on blocks nor on workers. What a frame
-may know beforehand (a rotation that grows through the recording) comes from pass 1.
+Correlation with the reference and guide stars; asterisms; the brightest sources in a box around the
+place expected; a coordinates file; the place expected, held; lost. What a frame may know beforehand is an
+`Expectation`: from the frames that pass 1 placed, and from frames before it in its segment.
 """
 
 from dataclasses import dataclass, replace
@@ -12,28 +13,44 @@ from numpy.typing import NDArray
 
 from gpu_kernels._numba.stars import OFF, SATURATED
 from gpu_kernels.align import (
-    IDENTITY,
     Pattern,
     StarFits,
     Stars,
-    Transform,
     bin_sum,
     binning_for,
-    correlate,
+    correlation,
     locate,
+    peak_of,
+    without_peak,
 )
-from gpu_kernels.detect import find_stars
+from gpu_kernels.detect import Detections, find_stars
+from gpu_kernels.masks import bin_mask
 from gpu_kernels.match import match_stars
+from gpu_kernels.transforms import IDENTITY, Transform, similarity
+from reduction.coordinates import Given
+from reduction.drift import ANYWHERE, NO_DRIFT, Drift, Expectation, Seen
 
 Floats = NDArray[np.float64]
 
-CORRELATION, ASTERISM, LOST = "correlation", "asterism", "lost"
+CORRELATION, TRACKING, ASTERISM = "correlation", "tracking", "asterism"
+ROI, COORDINATES, HELD, LOST = "roi", "coordinates", "held", "lost"
+METHODS = (CORRELATION, TRACKING, ASTERISM, ROI, COORDINATES, HELD, LOST)
+"""Steps of the chain, in the order in which they are tried."""
+
 LEAST_SNR = 4.0
 LEAST_LIGHT = 0.3  # of the guides' sqrt(flux) that a placement must leave on the frame
 LEAST_AGREEMENT, SURE_AGREEMENT = 0.2, 0.5  # share of light to be believed, and without looking further
 SURE_SNR = 8.0  # from which a guide should be seen
-ROTATION_STEP_DEG = 0.25
+DIM = 0.2  # of the light a star should have among the others, below which it is not seen
+LONE_SNR = 6.0  # of a star that alone places a frame of which nothing is expected
+DOUBTFUL_SNR, NOISIER = 25.0, 1.3  # placements checked for a frame's own noise; what counts as noisier
+LONE_FLUX = 0.4  # of its usual flux that it must have then, or far from where it is expected
+PEAKS = 3  # of the correlation that are tried
+ROTATION_STEP_DEG, SCALE_STEP = 0.25, 0.002
 PATTERN_STARS = 10
+COORDINATES_SIGMA_PX = 0.5  # of a coordinates file, which says nothing of its errors
+HELD_FRAMES = 1000  # from the nearest frame on which the field was seen
+HELD_BOX = 0.5  # share of the ROI that the error of a held place may reach
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,10 +71,16 @@ class Field:
         Height and width of an image.
     rotate : bool
         Whether frames may be rotated against the reference.
-    prior_frame, prior_deg : array
-        Rotation against the reference seen in pass 1, by frame number.
     target : tuple of float or None
         Place at which the position error is stated; None: the middle of the guides.
+    drift : Drift
+        Motion, rotation, scale and star width seen in pass 1.
+    roi : float
+        How far from its expected place a source is looked for as a last resort, pixels.
+    mask : array, (height, width), bool, or None
+        Pixels that say nothing of the sky (a burnt-in overlay).
+    given : Given or None
+        A coordinates file.
     """
 
     u: Floats
@@ -72,13 +95,18 @@ class Field:
     saturation: float
     shape: tuple[int, int]
     rotate: bool
-    prior_frame: Floats
-    prior_deg: Floats
     target: tuple[float, float] | None = None
+    drift: Drift = NO_DRIFT
+    roi: float = 20.0
+    mask: NDArray[np.bool_] | None = None
+    given: Given | None = None
 
-    def with_prior(self, frames: Floats, degrees: Floats) -> "Field":
-        """The same field with a rotation prior."""
-        return replace(self, prior_frame=frames, prior_deg=degrees)
+    @property
+    def pivot(self) -> tuple[float, float]:
+        """Place of the reference grid that matters most: the target, or the middle of the guides."""
+        if self.target is not None or self.u.size == 0:
+            return self.target or (0.0, 0.0)
+        return float(self.u.mean()), float(self.v.mean())
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +118,17 @@ class Placement:
     stars: int
     sigma_px: float
     snr: float  # summed in squares over the stars used
+    weak: bool = False  # from one star of several, a file, or held
 
     @property
     def found(self) -> bool:
         """Whether the frame was placed."""
         return self.method != LOST
+
+    @property
+    def by_stars(self) -> bool:
+        """Whether stars on the frame itself placed it."""
+        return self.method not in {COORDINATES, HELD, LOST}
 
 
 NOWHERE = Placement(IDENTITY, LOST, 0, float("nan"), 0.0)
@@ -117,47 +151,89 @@ class Tracker:
         self._peak = np.maximum(field.all_flux, 0.0) * share
         typical = np.maximum(field.flux, 0.0) * share
         self._cap = 3.0 * float(np.median(typical)) if typical.size else 1.0
-        self._patterns: dict[int, Pattern] = {}
+        self._patterns: dict[tuple[int, int], Pattern] = {}
+        self._bin_mask = None if field.mask is None else bin_mask(field.mask, self.binning)
         self.search = max(6, self.binning + 3)
 
-    def prior_deg(self, frame: float) -> float:
-        """Rotation expected on a frame, degrees."""
-        if self.field.prior_frame.size == 0:
-            return 0.0
-        return float(np.interp(frame, self.field.prior_frame, self.field.prior_deg))
+    def expect(self, frame: int, last: Seen | None = None) -> Expectation:
+        """What is known of a frame before it is looked at.
 
-    def place(self, image: NDArray[Any], prior_deg: float = 0.0, last_resort: bool = True) -> Placement:
-        """Place one image (height, width); `prior_deg` is the rotation expected.
+        Parameters
+        ----------
+        frame : int
+        last : Seen, optional
+            The last frame before it in its segment that stars placed.
+        """
+        expected = self.field.drift.expect(frame, last)
+        if self.field.given is None:
+            return expected
+        return replace(expected, given=self.field.given.transform(frame, expected.transform))
 
-        With `last_resort` an image that correlation cannot place is tried by matching
-        asterisms.
+    def place(
+        self, image: NDArray[Any], expected: Expectation = ANYWHERE, last_resort: bool = True
+    ) -> Placement:
+        """Place one image (height, width).
+
+        Parameters
+        ----------
+        image : array, (height, width)
+        expected : Expectation
+            What is known beforehand.
+        last_resort : bool
+            Whether to go beyond the best correlation where that does not place the image.
         """
         if self.field.u.size == 0:
             return NOWHERE
-        placed, share = self._refine(image, self._coarse(image, prior_deg), self.search, CORRELATION)
+        placed, share = self._correlated(image, expected, PEAKS if last_resort else 1)
+        seen: Detections | None = None
         if share < SURE_AGREEMENT and last_resort and self.field.u.size >= 3:
-            start = self._asterism(image)
+            seen = find_stars(image, 5.0, 40, self.field.sigma, self.field.saturation, mask=self.field.mask)
+            start = match_stars(self._u, self._v, seen.x, seen.y, expected.transform.scale)
             if start is not None:
-                other, better = self._refine(image, start, 3, ASTERISM)
+                other, better = self._refine(image, start, 3, ASTERISM, expected)
                 placed = other if better > share else placed
-        return placed
+        if placed.found or not last_resort:
+            return placed
+        return self.place_near(image, expected, seen)
 
-    def _coarse(self, image: NDArray[Any], prior_deg: float) -> Transform:
-        step = round(prior_deg / ROTATION_STEP_DEG)
-        turn = self._turn(step)
-        if step not in self._patterns:
-            self._patterns[step] = self._pattern(turn)
-        dx, dy = correlate(bin_sum(image, self.binning), self._patterns[step], self._cap)
-        return Transform(1.0, 0.0, dx * self.binning, dy * self.binning).after(turn)
+    def place_near(
+        self, image: NDArray[Any], expected: Expectation, seen: Detections | None = None
+    ) -> Placement:
+        """The steps of the chain that rest on what is expected: box, coordinates file, held place.
 
-    def _turn(self, step: int) -> Transform:
-        """Rotation by a whole number of steps about the middle of the image."""
-        if step == 0:
-            return IDENTITY
-        angle = np.radians(step * ROTATION_STEP_DEG)
-        c, s = float(np.cos(angle)), float(np.sin(angle))
+        `seen` are the stars on the image, where they were looked for.
+        """
+        stars = self._stars_on(image, expected)
+        placed = self._in_box(image, expected, stars)
+        if not placed.found and expected.given is not None:
+            placed = self._by_file(image, expected, expected.given, stars)
+        return placed if placed.found else self._held(image, expected, seen)
+
+    def _correlated(self, image: NDArray[Any], expected: Expectation, tries: int) -> tuple[Placement, float]:
+        """Placement by the highest peaks of the correlation, and the share of the light that agrees."""
+        degrees, scale = expected.transform.rotation_deg, expected.transform.scale
         cy, cx = (self.field.shape[0] - 1) / 2.0, (self.field.shape[1] - 1) / 2.0
-        return Transform(c, s, cx - c * cx + s * cy, cy - s * cx - c * cy)
+        turn = similarity(scale, degrees, cx, cy, cx, cy)
+        key = round(degrees / ROTATION_STEP_DEG), round((scale - 1.0) / SCALE_STEP)
+        if key not in self._patterns:
+            rough = 1.0 + key[1] * SCALE_STEP, key[0] * ROTATION_STEP_DEG
+            self._patterns[key] = self._pattern(similarity(*rough, cx, cy, cx, cy))
+        binned = bin_sum(image, self.binning, self._bin_mask)
+        surface = correlation(binned, self._patterns[key], self._cap, self._bin_mask)
+        placed, share = NOWHERE, 0.0
+        for k in range(tries):
+            if k > 0:
+                surface = without_peak(surface)
+            dx, dy = peak_of(surface)
+            start = Transform(1.0, 0.0, dx * self.binning, dy * self.binning).after(turn)
+            placed, share = self._refine(image, start, self.search, CORRELATION, expected)
+            if placed.found and placed.snr < DOUBTFUL_SNR:
+                stars = self._stars_on(image, expected)
+                if stars.variance > NOISIER * self._stars.variance:
+                    placed, share = self._refine(image, start, self.search, CORRELATION, expected, stars)
+            if placed.found:
+                break
+        return placed, share
 
     def _pattern(self, turn: Transform) -> Pattern:
         """Bins of the brightest stars, saturated ones too, capped as the frames are."""
@@ -171,21 +247,70 @@ class Tracker:
         )
 
     def _refine(
-        self, image: NDArray[Any], start: Transform, search: int, method: str
+        self,
+        image: NDArray[Any],
+        start: Transform,
+        search: int,
+        method: str,
+        expected: Expectation,
+        stars: Stars | None = None,
     ) -> tuple[Placement, float]:
         """Placement near a start, and the share of the light that agrees; nowhere and 0 when too little."""
+        stars = self._stars_of(expected) if stars is None else stars
         px, py = start.apply(self._u, self._v)
         rotate = self.field.rotate and px.size >= 2
-        step, fits, used = locate(image, px, py, self._stars, search, rotate, LEAST_SNR)
+        step, fits, used = locate(image, px, py, stars, search, rotate, LEAST_SNR, mask=self.field.mask)
         count = int(np.count_nonzero(used))
         if count == 0:
             return NOWHERE, 0.0
         share = 1.0 if count == px.size >= 3 else self._agreement(px, py, fits, used)
-        snr = float(np.sqrt((fits.snr[used] ** 2).sum()))
-        if share < LEAST_AGREEMENT or (count == 1 and snr < 6.0):
+        if share < LEAST_AGREEMENT:
             return NOWHERE, 0.0
-        placed = Placement(step.after(start), method, count, self._sigma(fits, used, rotate), snr)
-        return placed, share
+        snr = float(np.sqrt((fits.snr[used] ** 2).sum()))
+        found, sigma = step.after(start), self._sigma(fits, used, rotate)
+        weak = count == 1 and (px.size > 1 or method == ROI)
+        if count == 1:
+            lone = self._lone(int(np.flatnonzero(used)[0]), fits, found, sigma, expected)
+            if lone is None:
+                return NOWHERE, 0.0
+            found, sigma = lone
+        return Placement(found, method, count, sigma, snr, weak), share
+
+    def _stars_of(self, expected: Expectation) -> Stars:
+        """What fits need to know, with the width that the stars should have on this frame."""
+        return self._stars if expected.width <= 0 else replace(self._stars, sigma=expected.width)
+
+    def _lone(
+        self, star: int, fits: StarFits, found: Transform, sigma: float, expected: Expectation
+    ) -> tuple[Transform, float] | None:
+        """What one star alone says of the place; None where it may well be another, or noise.
+
+        Near the place expected, fit and expectation are averaged by their errors: a faint fit is
+        drawn by the noise around it.
+        """
+        snr, share = float(fits.snr[star]), float(fits.flux[star]) / max(float(self._flux[star]), 1e-12)
+        like_itself = self._u.size >= 3 or share >= LONE_FLUX
+        if not np.isfinite(expected.sigma_px):
+            return (found, sigma) if snr >= LONE_SNR and like_itself else None
+        u, v = float(self._u[star]), float(self._v[star])
+        t = expected.transform
+        ex, ey = t.c * u - t.s * v + t.tx, t.s * u + t.c * v + t.ty
+        dx, dy = float(fits.x[star]) - ex, float(fits.y[star]) - ey
+        gate = 4.0 * float(np.hypot(expected.sigma_px, sigma))
+        if np.hypot(dx, dy) <= gate:
+            w = expected.sigma_px**2 / (expected.sigma_px**2 + sigma**2)
+            place = similarity(t.scale, t.rotation_deg, u, v, ex + w * dx, ey + w * dy)
+            return place, sigma * float(np.sqrt(w))
+        sure = snr >= SURE_SNR and share >= LONE_FLUX
+        return (found, sigma) if sure and not self._known_other(star, fits, t, gate) else None
+
+    def _known_other(self, star: int, fits: StarFits, expected: Transform, gate: float) -> bool:
+        """Whether a fit lies where another star of the field is expected."""
+        f = self.field
+        x, y = expected.apply(f.all_u, f.all_v)
+        other = np.hypot(f.all_u - self._u[star], f.all_v - self._v[star]) > 1.0
+        near = np.hypot(x - fits.x[star], y - fits.y[star]) <= gate + 1.0
+        return bool((other & near & (f.all_flux > 0.3 * fits.flux[star])).any())
 
     def _agreement(self, px: Floats, py: Floats, fits: StarFits, used: NDArray[np.bool_]) -> float:
         """Share of the guides' sqrt(flux) that agrees, of what should be seen there.
@@ -200,12 +325,14 @@ class Tracker:
             return 0.0
         if px.size < 3:
             return seen / able if able > 0.0 else 0.0
-        clear = float(np.median(fits.flux[used] / np.maximum(self._flux[used], 1e-12)))
+        clear = float(fits.flux[used].sum()) / max(float(self._flux[used].sum()), 1e-12)
         flux = np.maximum(clear * self._flux, 0.0)
+        dim = used & (fits.flux < DIM * flux)  # noise, or another star, at the place of a bright one
         noise = np.sqrt(4.0 * np.pi * f.sigma**2 * f.variance + f.inv_gain * flux)
         there = (fits.status == OFF) | (fits.status == SATURATED)
-        missing = float(light[inside & ~used & ~there & (flux > SURE_SNR * noise)].sum())
-        more = seen - float(light[used].max())
+        unseen = inside & ~used & ~there
+        missing = float(light[(unseen | dim) & (flux > SURE_SNR * noise)].sum())
+        more = float(light[used & ~dim].sum()) - float(light[used & ~dim].max())
         return more / (more + missing) if missing > 0 else 1.0
 
     def _sigma(self, fits: StarFits, used: NDArray[np.bool_], rotate: bool) -> float:
@@ -221,8 +348,52 @@ class Tracker:
             variance += 0.5 * ((tu - mu) ** 2 + (tv - mv) ** 2) / max(spread, 1e-12)
         return float(np.sqrt(variance))
 
-    def _asterism(self, image: NDArray[Any]) -> Transform | None:
-        """Transform by matching the pattern of the stars, at any rotation; None when none is found."""
-        f = self.field
-        seen = find_stars(image, 5.0, 40, f.sigma, f.saturation)
-        return match_stars(self._u, self._v, seen.x, seen.y)
+    def _stars_on(self, image: NDArray[Any], expected: Expectation) -> Stars:
+        """What fits need to know, with the noise of this very image where that is larger.
+
+        A cloud lit by the Moon, another field: noise must not pass for stars there.
+        """
+        part = image[:: max(1, image.shape[0] // 120)].astype(np.float32)
+        steps = np.diff(part, axis=1)
+        steps = np.abs(steps[np.isfinite(steps)])
+        variance = 0.5 * (1.4826 * float(np.median(steps))) ** 2 if steps.size else 0.0
+        stars = self._stars_of(expected)
+        return replace(stars, variance=max(stars.variance, variance))
+
+    def _in_box(self, image: NDArray[Any], expected: Expectation, stars: Stars) -> Placement:
+        """Placement by the brightest sources in boxes around the places expected, wide, then narrow."""
+        roi = self.field.roi
+        if not np.isfinite(expected.sigma_px) or roi < 1.0:
+            return NOWHERE
+        near = min(max(3.0 * expected.sigma_px + 1.0, 2.0), roi)
+        placed, _ = self._refine(image, expected.transform, int(np.ceil(roi)), ROI, expected, stars)
+        if not placed.found:
+            placed, _ = self._refine(image, expected.transform, int(np.ceil(near)), ROI, expected, stars)
+        return placed
+
+    def _by_file(
+        self, image: NDArray[Any], expected: Expectation, given: Transform, stars: Stars
+    ) -> Placement:
+        """Placement by a coordinates file, refined on the guides that are seen there."""
+        there = replace(expected, transform=given, sigma_px=COORDINATES_SIGMA_PX)
+        placed, _ = self._refine(image, given, 3, COORDINATES, there, stars)
+        if placed.found:
+            return placed
+        return Placement(given, COORDINATES, 0, COORDINATES_SIGMA_PX, 0.0, weak=True)
+
+    def _held(self, image: NDArray[Any], expected: Expectation, seen: Detections | None) -> Placement:
+        """The place expected, for some time, unless the frame holds nothing or shows another field."""
+        part = image[:: max(1, image.shape[0] // 64), :: max(1, image.shape[1] // 64)]
+        part = part[np.isfinite(part)]
+        blind = part.size == 0 or float(part.min()) == float(part.max())
+        far = expected.unseen > HELD_FRAMES or not expected.sigma_px <= HELD_BOX * self.field.roi
+        if blind or far or (seen is not None and self._elsewhere(seen, expected)):
+            return NOWHERE
+        return Placement(expected.transform, HELD, 0, expected.sigma_px, 0.0, weak=True)
+
+    def _elsewhere(self, seen: Detections, expected: Expectation) -> bool:
+        """Whether three clear stars or more stand where none is expected."""
+        x, y = expected.transform.apply(self.field.all_u, self.field.all_v)
+        apart = np.hypot(seen.x[:, None] - x[None, :], seen.y[:, None] - y[None, :]).min(axis=1)
+        strange = (seen.snr >= SURE_SNR) & (apart > 3.0 + 4.0 * expected.sigma_px)
+        return int(strange.sum()) >= 3

@@ -79,7 +79,7 @@ FLAG_MEANINGS: Mapping[Flag, str] = MappingProxyType(
         Flag.REFERENCE_PARTIAL: "a reference star of the ensemble is missing on this frame",
         Flag.NOT_FINITE: "a pixel of the aperture is not a number",
         Flag.TIME_UNSURE: "time missing, or out of order",
-        Flag.WEAK_TRACKING: "position from correlation or from one star only",
+        Flag.WEAK_TRACKING: "position from one guide star of several, from a coordinates file, or held",
         Flag.REFERENCE_SATURATED: "a reference star is saturated",
     }
 )

@@ -10,15 +10,14 @@ from numpy.typing import DTypeLike, NDArray
 from scipy import ndimage
 
 from gpu_kernels.align import (
-    IDENTITY,
     SURROUNDINGS,
     Pattern,
-    Transform,
     add_registered,
     bin_sum,
     binning_for,
     correlate,
 )
+from gpu_kernels.transforms import IDENTITY, Transform
 
 Floats = NDArray[np.float64]
 

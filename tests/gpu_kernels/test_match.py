@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gpu_kernels.align import Transform
 from gpu_kernels.match import match_stars
+from gpu_kernels.transforms import Transform
 
 Floats = NDArray[np.float64]
 

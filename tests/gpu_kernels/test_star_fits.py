@@ -11,7 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 from scipy import optimize
 
 from gpu_kernels._numba.stars import DIVERGED, FAINT, OFF, SATURATED, SEEN, SHARP
-from gpu_kernels.align import StarFits, Stars, Transform, agree, fit_stars, locate
+from gpu_kernels.align import StarFits, Stars, agree, fit_stars, locate
+from gpu_kernels.transforms import Transform
 from reduction.synthetic import position_bound_px, star_image
 from reduction.synthetic.psf import FWHM_PER_SIGMA
 

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reduction.errors import DataError
-from reduction.register import Registered, each_image, register, sample_frames
+from reduction.register import Registered, register, sample_frames
 from reduction.scan import scan
+from reduction.sweep import each_image
 from reduction.synthetic import Bump
 from reduction.view import View
 from tests.recordings import SMALL

@@ -17,6 +17,7 @@ from reduction.run import default_block, reduce, result_key, this_machine, with_
 from reduction.stack import SourceInfo
 from reduction.synthetic import SceneSource
 from reduction.timing import TimeSolution, no_times
+from reduction.tracking import METHODS
 from reduction.version import VERSION
 from reduction.view import Calibration
 from tests.recordings import SMALL
@@ -71,7 +72,7 @@ class TestTruth:
         assert all(star.index == k for k, star in enumerate(result.stars))
 
     def test_summary_figures(self, result: ReductionResult) -> None:
-        assert result.alignment.counts == {"correlation": 120, "asterism": 0, "lost": 0}
+        assert result.alignment.counts == dict.fromkeys(METHODS, 0) | {"correlation": 120}
         assert result.alignment.range_x_px == pytest.approx(4.0, abs=0.2)
         assert result.alignment.range_y_px == pytest.approx(3.0, abs=0.2)
         assert result.photometry.fwhm_px == pytest.approx(3.0, rel=0.05)
@@ -263,7 +264,7 @@ class TestCalibration:
         clean = reduced(tmp_path / "clean", held(scene), plan_of(scene), calibration=calibration)
         light = scene.target_light(np.arange(120))
         off = [np.std((r.lightcurve.flux_norm - light)[light == 1.0]) for r in (raw, clean)]
-        assert off[1] < 0.6 * off[0]
+        assert off[1] < 0.7 * off[0]
         assert 0.6 < clean.quality.chi2_reduced < 1.5
         assert clean.provenance.calibration == {"dark": "d", "flat": "f"}
         assert clean.provenance.key != raw.provenance.key

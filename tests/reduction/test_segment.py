@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from gpu_kernels.photometry import measure
 from reduction.result import STAR_DTYPE, Flag
-from reduction.segment import METHODS, measure_segment, segments_of
+from reduction.segment import measure_segment, segments_of
 from reduction.survey import Survey
+from reduction.tracking import METHODS
 from reduction.view import View
 from tests.recordings import SMALL
 from tests.reduction.surveyed import Altered, held, plan_of, survey_of

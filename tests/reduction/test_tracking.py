@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from gpu_kernels.transforms import similarity
+from reduction.drift import Expectation
 from reduction.synthetic import Bump, Scene, SceneStar, combined_bound_px, position_bound_px
 from reduction.tracking import CORRELATION, LOST, NOWHERE, Field, Placement, Tracker
 
@@ -46,9 +48,12 @@ def field_of(scene: Scene, stars: list[int] | None = None, rotate: bool = False)
         saturation=np.inf,
         shape=(scene.height, scene.width),
         rotate=rotate,
-        prior_frame=np.empty(0),
-        prior_deg=np.empty(0),
     )
+
+
+def turned(degrees: float) -> Expectation:
+    """Rotation expected, place unknown."""
+    return Expectation(similarity(1.0, degrees, 0.0, 0.0, 0.0, 0.0))
 
 
 def errors(
@@ -57,7 +62,7 @@ def errors(
     """Error of the middle of the guides on each frame, (frame, axis)."""
     out = []
     for i in frames:
-        placed = tracker.place(scene.frame(i), scene.truth(i).rotation_deg if prior else 0.0)
+        placed = tracker.place(scene.frame(i), turned(scene.truth(i).rotation_deg if prior else 0.0))
         assert placed.found, i
         truth = scene.truth(i)
         x, y = placed.transform.apply(scene.truth(0).x, scene.truth(0).y)
@@ -158,7 +163,7 @@ class TestRotation:
         tracker = Tracker(field_of(scene, rotate=True))
         for i in (0, 10, 30, 59):
             truth = scene.truth(i)
-            placed = tracker.place(scene.frame(i), truth.rotation_deg - 0.2)
+            placed = tracker.place(scene.frame(i), turned(truth.rotation_deg - 0.2))
             assert placed.found
             assert placed.transform.rotation_deg == pytest.approx(truth.rotation_deg, abs=0.03)
             x, y = placed.transform.apply(scene.truth(0).x, scene.truth(0).y)
@@ -174,11 +179,6 @@ class TestRotation:
         truth = scene.truth(1)
         assert np.hypot(x - truth.x, y - truth.y).max() < 0.1
         assert tracker.place(scene.frame(1), last_resort=False).method in {CORRELATION, LOST}
-
-    def test_prior_is_interpolated(self) -> None:
-        field = field_of(SCENE).with_prior(np.array([0.0, 10.0]), np.array([0.0, 5.0]))
-        assert Tracker(field).prior_deg(4) == pytest.approx(2.0)
-        assert Tracker(field_of(SCENE)).prior_deg(4) == 0.0
 
     def test_the_target_far_from_the_guides_is_less_sure(self) -> None:
         field = field_of(SCENE, rotate=True)
