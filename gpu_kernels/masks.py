@@ -87,7 +87,7 @@ def bin_mask(mask: NDArray[np.bool_], factor: int) -> BinMask:
     torn = np.flatnonzero((count > 0) & ~hole)
     gain = (factor * factor / kept.reshape(-1)[torn]).astype(np.float32)
     return BinMask(
-        factor, rows.astype(np.int64), columns.astype(np.int64), torn.astype(np.int64), gain,
+        factor, mask, rows.astype(np.int64), columns.astype(np.int64), torn.astype(np.int64), gain,
         np.flatnonzero(hole).astype(np.int64), _sources(hole),
     )  # fmt: skip
 
