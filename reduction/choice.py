@@ -12,10 +12,11 @@ from reduction.extraction import Extraction, Kind, by_aperture, named, take, wei
 from reduction.noise import Aperture, StarNoise
 from reduction.plan import ReductionPlan
 from reduction.profile import Boxes, profile_of, seeing_of, width_of
-from reduction.register import Registered, each_image, each_sample
+from reduction.register import Registered
 from reduction.roles import predicted_sigma
 from reduction.sample import Sample, typical_fluxes
 from reduction.skylevel import shared_sky
+from reduction.sweep import each_image, each_sample
 from reduction.view import View
 
 Floats = NDArray[np.float64]
