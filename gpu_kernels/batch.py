@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from gpu_kernels._cuda import coarse as _coarse
 from gpu_kernels._cuda import stars as _stars
-from gpu_kernels.align import LEADERS, Pattern, Stars, bin_sum, correlate, locate
-from gpu_kernels.device import Array, on_cuda, to_device, to_host
+from gpu_kernels.align import LEADERS, Pattern, Stars, bin_sum, correlation, locate, peak_of
+from gpu_kernels.device import Array, namespace, on_cuda, to_device, to_host
+from gpu_kernels.masks import BinMask
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +46,12 @@ class Located:
 
 
 def coarse_shifts(
-    frames: Array, binning: int, patterns: Sequence[Pattern], which: NDArray[np.int64], cap: float
+    frames: Array,
+    binning: int,
+    patterns: Sequence[Pattern],
+    which: NDArray[np.int64],
+    cap: float,
+    mask: BinMask | None = None,
 ) -> Floats:
     """Shifts (dx, dy), bins, that bring a pattern onto each frame; see `align.correlate`.
 
@@ -58,6 +64,8 @@ def coarse_shifts(
     which : array, (n,)
         Pattern of each frame.
     cap : float
+    mask : BinMask, optional
+        Pixels that are left out. On a CUDA device `frames` must be `blanked` there.
 
     Returns
     -------
@@ -65,15 +73,37 @@ def coarse_shifts(
         On the host.
     """
     if on_cuda(frames):
-        flat = _coarse.flattened(_coarse.bin_sum(frames, binning), cap)
+        binned = _coarse.bin_sum(frames, binning)
+        if mask is not None:
+            _coarse.mend(binned, mask)
+        flat = _coarse.flattened(binned, cap)
+        if mask is not None:
+            _coarse.empty_holes(flat, mask)
         rows = np.stack([pattern.rows for pattern in patterns]).astype(np.int32)
         columns = np.stack([pattern.columns for pattern in patterns]).astype(np.int32)
         weights = np.stack([pattern.weights for pattern in patterns])
         return to_host(_coarse.correlate(flat, rows, columns, weights, which.astype(np.int32)))
     shifts = np.empty((frames.shape[0], 2))
     for i, chosen in enumerate(which.tolist()):
-        shifts[i] = correlate(bin_sum(frames[i, ...], binning), patterns[chosen], cap)
+        binned = bin_sum(frames[i, ...], binning, mask)
+        shifts[i] = peak_of(correlation(binned, patterns[chosen], cap, mask))
     return shifts
+
+
+def blanked(frames: Array, mask: NDArray[np.bool_]) -> Array:
+    """A floating copy of frames with NaN under a mask: fits and the correlation leave these pixels out.
+
+    Parameters
+    ----------
+    frames : array, (n, height, width), uint8, uint16, float32 or float64
+    mask : array, (height, width), bool
+        On the host.
+    """
+    if on_cuda(frames):
+        return _coarse.blank(frames, mask)
+    xp = namespace(frames)
+    wide = frames if frames.dtype == xp.float64 else xp.astype(frames, xp.float32)
+    return xp.where(to_device(mask, frames), xp.nan, wide)
 
 
 def locate_all(

@@ -24,7 +24,7 @@ from gpu_kernels.align import (
     without_peak,
 )
 from gpu_kernels.detect import Detections, find_stars
-from gpu_kernels.masks import bin_mask
+from gpu_kernels.masks import BinMask, bin_mask
 from gpu_kernels.match import match_stars
 from gpu_kernels.transforms import IDENTITY, Transform, similarity
 from reduction.coordinates import Given
@@ -209,17 +209,62 @@ class Tracker:
             placed = self._by_file(image, expected, expected.given, stars)
         return placed if placed.found else self._held(image, expected, seen)
 
+    @property
+    def guides(self) -> tuple[Floats, Floats]:
+        """Guide stars on the reference grid, brightest first: u and v, pixels."""
+        return self._u, self._v
+
+    @property
+    def cap(self) -> float:
+        """Largest excess of a bin that counts in the correlation, ADU."""
+        return self._cap
+
+    @property
+    def bins_hidden(self) -> BinMask | None:
+        """The field's mask as binned frames see it."""
+        return self._bin_mask
+
+    def pattern(self, degrees: float, scale: float) -> Pattern:
+        """What the correlation looks for on frames turned and scaled like this, in steps."""
+        key = round(degrees / ROTATION_STEP_DEG), round((scale - 1.0) / SCALE_STEP)
+        if key not in self._patterns:
+            cy, cx = (self.field.shape[0] - 1) / 2.0, (self.field.shape[1] - 1) / 2.0
+            rough = 1.0 + key[1] * SCALE_STEP, key[0] * ROTATION_STEP_DEG
+            self._patterns[key] = self._pattern(similarity(*rough, cx, cy, cx, cy))
+        return self._patterns[key]
+
+    def undoubted(
+        self, start: Transform, step: Transform, fits: StarFits, used: NDArray[np.bool_]
+    ) -> Placement | None:
+        """A placement by correlation that stands without a further look; None where there is doubt.
+
+        Parameters
+        ----------
+        start, step : Transform
+            Where the correlation puts the frame, and from there to where its stars do.
+        fits : StarFits
+            Of the guides, brightest first.
+        used : array, (n,), bool
+            Guides that agree.
+        """
+        count = int(np.count_nonzero(used))
+        if count < 2:
+            return None
+        if not (count == used.size >= 3):
+            px, py = start.apply(self._u, self._v)
+            if self._agreement(px, py, fits, used) < SURE_AGREEMENT:
+                return None
+        sigma = self._sigma(fits, used, self.field.rotate)
+        snr = float(np.sqrt((fits.snr[used] ** 2).sum()))
+        return Placement(step.after(start), CORRELATION, count, sigma, snr)
+
     def _correlated(self, image: NDArray[Any], expected: Expectation, tries: int) -> tuple[Placement, float]:
         """Placement by the highest peaks of the correlation, and the share of the light that agrees."""
         degrees, scale = expected.transform.rotation_deg, expected.transform.scale
         cy, cx = (self.field.shape[0] - 1) / 2.0, (self.field.shape[1] - 1) / 2.0
         turn = similarity(scale, degrees, cx, cy, cx, cy)
-        key = round(degrees / ROTATION_STEP_DEG), round((scale - 1.0) / SCALE_STEP)
-        if key not in self._patterns:
-            rough = 1.0 + key[1] * SCALE_STEP, key[0] * ROTATION_STEP_DEG
-            self._patterns[key] = self._pattern(similarity(*rough, cx, cy, cx, cy))
         binned = bin_sum(image, self.binning, self._bin_mask)
-        surface = correlation(binned, self._patterns[key], self._cap, self._bin_mask)
+        surface = correlation(binned, self.pattern(degrees, scale), self._cap, self._bin_mask)
         placed, share = NOWHERE, 0.0
         for k in range(tries):
             if k > 0:
