@@ -1,11 +1,12 @@
 # make demo   synthesise a campaign with known truth, reduce it, compare
 # make test   the whole gate: ruff, mypy, import-linter, pytest
 # make bench  measure against photutils, astroalign, scikit-image, sep and OpenCV; writes bench/results
+# make gpu    on a machine with a CUDA device: its tests, then its bench
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench gpu clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +28,10 @@ test: lint
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m bench
+
+gpu: $(VENV)/.ready
+	$(BIN)/pytest -m gpu
+	$(BIN)/python -m bench gpu
 
 clean:
 	rm -rf $(VENV) demo

@@ -11,10 +11,6 @@ from gpu_kernels import align
 from gpu_kernels._cuda import stars as cuda
 from reduction.synthetic import star_image
 from reduction.synthetic.psf import FWHM_PER_SIGMA
-from tests.gpu_kernels.cuda_on_host import namespace as stand_in
-from tests.requirements import require
-
-require("cc")
 
 Floats = NDArray[np.float64]
 SIGMA, SKY, HEIGHT, WIDTH = 1.4, 40.0, 90, 120
@@ -47,12 +43,9 @@ def turn(degrees: float, tx: float, ty: float) -> align.Transform:
     return align.Transform(math.cos(angle), math.sin(angle), tx, ty)
 
 
-put = stand_in.asarray
-
-
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
 @pytest.mark.parametrize("search", [0, 3])
-def test_fits_are_the_cpu_kernels(dtype: str, search: int) -> None:
+def test_fits_are_the_cpu_kernels(xp: Any, dtype: str, search: int) -> None:
     frames = frames_of([turn(0, 0.3, -0.4), turn(0, 1.2, 0.7)], dtype)
     if frames.dtype.kind == "f":
         frames[0, 27, 31] = np.nan  # in the first star
@@ -61,7 +54,7 @@ def test_fits_are_the_cpu_kernels(dtype: str, search: int) -> None:
     u = np.array([*U, 20.2, 2.0, -50.0, np.nan, 60.0, 1e30])
     v = np.array([*V, 60.1, 40.0, 10.0, 12.0, 45.0, 3.0])
     x, y = np.stack([u, u + 1.0]), np.stack([v, v + 0.5])
-    fits = cuda.fit_stars(stand_in.asarray(frames), put(x), put(y), how(search, saturation=240.0))
+    fits = cuda.fit_stars(xp.asarray(frames), xp.asarray(x), xp.asarray(y), how(search, saturation=240.0))
     out, status = fits.out.get(), fits.status.get()
     seen = 0
     for i, frame in enumerate(frames):
@@ -81,13 +74,15 @@ TURNS = [turn(0, 0, 0), turn(0, 5.2, -4.9), turn(2.5, 1.0, -2.0), turn(-1.0, 3.0
 
 @pytest.mark.parametrize("rotate", [False, True])
 @pytest.mark.parametrize("leaders", [4, 2, 6])
-def test_transforms_are_the_cpu_kernels(rotate: bool, leaders: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_transforms_are_the_cpu_kernels(
+    xp: Any, rotate: bool, leaders: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(align, "LEADERS", leaders)
     frames = frames_of(TURNS)
     frames[3, 20:80, 70:] = SKY  # two stars or three are gone
     frames[4] = SKY  # and all
     x, y = np.tile(U, (5, 1)), np.tile(V, (5, 1))
-    fits = cuda.locate(stand_in.asarray(frames), put(x), put(y), how(rotate=rotate, leaders=leaders))
+    fits = cuda.locate(xp.asarray(frames), xp.asarray(x), xp.asarray(y), how(rotate=rotate, leaders=leaders))
     p, keep, status = fits.p.get(), fits.keep.get().astype(bool), fits.status.get()
     for i, frame in enumerate(frames):
         model = align.Stars(SIGMA, SKY, 1.0, math.inf)
@@ -106,11 +101,11 @@ def test_transforms_are_the_cpu_kernels(rotate: bool, leaders: int, monkeypatch:
     assert not keep[4].any()
 
 
-def test_a_star_and_a_pair() -> None:
+def test_a_star_and_a_pair(xp: Any) -> None:
     frames = frames_of([turn(0, 2.0, 1.0)] * 2)
     for count in (1, 2):
         x, y = np.tile(U[:count], (2, 1)), np.tile(V[:count], (2, 1))
-        fits = cuda.locate(stand_in.asarray(frames), put(x), put(y), how(rotate=True))
+        fits = cuda.locate(xp.asarray(frames), xp.asarray(x), xp.asarray(y), how(rotate=True))
         for i, frame in enumerate(frames):
             transform, _, used = align.locate(
                 frame, U[:count], V[:count], align.Stars(SIGMA, SKY, 1.0, math.inf), 7, True
@@ -120,12 +115,14 @@ def test_a_star_and_a_pair() -> None:
             np.testing.assert_array_equal(fits.keep.get()[i], used)
 
 
-def test_wide_stars_ask_for_more_shared_memory_than_is_given_unasked() -> None:
+def test_wide_stars_ask_for_more_shared_memory_than_is_given_unasked(xp: Any) -> None:
     frames = frames_of([turn(0, 0, 0)])
     wide = cuda.Search(
         half=35, search=19, nearby=2, leaders=4, sigma=14.0, variance=SKY, inv_gain=1.0, saturation=math.inf
     )
-    fits = cuda.fit_stars(stand_in.asarray(frames), put(np.array([[60.0]])), put(np.array([[45.0]])), wide)
+    fits = cuda.fit_stars(
+        xp.asarray(frames), xp.asarray(np.array([[60.0]])), xp.asarray(np.array([[45.0]])), wide
+    )
     twin = align.fit_stars(frames[0], np.array([60.0]), np.array([45.0]), 19, 14.0, SKY, 1.0, math.inf)
     assert fits.status.get()[0, 0] == twin.status[0]
     np.testing.assert_allclose(fits.out.get()[0, 0, 0], twin.x[0], atol=1e-6)
