@@ -1,4 +1,4 @@
-"""Fluxes by weights rather than by circles: optimal extraction, simultaneous fits, masks; and cut-outs.
+"""Fluxes by weights rather than by circles: optimal extraction, simultaneous fits, masks.
 
 Every (frame, star), or group of stars, is computed from its own pixels alone and in a fixed order: results
 are equal bit for bit however frames are grouped into blocks.
@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gpu_kernels._numba.extraction import cut_block, normal_table, star_profile, weighted_block, widths_block
+from gpu_kernels._agnostic import extraction as _elsewhere
+from gpu_kernels._agnostic import masks as _elsewhere_masks
+from gpu_kernels._numba.extraction import normal_table, star_profile, weighted_block, widths_block
 from gpu_kernels._numba.mask import blob_block, footprint_block
 from gpu_kernels._numba.psf_fit import fit_block
+from gpu_kernels.device import namespace, on_host, to_device, to_host
 
 Floats = NDArray[np.float64]
 
@@ -129,18 +132,20 @@ def optimal_sums(
         Shapes do not match, or the radius is not positive.
     """
     columns, rows, level = _places(frames, x, y, sky)
-    width = _scales(scales, len(frames))
+    width = _scales(scales, frames)
     if not (radius > 0.0 and softening >= 0.0):
         raise ValueError(
             f"radius {radius} px and softening {softening}: positive, and not negative, are needed"
         )
+    if not on_host(frames):
+        shape = (profile.terms, float(softening), float(radius))
+        return Extracted(*_columns(_elsewhere.optimal_sums(frames, columns, rows, level, width, *shape)))
     out = np.empty((*columns.shape, 6))
     weighted_block(
         np.ascontiguousarray(frames), columns, rows, level, width, profile.terms, float(softening),
         float(radius), _TABLE[0], out,
     )  # fmt: skip
-    flux, area, squares, light, share, peak = np.moveaxis(out, -1, 0)
-    return Extracted(flux, area, squares, light, share, peak)
+    return Extracted(*_columns(out))
 
 
 def frame_widths(
@@ -173,6 +178,10 @@ def frame_widths(
     columns, rows, level = _places(frames, x, y, sky)
     if not (variance > 0.0 and spread > 0.0 and radius > 0.0):
         raise ValueError(f"variance {variance}, spread {spread}, radius {radius}: all must be positive")
+    if not on_host(frames):
+        return _elsewhere.frame_widths(
+            frames, columns, rows, level, profile.terms, variance, inv_gain, spread, radius
+        )
     out = np.empty((len(frames), 2))
     widths_block(
         np.ascontiguousarray(frames), columns, rows, level, profile.terms, float(variance), float(inv_gain),
@@ -232,20 +241,25 @@ def fit_groups(
         Shapes do not match, or a group names a star that is not there.
     """
     columns, rows, level = _places(frames, x, y, sky)
-    count = np.ascontiguousarray(np.broadcast_to(np.asarray(sky_count, np.float64), columns.shape))
-    pixel = np.ascontiguousarray(np.broadcast_to(np.asarray(pixel_variance, np.float64), columns.shape))
+    count, pixel = _spread(sky_count, columns), _spread(pixel_variance, columns)
     members = np.ascontiguousarray(groups, np.int64)
     if members.ndim != 2 or (members >= columns.shape[1]).any():
         raise ValueError(
             f"groups of shape {members.shape} for {columns.shape[1]} stars: (g, m) below that needed"
         )
+    width = _scales(scales, frames)
+    if not on_host(frames):
+        fit = _elsewhere.fit_groups(
+            frames, columns, rows, level, count, pixel, float(inv_gain), members, width, profile.terms,
+            float(softening), float(radius),
+        )  # fmt: skip
+        return Fitted(*_columns(fit))
     out = np.full((*columns.shape, 5), np.nan)
     fit_block(
         np.ascontiguousarray(frames), columns, rows, level, count, pixel, float(inv_gain), members,
-        _scales(scales, len(frames)), profile.terms, float(softening), float(radius), _TABLE[0], out,
+        width, profile.terms, float(softening), float(radius), _TABLE[0], out,
     )  # fmt: skip
-    flux, variance, local, share, peak = np.moveaxis(out, -1, 0)
-    return Fitted(flux, variance, local, share, peak)
+    return Fitted(*_columns(out))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -275,6 +289,8 @@ def static_mask_sums(
         Pixels to sum about the one that holds the star; m is odd.
     """
     columns, rows, level = _places(frames, x, y, sky)
+    if not on_host(frames):
+        return _masked(_elsewhere_masks.footprint_sums(frames, columns, rows, level, _odd(footprint)))
     out = np.empty((*columns.shape, 5))
     footprint_block(np.ascontiguousarray(frames), columns, rows, level, _odd(footprint), out)
     return _masked(out)
@@ -308,11 +324,15 @@ def dynamic_mask_sums(
         Fewest pixels of a blob.
     """
     columns, rows, level = _places(frames, x, y, sky)
-    limit = np.ascontiguousarray(np.broadcast_to(np.asarray(thresholds, np.float64), columns.shape))
+    limit = _spread(thresholds, columns)
     mask = _odd(footprint)
     half = mask.shape[0] // 2 + 2
     if not 0 <= snap <= half:
         raise ValueError(f"snap of {snap} px: 0 to {half} px fit the box")
+    if not on_host(frames):
+        return _masked(
+            _elsewhere_masks.blob_sums(frames, columns, rows, level, limit, half, snap, least, mask)
+        )
     out = np.empty((*columns.shape, 5))
     blob_block(
         np.ascontiguousarray(frames),
@@ -330,39 +350,13 @@ def dynamic_mask_sums(
     return _masked(out)
 
 
-def cutouts(
-    frames: NDArray[Any], x: ArrayLike, y: ArrayLike, shape: tuple[int, int]
-) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """Boxes about stars, cut at whole pixels.
-
-    Parameters
-    ----------
-    frames : array, (n, height, width)
-    x, y : array, (n, s), pixels
-    shape : (int, int)
-        Height and width of a box.
-
-    Returns
-    -------
-    boxes : array, (n, s, h, w), float32
-        NaN off the frame and where a star's place is not known.
-    left, top : array, (n, s), int64
-        Frame pixel of each box's first column and row.
-    """
-    columns, rows, _ = _places(frames, x, y, np.zeros(np.shape(x)))
-    known = np.isfinite(columns) & np.isfinite(rows)
-    far = -(10**6)
-    left = np.where(
-        known, np.floor(np.where(known, columns, 0.0) + 0.5).astype(np.int64) - shape[1] // 2, far
-    )
-    top = np.where(known, np.floor(np.where(known, rows, 0.0) + 0.5).astype(np.int64) - shape[0] // 2, far)
-    out = np.empty((*columns.shape, *shape), np.float32)
-    cut_block(np.ascontiguousarray(frames), left, top, out)
-    return out, left, top
+def _columns(out: Any) -> list[Any]:
+    """The last axis as a list."""
+    return [out[..., k] for k in range(out.shape[-1])]
 
 
-def _masked(out: Floats) -> Masked:
-    flux, pixels, share, peak, found = np.moveaxis(out, -1, 0)
+def _masked(out: Any) -> Masked:
+    flux, pixels, share, peak, found = _columns(out)
     return Masked(flux, pixels, share, peak, found == 1.0)
 
 
@@ -373,19 +367,36 @@ def _odd(footprint: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return mask
 
 
-def _scales(scales: ArrayLike | None, frames: int) -> Floats:
-    out = np.ones(frames) if scales is None else np.ascontiguousarray(scales, np.float64)
-    if out.shape != (frames,) or not (out > 0.0).all():
-        raise ValueError(f"scales of shape {out.shape} for {frames} frames: (n,), all positive, are needed")
+def _scales(scales: ArrayLike | None, frames: Any) -> Any:
+    out = _there(np.ones(frames.shape[0]) if scales is None else scales, frames)
+    if out.shape != (frames.shape[0],) or not bool(namespace(out).all(out > 0.0)):
+        raise ValueError(
+            f"scales of shape {out.shape} for {frames.shape[0]} frames: (n,), all positive, are needed"
+        )
     return out
+
+
+def _there(values: ArrayLike, like: Any) -> Any:
+    """Numbers as float64 where `like` is, in order of rows."""
+    if on_host(like):
+        return np.ascontiguousarray(to_host(values), np.float64)
+    xp = namespace(like)
+    return xp.astype(to_device(values, like) if on_host(values) else values, xp.float64)
+
+
+def _spread(values: ArrayLike, columns: Any) -> Any:
+    """A number or array for every star."""
+    there = _there(values, columns)
+    whole = namespace(columns).broadcast_to(there, columns.shape)
+    return np.ascontiguousarray(whole) if on_host(columns) else whole
 
 
 def _places(
     frames: NDArray[Any], x: ArrayLike, y: ArrayLike, sky: ArrayLike
 ) -> tuple[Floats, Floats, Floats]:
-    columns, rows = np.ascontiguousarray(x, np.float64), np.ascontiguousarray(y, np.float64)
-    level = np.ascontiguousarray(sky, np.float64)
-    fits = columns.ndim == 2 and columns.shape == rows.shape == level.shape and len(columns) == len(frames)
+    columns, rows, level = (_there(part, frames) for part in (x, y, sky))
+    fits = columns.ndim == 2 and columns.shape == rows.shape == level.shape
+    fits = fits and columns.shape[0] == frames.shape[0]
     if frames.ndim != 3 or not fits:
         raise ValueError(
             f"frames of shape {frames.shape}, places {columns.shape} and {rows.shape}, sky {level.shape}: "

@@ -10,7 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gpu_kernels._agnostic import levels as _elsewhere
 from gpu_kernels._numba.levels import MEDIAN, MODE, level_block
+from gpu_kernels.device import namespace, on_host, to_device
 from gpu_kernels.photometry import LEAST_SKY_PIXELS
 
 Estimate = Literal["mean", "median", "mode"]
@@ -78,6 +80,9 @@ def sky_levels(
         raise ValueError(f"clip of {clip} sigma: at least 1 is needed")
     if estimate not in ("median", "mode"):
         raise ValueError(f"sky estimate {estimate!r}: median or mode (the mean comes with `measure`)")
+    if not on_host(frames):
+        annulus = (float(sky_inner), float(sky_outer), float(clip), LEAST_SKY_PIXELS)
+        return SkyLevels(*_elsewhere.sky_levels(frames, columns, rows, *annulus, estimate == "mode"))
     level, sigma = np.empty(columns.shape), np.empty(columns.shape)
     kept = np.empty(columns.shape, np.int64)
     which = MODE if estimate == "mode" else MEDIAN
@@ -91,8 +96,13 @@ def sky_levels(
 def _positions(
     frames: NDArray[Any], x: ArrayLike, y: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    columns, rows = np.ascontiguousarray(x, np.float64), np.ascontiguousarray(y, np.float64)
-    if frames.ndim != 3 or columns.ndim != 2 or columns.shape != rows.shape or len(columns) != len(frames):
+    if on_host(frames):
+        columns, rows = np.ascontiguousarray(x, np.float64), np.ascontiguousarray(y, np.float64)
+    else:
+        xp = namespace(frames)
+        columns, rows = (xp.astype(to_device(at, frames) if on_host(at) else at, xp.float64) for at in (x, y))
+    fits = columns.ndim == 2 and columns.shape == rows.shape and columns.shape[0] == frames.shape[0]
+    if frames.ndim != 3 or not fits:
         raise ValueError(
             f"frames of shape {frames.shape}, positions of {columns.shape} and {rows.shape}: "
             "(n, height, width) and (n, s) are needed"

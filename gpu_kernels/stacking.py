@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from gpu_kernels._agnostic.coarse import bilinear
 from gpu_kernels._agnostic.gather import nearest, windows
 from gpu_kernels._agnostic.photometry import MAD_TO_SIGMA, masked_median
+from gpu_kernels._numba.extraction import cut_block
 from gpu_kernels.align import Transform
 from gpu_kernels.device import Array, namespace, on_host, to_device
 from gpu_kernels.photometry import clip_correction
@@ -18,30 +19,46 @@ from gpu_kernels.photometry import clip_correction
 MAX_ROUNDS = 10
 
 
-def cutouts(frames: Array, x: ArrayLike, y: ArrayLike, half: int) -> tuple[Array, Array, Array]:
-    """Squares of pixels around places.
+def cutouts(frames: Array, x: ArrayLike, y: ArrayLike, shape: tuple[int, int]) -> tuple[Array, Array, Array]:
+    """Boxes about stars, cut at whole pixels.
 
     Parameters
     ----------
     frames : array, (n, height, width)
     x, y : array, (n, s), pixels
-        Finite; the pixel they lie in is the middle of the square.
-    half : int
-        Pixels on either side of the middle.
+    shape : (int, int)
+        Height and width of a box.
 
     Returns
     -------
-    values : array, (n, s, 2 half + 1, 2 half + 1), float64
-        NaN beyond the frame's edge.
+    boxes : array, (n, s, h, w), float32
+        NaN off the frame and where a star's place is not known.
     left, top : array, (n, s), int64
-        Column and row of each square's first pixel.
+        Frame pixel of each box's first column and row.
+
+    Raises
+    ------
+    ValueError
+        Shapes do not match.
     """
     xp = namespace(frames)
-    column, row = (
-        nearest(xp.astype(to_device(at, frames) if on_host(at) else at, xp.float64), xp) for at in (x, y)
-    )
-    values, _ = windows(frames, column - half, row - half, 2 * half + 1, xp)
-    return values, column - half, row - half
+    columns, rows = (xp.astype(to_device(at, frames) if on_host(at) else at, xp.float64) for at in (x, y))
+    fits = columns.ndim == 2 and columns.shape == rows.shape and columns.shape[0] == frames.shape[0]
+    if frames.ndim != 3 or not fits:
+        raise ValueError(
+            f"frames of shape {tuple(frames.shape)}, places {tuple(columns.shape)} and {tuple(rows.shape)}: "
+            "(n, height, width) and (n, s) are needed"
+        )
+    known = xp.isfinite(columns) & xp.isfinite(rows)
+    far = xp.astype(xp.full_like(columns, -(10.0**6)), xp.int64)
+    left = xp.where(known, nearest(xp.where(known, columns, 0.0), xp) - shape[1] // 2, far)
+    top = xp.where(known, nearest(xp.where(known, rows, 0.0), xp) - shape[0] // 2, far)
+    if on_host(frames):
+        boxes = np.empty((*columns.shape, *shape), np.float32)
+        cut_block(np.ascontiguousarray(frames), left, top, boxes)
+        return boxes, left, top
+    values, _ = windows(frames, left, top, shape, xp)
+    return xp.astype(values, xp.float32), left, top
 
 
 def resampled(frames: Array, transforms: Sequence[Transform]) -> Array:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels.extraction import cutouts
+from gpu_kernels.stacking import cutouts
 from reduction.capture import Capture
 from reduction.errors import RequestError
 from reduction.extraction import Extraction, Kind, by_aperture, named, take, weights_of

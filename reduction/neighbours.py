@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, optimize
 
-from gpu_kernels.extraction import Profile, cutouts
+from gpu_kernels.extraction import Profile
+from gpu_kernels.stacking import cutouts
 from reduction.extraction import NEAR_FWHM
 from reduction.plan import Position, ReductionPlan
 from reduction.profile import Boxes, profile_of

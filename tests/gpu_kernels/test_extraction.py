@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from gpu_kernels.extraction import (
     Profile,
-    cutouts,
     dynamic_mask_sums,
     fit_groups,
     frame_widths,
@@ -16,6 +15,7 @@ from gpu_kernels.extraction import (
     optimal_sums,
     static_mask_sums,
 )
+from gpu_kernels.stacking import cutouts
 from reduction.synthetic.psf import FWHM_PER_SIGMA, star_image
 
 Floats = NDArray[np.float64]

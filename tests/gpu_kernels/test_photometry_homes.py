@@ -7,7 +7,7 @@ import pytest
 from scipy import special
 
 from gpu_kernels._agnostic.special import erf
-from gpu_kernels.photometry import LEAST_SKY_PIXELS, StarStatus, aperture_sums, measure
+from gpu_kernels.photometry import LEAST_SKY_PIXELS, StarStatus, aperture_sums, measure, peaks_within
 from tests.gpu_kernels.homes import Home, in_homes
 from tests.gpu_kernels.test_photometry import HEIGHT, WIDTH, peer_sums, slow_sky
 
@@ -113,3 +113,18 @@ def test_nothing_and_too_little(home: Home) -> None:
 def test_error_function() -> None:
     x = np.linspace(-9.0, 9.0, 20_001)
     np.testing.assert_allclose(erf(x, np), special.erf(x), rtol=1e-15, atol=1e-15)
+
+
+@in_homes(peaks_within)
+def test_the_largest_pixel_touched(home: Home) -> None:
+    rng = np.random.default_rng(8)
+    frames = rng.integers(0, 60_000, (2, HEIGHT, WIDTH)).astype(np.uint16)
+    x, y = rng.uniform(-4, WIDTH + 4, (2, 8)), rng.uniform(-4, HEIGHT + 4, (2, 8))
+    x[0, 0], x[1, 1] = np.nan, -60.0
+    found = home.run(peaks_within, frames, x, y, 3.4)
+    rows, columns = np.indices((HEIGHT, WIDTH))
+    for f, s in np.ndindex(2, 8):
+        dx, dy = np.maximum(abs(columns - x[f, s]) - 0.5, 0), np.maximum(abs(rows - y[f, s]) - 0.5, 0)
+        touched = dx**2 + dy**2 < 3.4**2
+        twin = frames[f][touched].max() if touched.any() else np.nan
+        assert found[f, s] == pytest.approx(twin, nan_ok=True)

@@ -1,37 +1,21 @@
-"""Cut-outs, resampling and stacks against astropy, scikit-image and loops over pixels."""
+"""Resampling and stacks against astropy, scikit-image and loops over pixels."""
 
 import math
 from typing import Any
 
 import numpy as np
 import pytest
-from astropy.nddata import Cutout2D
 from astropy.stats import sigma_clip
 from numpy.typing import NDArray
 from skimage import transform as skimage_transform
 
 from gpu_kernels.align import IDENTITY, Transform
 from gpu_kernels.photometry import clip_correction
-from gpu_kernels.stacking import cutouts, resampled, stack
+from gpu_kernels.stacking import resampled, stack
 from tests.gpu_kernels.homes import Home, in_homes
 
 SimilarityTransform: Any = skimage_transform.SimilarityTransform  # has no types
 warp: Any = skimage_transform.warp
-
-
-@in_homes(cutouts)
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_cutouts_are_astropys(home: Home, dtype: str) -> None:
-    rng = np.random.default_rng(1)
-    frames = (rng.random((2, 30, 41)) * 250).astype(dtype)
-    x = np.array([[20.2, -1.4, 40.4], [3.0, 38.7, 19.51]])
-    y = np.array([[15.0, 28.9, -0.6], [2.2, 0.0, 29.4]])
-    values, left, top = home.run(cutouts, frames, x, y, 4)
-    for f, s in np.ndindex(2, 3):
-        place = math.floor(x[f, s] + 0.5), math.floor(y[f, s] + 0.5)
-        peer = Cutout2D(frames[f].astype(np.float64), place, (9, 9), mode="partial", fill_value=np.nan)
-        np.testing.assert_array_equal(values[f, s], peer.data)
-        assert (left[f, s], top[f, s]) == (place[0] - 4, place[1] - 4)
 
 
 @in_homes(resampled)
