@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest import durable as disk
 from ingest.formats import open_in_place, open_source
+from ingest.shards import coding_of, encode_shard, on_all_cores
 from ingest.stack import (
     ZarrStack,
     add_times,
@@ -37,8 +39,11 @@ from ingest.stack import (
 )
 from ingest.timeoptions import TimeOptions
 from reduction.errors import DataError, RequestError, ResourceError
+from reduction.readahead import one_ahead
 from reduction.stack import FrameBlock, FrameSource, SourceInfo, Stack, frame_digest, pixel_digest
 from reduction.timing import TimeSolution
+
+HASHED_TOGETHER = 8
 
 Progress = Callable[[int, int], None]
 """Called with frames done and frames in all."""
@@ -95,7 +100,7 @@ def _holds(file: Path) -> bool:
     return file.is_file() and file.stat().st_size > 0
 
 
-def write_partition(path: Path, i: int, frames: NDArray[Any]) -> None:
+def write_partition(path: Path, i: int, frames: NDArray[Any], *, durable: bool = True) -> None:
     """Write the pixels of partition `i`, then its frame digests. Different `i` may be written at once.
 
     Parameters
@@ -106,6 +111,8 @@ def write_partition(path: Path, i: int, frames: NDArray[Any]) -> None:
         Number of the partition.
     frames : array, (n, y, x) or (n, c, y, x)
         All its frames.
+    durable : bool
+        Wait until each file is on the disk before its name is, so that a power cut leaves no empty shard.
 
     Raises
     ------
@@ -114,8 +121,10 @@ def write_partition(path: Path, i: int, frames: NDArray[Any]) -> None:
     ResourceError
         The disk is full or cannot be written; nothing of the partition is left.
     """
-    group = open_group(path, "r+")
-    pixels = array_of(group, "pixels", path).with_config({"write_empty_chunks": True})
+    pixels = array_of(open_group(path), "pixels", path)
+    coding = coding_of(pixels)
+    if coding is None:
+        raise DataError(f"{path}: its shards are not coded as this program does; ingest again, --overwrite")
     start = i * shard_frames(pixels)
     stop = min(start + shard_frames(pixels), pixels.shape[0])
     if frames.shape != (stop - start, *pixels.shape[1:]) or frames.dtype != pixels.dtype:
@@ -123,15 +132,27 @@ def write_partition(path: Path, i: int, frames: NDArray[Any]) -> None:
             f"{path}: frames {start} to {stop - 1}: got {frames.shape} {frames.dtype}, "
             f"need {(stop - start, *pixels.shape[1:])} {pixels.dtype}"
         )
-    leaves = np.frombuffer(b"".join(frame_digest(frame) for frame in frames), np.uint8).reshape(-1, 32)
+    leaves = np.zeros((coding.shard[0], 32), np.uint8)
+    leaves[: stop - start] = _leaves(frames)
     with _resources(path):
-        # LocalStore writes a file beside and renames it, and removes it when writing fails.
-        pixels[start:stop] = frames
-        array_of(group, "digests", path).with_config({"write_empty_chunks": True})[start:stop] = leaves
+        disk.put(shard_file(path, pixels.ndim, i), encode_shard(coding, frames), durable)
+        disk.put(digest_file(path, i), [leaves.tobytes()], durable)
 
 
-def finalise(path: Path, times: TimeSolution) -> ZarrStack:
+def _leaves(frames: NDArray[Any]) -> NDArray[np.uint8]:
+    """Frame digests, (n, 32)."""
+
+    def digests(first: int) -> bytes:
+        return b"".join(frame_digest(frame) for frame in frames[first : first + HASHED_TOGETHER])
+
+    parts = on_all_cores(digests, range(0, len(frames), HASHED_TOGETHER))
+    return np.frombuffer(b"".join(parts), np.uint8).reshape(-1, 32)
+
+
+def finalise(path: Path, times: TimeSolution, *, durable: bool = True) -> ZarrStack:
     """Add the times and the pixel digest to a stack whose partitions are all complete, and open it.
+
+    With `durable`, everything else is on the disk before the stack is said to be complete.
 
     Raises
     ------
@@ -150,7 +171,12 @@ def finalise(path: Path, times: TimeSolution) -> ZarrStack:
     with _resources(path):
         _remove_leftovers(path)
         digest = pixel_digest(pixels.shape, str(pixels.dtype), leaves)
+        if durable:
+            disk.settle(path, leave=[path / name / "c" for name in ("pixels", "digests")])
         group.update_attributes({"state": "complete", "pixel_digest": digest})
+        if durable:
+            for place in (path / "zarr.json", path, path.parent):
+                disk.settle_one(place)
     return open_stack(path)
 
 
@@ -161,10 +187,12 @@ def convert(
     *,
     overwrite: bool = False,
     shard: int | None = None,
+    durable: bool = True,
 ) -> ZarrStack:
     """Convert `source` to a stack at `path`, or finish a conversion of it that was interrupted.
 
-    Memory holds one shard of pixels and its compressed form, however long the recording.
+    A shard is read while the one before is compressed, on all cores, and written. Memory holds three
+    shards of pixels and one compressed, however long the recording.
 
     Parameters
     ----------
@@ -178,6 +206,8 @@ def convert(
         Replace a stack that stands at `path`.
     shard : int, optional
         Frames per shard of a new stack, instead of 32 to 64 MiB of them.
+    durable : bool
+        See `write_partition`; scratch need not survive a power cut.
 
     Raises
     ------
@@ -195,16 +225,19 @@ def convert(
         done = sum(p.stop - p.start for p in partitions if p.complete)
         try:
             for run in _missing_runs(partitions):
-                blocks = iter(source.blocks(run[0].stop - run[0].start, run[0].start))
-                for partition in run:
-                    write_partition(path, partition.number, _frames_of(partition, next(blocks, None), source))
-                    done += partition.stop - partition.start
-                    if progress is not None:
-                        progress(done, source.info.frames)
+                blocks = one_ahead(source.blocks(run[0].stop - run[0].start, run[0].start))
+                with closing(blocks):
+                    for partition in run:
+                        frames = _frames_of(partition, next(blocks, None), source)
+                        write_partition(path, partition.number, frames, durable=durable)
+                        del frames
+                        done += partition.stop - partition.start
+                        if progress is not None:
+                            progress(done, source.info.frames)
         except DataError:
             shutil.rmtree(path, ignore_errors=True)  # no later run can finish it
             raise
-        return finalise(path, source.times)
+        return finalise(path, source.times, durable=durable)
 
 
 def stack_of(
@@ -225,12 +258,12 @@ def stack_of(
     with closing(open_source(inputs, times)) as source:
         path = scratch / "stack.zarr"
         if not (path / "zarr.json").is_file():
-            return convert(source, path, progress)
+            return convert(source, path, progress, durable=False)
         if not _is_of(path, source):
-            return convert(source, path, progress, overwrite=True)
+            return convert(source, path, progress, overwrite=True, durable=False)
         if open_group(path).attrs.get("state") == "complete":
-            return finalise(path, source.times)
-        return convert(source, path, progress)
+            return finalise(path, source.times, durable=False)
+        return convert(source, path, progress, durable=False)
 
 
 def _prepare(path: Path, source: FrameSource, overwrite: bool) -> bool:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
 from zarr.storage import LocalStore
 
+from ingest.shards import coding_of, decode_frames
 from ingest.stack_times import UNREADABLE, notes_from_json, notes_json, put_times, read_times
 from ingest.timeoptions import TimeOptions, apply_times
 from reduction.errors import DataError, RequestError
@@ -32,6 +33,7 @@ from reduction.timing import TimeSolution
 
 FORMAT_VERSION = 1
 CHUNK_BYTES = 4 << 20
+TOGETHER_BYTES = 1 << 20
 SHARD_BYTES = 64 << 20
 CHUNK_FRAMES = 16
 SHARD_FRAMES = 4096
@@ -44,7 +46,7 @@ class Layout:
     Attributes
     ----------
     chunk : tuple of int
-        Inner chunk, at most 4 MiB: whole frames, or rows of one frame where a frame is larger.
+        Inner chunk: whole frames, several up to 1 MiB, or rows of one frame where it is larger than 4 MiB.
     shard : tuple of int
         Shard: 32 to 64 MiB of whole frames, fewer where the recording is shorter.
     """
@@ -66,7 +68,7 @@ def plan_layout(info: SourceInfo, shard_frames: int | None = None) -> Layout:
     frame = max(1, info.frame_bytes)
     shard = shard_frames or min(SHARD_FRAMES, _power_of_two(SHARD_BYTES // frame))
     shard = min(shard, max(1, info.frames))
-    chunk = _largest_divisor(shard, min(CHUNK_FRAMES, max(1, CHUNK_BYTES // frame)))
+    chunk = _largest_divisor(shard, min(CHUNK_FRAMES, max(1, TOGETHER_BYTES // frame)))
     if frame <= CHUNK_BYTES:
         return Layout((chunk, *info.frame_shape), (shard, *info.frame_shape))
     *channels, height, width = info.frame_shape
@@ -175,6 +177,7 @@ class ZarrStack:
         self._path = path
         self._pixels = array_of(group, "pixels", path)
         self._info = _stack_info(path, group, self._pixels)
+        self._coding = coding_of(self._pixels)
         self._digest = Digest(str(group.attrs.get("pixel_digest", "")))
         self._digests = _stored_digests(path, group)
         if pixel_digest(self._info.shape, self._info.dtype, self._digests) != self._digest:
@@ -229,7 +232,7 @@ class ZarrStack:
         first, last = start // self.shard_size, (stop - 1) // self.shard_size
         _require_shards(self._path, self._pixels, first, last + 1)
         try:
-            return np.asarray(self._pixels[start:stop])
+            return self._decoded(start, stop)
         except UNREADABLE as error:
             files = ", ".join(
                 str(shard_file(self._path, self._pixels.ndim, i).relative_to(self._path))
@@ -238,6 +241,17 @@ class ZarrStack:
             raise DataError(
                 f"{self._path}: frames {start} to {stop - 1}: damaged ({error}; {files}); ingest again"
             ) from error
+
+    def _decoded(self, start: int, stop: int) -> NDArray[Any]:
+        if self._coding is None:
+            return np.asarray(self._pixels[start:stop])
+        out = np.empty((stop - start, *self._info.frame_shape), self._info.dtype)
+        for i in range(start // self.shard_size, (stop - 1) // self.shard_size + 1):
+            base = i * self.shard_size
+            low, high = max(start, base), min(stop, base + self.shard_size)
+            file = shard_file(self._path, self._pixels.ndim, i)
+            decode_frames(self._coding, file, low - base, high - base, out[low - start : high - start])
+        return out
 
     def blocks(self, size: int, start: int = 0) -> Iterator[FrameBlock]:
         """Yield blocks of `size` frames (the last may be shorter) from frame `start`."""

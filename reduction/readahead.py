@@ -29,7 +29,7 @@ def read_ahead(stack: Stack, spans: Iterable[tuple[int, int]]) -> Iterator[NDArr
     return one_ahead(stack.read(start, stop) for start, stop in spans)
 
 
-def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
+def one_ahead(items: Iterator[Item]) -> Generator[Item]:
     """Yield what `items` yields, each made in a thread while the caller is busy with the one before.
 
     At most three items are alive: the caller's, one that is ready, one in the making. An error of

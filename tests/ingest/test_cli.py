@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import zarr.storage._local
+import zarr
 
+from ingest import durable
 from ingest.cli import ingest, inspect
 from ingest.convert import plan_partitions
 from ingest.stack import open_stack, verify
@@ -177,15 +178,15 @@ def test_damaged_recording_leaves_nothing(
 def test_full_disk(
     ser: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put = zarr.storage._local._put
+    put = durable.put
 
-    def full(target: Path, value: Any, exclusive: bool = False) -> int:
+    def full(target: Path, *content: Any) -> None:
         if target.match("pixels/c/*/*/*"):
             raise OSError(errno.ENOSPC, "No space left on device")
-        return put(target, value, exclusive)
+        put(target, *content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(zarr.storage._local, "_put", full)
+        patch.setattr(durable, "put", full)
         assert run(ingest, ser, tmp_path / "a.zarr") == 4
     assert "the disk is full" in capsys.readouterr().err
     assert run(ingest, ser, tmp_path / "a.zarr") == 0
@@ -199,10 +200,10 @@ INTERRUPTED = """
     write = conversion.write_partition
     chosen = conversion.plan_layout
 
-    def interrupting(path, i, frames):
+    def interrupting(path, i, frames, **options):
         if i == 2:
             os.kill(os.getpid(), signal.SIGINT)
-        write(path, i, frames)
+        write(path, i, frames, **options)
 
     conversion.write_partition = interrupting
     conversion.plan_layout = lambda info, shard=None: chosen(info, 3)

@@ -1,10 +1,13 @@
 """Conversion: restart after SIGKILL, bounded memory, full disks, refusals."""
 
 import errno
+import os
 import signal
 import subprocess
 import sys
 import textwrap
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +17,7 @@ import numpy as np
 import pytest
 import zarr.storage._local
 
+from ingest import durable
 from ingest.convert import convert, finalise, init, plan_partitions, stack_of, write_partition
 from ingest.ser import SerStack
 from ingest.stack import ZarrStack, digest_file, open_stack
@@ -53,22 +57,25 @@ KILLED = """
     import os, signal, sys
     from pathlib import Path
     import zarr.storage._local as local
+    from ingest import durable
     from ingest.convert import convert
     from tests.ingest.generating import GeneratedSource
 
-    put, left = local._put, int(sys.argv[2])
+    left = int(sys.argv[2])
 
-    def counting(path, value, exclusive=False):
-        global left
-        left -= 1
-        if left == 0:
-            beside = path.with_suffix(".killed.partial")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(bytes(value.as_buffer_like())[:7])
-            os.kill(os.getpid(), signal.SIGKILL)
-        return put(path, value, exclusive)
+    def counting(put):
+        def counted(path, *content, **options):
+            global left
+            left -= 1
+            if left == 0:
+                beside = path.with_suffix(".killed.partial")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                beside.write_bytes(b"begun..")
+                os.kill(os.getpid(), signal.SIGKILL)
+            return put(path, *content, **options)
+        return counted
 
-    local._put = counting
+    local._put, durable.put = counting(local._put), counting(durable.put)
     convert(GeneratedSource(22), Path(sys.argv[1]), shard=4)
 """
 
@@ -96,14 +103,17 @@ def test_killed_and_restarted(tmp_path: Path, whole: Path, writes: int) -> None:
 def test_kills_fall_at_every_stage(tmp_path: Path) -> None:
     """The writes above reach from the first metadata to the last attribute."""
     written: list[str] = []
-    put = zarr.storage._local._put
 
-    def counting(path: Path, value: Any, exclusive: bool = False) -> int:
-        written.append(str(path))
-        return put(path, value, exclusive)
+    def counting(put: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(path: Path, *content: Any, **options: Any) -> Any:
+            written.append(str(path))
+            return put(path, *content, **options)
+
+        return counted
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(zarr.storage._local, "_put", counting)
+        patch.setattr(zarr.storage._local, "_put", counting(zarr.storage._local._put))
+        patch.setattr(durable, "put", counting(durable.put))
         convert(GeneratedSource(22), tmp_path / "a.zarr", shard=4)
     shards = [i for i, name in enumerate(written, 1) if "/pixels/c/" in name]
     times = [i for i, name in enumerate(written, 1) if "/times/" in name]
@@ -244,15 +254,15 @@ class TestFullDisk:
         self, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / "a.zarr"
-        put = zarr.storage._local._put
+        put = durable.put
 
-        def full(target: Path, value: Any, exclusive: bool = False) -> int:
+        def full(target: Path, *content: Any) -> None:
             if target.match("pixels/c/3/*/*"):
                 raise OSError(errno.ENOSPC, "No space left on device")
-            return put(target, value, exclusive)
+            put(target, *content)
 
         with monkeypatch.context() as patch:
-            patch.setattr(zarr.storage._local, "_put", full)
+            patch.setattr(durable, "put", full)
             with pytest.raises(ResourceError, match=r"disk is full.*again to go on"):
                 convert(GeneratedSource(22), path, shard=4)
         assert [p.number for p in plan_partitions(path) if p.complete] == [0, 1, 2]
@@ -298,6 +308,77 @@ MEMORY = """
     convert(GeneratedSource(int(sys.argv[2]), (480, 640), "uint8"), Path(sys.argv[1]))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
+
+
+class TestPowerCut:
+    """What a disk may forget: everything that was not waited for, names before contents."""
+
+    def order_of(self, path: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> list[str]:
+        """Files and folders as they are waited for, and renamed."""
+        order: list[str] = []
+        fsync, replace_ = os.fsync, Path.replace
+
+        def waited(descriptor: int) -> None:
+            place = Path(f"/proc/self/fd/{descriptor}").readlink()
+            order.append(f"wait {str(place).removeprefix(f'{path}/')}")
+            fsync(descriptor)
+
+        def renamed(self: Path, target: Path) -> Path:
+            order.append(f"name {str(target).removeprefix(f'{path}/')}")
+            return replace_(self, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("ingest.durable.os.fsync", waited)
+            patch.setattr(Path, "replace", renamed)
+            convert(GeneratedSource(5), path, shard=4, **options)
+        return order
+
+    def test_contents_before_names_and_shards_before_digests(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = self.order_of(tmp_path / "a.zarr", monkeypatch)
+        for file in ("pixels/c/1/0/0", "digests/c/1/0"):
+            named = order.index(f"name {file}")
+            assert order[named - 1].startswith(f"wait {file}.")
+            assert f"wait {file.rpartition('/')[0]}" in order[named:]
+        assert order.index("wait pixels/c/1") < order.index("name digests/c/1/0")
+        complete = max(k for k, step in enumerate(order) if step == "name zarr.json")
+        for name in ("pixels/zarr.json", "digests/zarr.json", "times/zarr.json", "times", "pixels/c"):
+            assert order.index(f"wait {name}") < complete
+        assert any("/mid_ns/c/0" in step for step in order[:complete])
+        assert "wait zarr.json" in order[complete:]
+
+    def test_scratch_is_not_waited_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        order = self.order_of(tmp_path / "a.zarr", monkeypatch, durable=False)
+        assert not [step for step in order if step.startswith("wait ")]
+
+
+def test_reading_and_writing_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Block k + 1 is read while shard k is written; block k + 2 is not yet."""
+    blocks_made: list[int] = []
+
+    class Slow(GeneratedSource):
+        def blocks(self, size: int, start: int = 0) -> Any:
+            for block in super().blocks(size, start):
+                blocks_made.append(block.start)
+                yield block
+
+    seen: list[list[int]] = []
+    put = durable.put
+
+    def noted(path: Path, *content: Any) -> None:
+        if path.match("pixels/c/1/*/*"):
+            for _ in range(200):
+                if len(blocks_made) > 2:
+                    break
+                time.sleep(0.01)
+            time.sleep(0.05)
+            seen.append(list(blocks_made))
+        put(path, *content)
+
+    monkeypatch.setattr(durable, "put", noted)
+    convert(Slow(22), tmp_path / "a.zarr", shard=4)
+    assert seen == [[0, 4, 8]]
 
 
 def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
