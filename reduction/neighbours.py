@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, optimize
 
-from gpu_kernels.extraction import Profile
+from gpu_kernels.extraction import Profile, gaussian
 from gpu_kernels.stacking import cutouts
 from reduction.extraction import NEAR_FWHM
 from reduction.plan import Position, ReductionPlan
@@ -27,6 +27,13 @@ LEAST_LEAK = 1e-3
 PROFILE_ERROR = 0.03
 """Error of the stacked image's profile, as part of the light."""
 SHAPE_STARS = 10
+LEAST_APART_PX = 1.5
+"""The same, pixels: closer pairs cannot be told from where a star lies within its pixel."""
+RESOLVED_PX = 1.7
+"""FWHM from which residuals of the stack tell of stars; below, of how stars lay among the pixels."""
+SATURATED = 0.8
+"""Level of a peak, over that of saturation, from which the profile means nothing."""
+CONTROLS = 4
 SNAPPED_PX = 3.5
 """A target further than this from where it was given is not where it was given."""
 
@@ -83,50 +90,75 @@ def find_crowd(
     if given is None or "target" not in stars.role or not noise > 0:
         return nobody
     target = stars.role.index("target")
-    profile = _profile(stars, image, noise, sigma, saturation, target)
+    alone = _alone(stars, image, sigma, saturation, target)
+    profile = _profile(stars, image, noise, sigma, alone)
     scene = _Scene(image, noise, profile, float(stars.u[target]), float(stars.v[target]))
+    if scene.box.max() >= SATURATED * saturation:
+        return nobody
     members = _start(stars, target, scene)
     x, y = stars.u[members].copy(), stars.v[members].copy()
     fit = scene.fit(x, y)
-    for _ in range(MOST_NEIGHBOURS):
+    faint: float | None = None
+    for _ in range(MOST_NEIGHBOURS if scene.fwhm >= RESOLVED_PX else 0):
         new = scene.strongest(fit)
         if new is None:
             break
-        tried = scene.fit(np.append(fit.x, new[0]), np.append(fit.y, new[1]))
+        tried = scene.fit(np.append(fit.x, new.x), np.append(fit.y, new.y))
         if not scene.plausible(tried):
+            break
+        if faint is None:
+            controls = [_Scene(image, noise, profile, float(stars.u[k]), float(stars.v[k])) for k in alone]
+            faint = _left_by_a_star(controls[:CONTROLS])
+        if tried.flux[-1] < 3.0 * faint * tried.flux[:-1].sum():
             break
         fit = tried
     return _gathered(stars, target, members, fit, scene, given) or nobody
 
 
-def _profile(
-    stars: Stars, image: NDArray[np.float32], noise: float, sigma: float, saturation: float, target: int
-) -> Profile:
-    """Profile of the stacked image from its bright stars that stand alone."""
+def _alone(
+    stars: Stars, image: NDArray[np.float32], sigma: float, saturation: float, target: int
+) -> list[int]:
+    """Bright stars of the stack with nothing beside them, brightest first."""
     reach = 5.2 * sigma
     half = int(np.ceil(reach)) + 1
-    side = 2 * half + 1
-    cut, left, top = cutouts(image[None], stars.u[None], stars.v[None], (side, side))
-    boxes = cut[0].astype(np.float64)
+    cut, _, _ = cutouts(image[None], stars.u[None], stars.v[None], (2 * half + 1, 2 * half + 1))
+    whole = np.isfinite(cut[0]).all(axis=(1, 2))
+    boxes = np.nan_to_num(cut[0].astype(np.float64))
+    peak = boxes.max(axis=(1, 2))
+    excess = peak - np.median(boxes, axis=(1, 2))
     apart = np.hypot(stars.u[:, None] - stars.u, stars.v[:, None] - stars.v)
     np.fill_diagonal(apart, np.inf)
-    whole = np.isfinite(boxes).all(axis=(1, 2))
-    peak = np.where(whole, np.nan_to_num(boxes).max(axis=(1, 2)), 0.0)
+    fit = whole & (apart.min(axis=1) > 1.6 * reach) & (peak < SATURATED * saturation)
+    fit[target] = False
+    return [int(s) for s in np.argsort(-excess, kind="stable") if fit[s]][:SHAPE_STARS]
+
+
+def _profile(
+    stars: Stars, image: NDArray[np.float32], noise: float, sigma: float, alone: list[int]
+) -> Profile:
+    """Profile of the stacked image from its bright stars that stand alone."""
+    if not alone:
+        return gaussian(sigma)
+    reach = 5.2 * sigma
+    side = 2 * int(np.ceil(reach)) + 3
+    u, v = stars.u[alone], stars.v[alone]
+    cut, left, top = cutouts(image[None], u[None], v[None], (side, side))
+    boxes = cut[0].astype(np.float64)
     rim = np.concatenate([boxes[:, 0], boxes[:, -1], boxes[:, :, 0], boxes[:, :, -1]], axis=1)
-    level = np.where(whole, np.median(np.nan_to_num(rim), axis=1), 0.0)
-    alone = whole & (apart.min(axis=1) > 1.6 * reach) & (peak < 0.8 * saturation)
-    alone[target] = False
-    order = [int(s) for s in np.argsort(-(peak - level), kind="stable") if alone[s]][:SHAPE_STARS]
-    if not order:
-        return Profile(np.array([[1.0, sigma, sigma]]))
-    mine = Boxes(
-        boxes[order] - level[order, None, None],
-        stars.u[order] - left[0, order],
-        stars.v[order] - top[0, order],
-        np.full(len(order), noise**2),
-        0.0,
-    )
+    boxes -= np.median(rim, axis=1)[:, None, None]
+    mine = Boxes(boxes, u - left[0], v - top[0], np.full(len(alone), noise**2), 0.0)
     return profile_of(mine, sigma, reach)
+
+
+def _left_by_a_star(controls: list["_Scene"]) -> float:
+    """Light of the strongest residual beside a star that is alone, over its own: what the profile lacks."""
+    parts: list[float] = []
+    for scene in controls:
+        here = np.array([scene.target[0] + scene.left]), np.array([scene.target[1] + scene.top])
+        fit = scene.fit(*here)
+        found = scene.strongest(fit)
+        parts.append(found.flux / float(fit.flux[0]) if found is not None and fit.flux[0] > 0 else 0.0)
+    return float(np.median(parts)) if parts else 0.0
 
 
 def _start(stars: Stars, target: int, scene: "_Scene") -> list[int]:
@@ -147,6 +179,15 @@ class _Fit:
     sigma: Floats
     rest: Floats
     weight: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    """A star in the residuals: place in the image, and flux."""
+
+    x: float
+    y: float
+    flux: float
 
 
 class _Scene:
@@ -204,8 +245,8 @@ class _Scene:
         sigma = np.sqrt(np.maximum(np.diag(covariance)[:-1], 0.0))
         return _Fit(x, y, best[:-1], sigma, rest, weight)
 
-    def strongest(self, fit: _Fit) -> tuple[float, float] | None:
-        """Place of the most significant star that the residuals show, or None."""
+    def strongest(self, fit: _Fit) -> "_New | None":
+        """The most significant star that the residuals show, or None."""
         half = int(np.ceil(1.5 * self.fwhm))
         kernel = self.profile.image(half, half, (2 * half + 1, 2 * half + 1))
         top = ndimage.correlate(fit.rest * fit.weight, kernel, mode="constant")
@@ -217,14 +258,15 @@ class _Scene:
         if score.max() < SIGNIFICANT:
             return None
         at = np.unravel_index(int(np.argmax(score)), score.shape)
-        return float(at[1] + self.left), float(at[0] + self.top)
+        return _New(float(at[1] + self.left), float(at[0] + self.top), float(top[at] / norm[at]))
 
     def plausible(self, fit: _Fit) -> bool:
-        """Whether all components are stars: positive, significant, apart, and no trace of a wrong profile."""
+        """Whether all components are stars: significant, apart, and not a hundredth of the brightest."""
         apart = np.hypot(fit.x[:, None] - fit.x, fit.y[:, None] - fit.y)
         np.fill_diagonal(apart, np.inf)
         bright = bool((fit.flux > SIGNIFICANT * fit.sigma)[1:].all()) and bool((fit.flux[1:] > 0).all())
-        return bright and float(apart.min()) > LEAST_FWHM * self.fwhm and fit.flux[-1] > 0.02 * fit.flux.max()
+        least = max(LEAST_FWHM * self.fwhm, LEAST_APART_PX)
+        return bright and float(apart.min()) > least and bool(fit.flux[-1] > 0.02 * fit.flux.max())
 
     def leak(self, fit: _Fit, target: int) -> Floats:
         """Light of each component within the target's weights, over the target's own."""
