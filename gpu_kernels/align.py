@@ -134,7 +134,15 @@ def correlate(binned: NDArray[np.float32], pattern: Pattern, cap: float) -> tupl
 def correlation(
     binned: NDArray[np.float32], pattern: Pattern, cap: float, mask: BinMask | None = None
 ) -> NDArray[np.float32]:
-    """Correlation of a binned frame with a pattern, by shift; the middle is no shift. See `correlate`."""
+    """Correlation of a binned frame with a pattern, by shift; the middle is no shift.
+
+    Parameters
+    ----------
+    binned, pattern, cap
+        As for `correlate`.
+    mask : BinMask, optional
+        Bins that are left out.
+    """
     flat = flattened(binned, cap)
     if not on_host(flat):
         surface: NDArray[np.float32] = _elsewhere.correlate_sparse(

@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from gpu_kernels._agnostic import detection as _elsewhere
 from gpu_kernels._numba import widths as _widths
 from gpu_kernels._numba.stars import SATURATED, SEEN
-from gpu_kernels.align import fit_stars
+from gpu_kernels.align import StarFits, fit_stars
+from gpu_kernels.device import namespace, on_host, to_host, type_name
+from gpu_kernels.masks import blanked
 
 Floats = NDArray[np.float64]
 
@@ -61,21 +64,32 @@ def background(image: NDArray[Any], box: int = 32) -> tuple[NDArray[np.float32],
     height, width = image.shape
     by, bx = min(box, height), min(box, width)
     ny, nx = height // by, width // bx
-    cells = image[: ny * by, : nx * bx].astype(np.float32).reshape(ny, by, nx, bx)
-    mesh = _clipped_means(cells.transpose(0, 2, 1, 3).reshape(ny, nx, by * bx))
+    mesh = _mesh(image, by, bx) if on_host(image) else _elsewhere.mesh_of(image, by, bx)
     if not np.isfinite(mesh).any():
-        return np.zeros(image.shape, np.float32), float("nan")
+        empty: NDArray[np.float32] = namespace(image).zeros_like(image, dtype=namespace(image).float32)
+        return empty, float("nan")
     mesh = np.where(np.isfinite(mesh), mesh, np.nanmedian(mesh))
     if min(ny, nx) >= 3:
         beyond = np.pad(mesh, 1, mode="reflect", reflect_type="odd")  # a slope goes on past the edge
         mesh = ndimage.median_filter(beyond, 3)[1:-1, 1:-1]
-    (rows, down), (columns, across) = _between(height, by, ny), _between(width, bx, nx)
+    step = max(1, int(np.sqrt(height * width / NOISE_PIXELS)))
+    down_y, over_x = _between(height, by, ny), _between(width, bx, nx)
+    if not on_host(image):
+        spread = _elsewhere.bilinear_mesh(mesh, down_y, over_x, image)
+        return spread, clipped_sigma(_elsewhere.less(image, spread)[::step, ::step])
+    (rows, down), (columns, across) = down_y, over_x
     along_x = (1.0 - across) * mesh[:, columns] + across * mesh[:, np.minimum(columns + 1, nx - 1)]
     along_x, part = along_x.astype(np.float32), down.astype(np.float32)[:, None]
     low = along_x[rows]
     smooth = low + part * (along_x[np.minimum(rows + 1, ny - 1)] - low)
-    step = max(1, int(np.sqrt(image.size / NOISE_PIXELS)))
     return smooth, clipped_sigma(image[::step, ::step] - smooth[::step, ::step])
+
+
+def _mesh(image: NDArray[Any], by: int, bx: int) -> Floats:
+    """Clipped mean of each mesh of by x bx pixels."""
+    ny, nx = image.shape[0] // by, image.shape[1] // bx
+    cells = image[: ny * by, : nx * bx].astype(np.float32).reshape(ny, by, nx, bx)
+    return _clipped_means(cells.transpose(0, 2, 1, 3).reshape(ny, nx, by * bx))
 
 
 def _between(pixels: int, box: int, meshes: int) -> tuple[NDArray[np.intp], Floats]:
@@ -122,6 +136,11 @@ def clipped_sigma(values: NDArray[Any], clip: float = 3.0) -> float:
         NaN without finite values. The correction is the variance of a normal distribution cut
         at +-clip (Johnson, Kotz & Balakrishnan 1994, eq. 13.134).
     """
+    density = np.exp(-0.5 * clip**2) / np.sqrt(2.0 * np.pi)
+    inside = erf(clip / np.sqrt(2.0))
+    factor = float(np.sqrt(1.0 - 2.0 * clip * density / inside))
+    if not on_host(values):
+        return _elsewhere.clipped_sigma(values, clip, factor)
     flat = values[np.isfinite(values)].astype(np.float64).ravel()
     if flat.size == 0:
         return float("nan")
@@ -129,9 +148,6 @@ def clipped_sigma(values: NDArray[Any], clip: float = 3.0) -> float:
     sigma = 1.4826 * float(np.median(np.abs(flat - middle)))
     if sigma == 0.0:
         sigma = float(flat.std())
-    density = np.exp(-0.5 * clip**2) / np.sqrt(2.0 * np.pi)
-    inside = erf(clip / np.sqrt(2.0))
-    factor = float(np.sqrt(1.0 - 2.0 * clip * density / inside))
     for _ in range(6):
         kept = flat[np.abs(flat - middle) <= clip * sigma]
         if kept.size < 2:
@@ -180,16 +196,21 @@ def find_stars(
     Detections
         Brightest first; lone hot pixels are not stars.
     """
-    rounded = image.dtype.kind in "iu"
-    if mask is not None and mask.any():
+    rounded = type_name(image).startswith(("int", "uint"))
+    if mask is not None and not on_host(image):
+        image = blanked(image, mask)
+    elif mask is not None and mask.any():
         image = np.where(mask, np.float32(np.nan), image.astype(np.float32))
     smooth, noise = background(image)
     noise = max(noise, least_noise, ROUNDING if rounded else 0.0)
     empty = np.empty(0)
     if not (np.isfinite(noise) and noise > 0):
         return Detections(empty, empty, empty, empty, np.empty(0, bool), 0.0, sigma or 1.3)
-    flat = (image - smooth).astype(np.float32, copy=False)
-    if not rounded or mask is not None:
+    host = on_host(image)
+    flat = (image - smooth).astype(np.float32, copy=False) if host else _elsewhere.less(image, smooth)
+    if not host:
+        flat = _elsewhere.finite(flat)
+    elif not rounded or mask is not None:
         flat = np.nan_to_num(flat, nan=0.0, posinf=0.0, neginf=0.0, copy=False)
     first = sigma or 1.3
     x, y, excess = _maxima(flat, first, threshold, 8 * limit, margin, noise)
@@ -197,7 +218,7 @@ def find_stars(
         sigma = _width(flat, x, y, noise, saturation)
         if abs(sigma - first) > 0.3:
             x, y, excess = _maxima(flat, sigma, threshold, 8 * limit, margin, noise)
-    fits = fit_stars(image, x, y, 0, sigma, (excess * noise) ** 2, 0.0, saturation)
+    fits = _on_host(fit_stars(image, x, y, 0, sigma, (excess * noise) ** 2, 0.0, saturation))
     good = ((fits.status == SEEN) | (fits.status == SATURATED)) & (fits.snr >= threshold)
     order = np.argsort(-np.where(good, fits.flux, -np.inf), kind="stable")[: int(good.sum())]
     order = _separate(fits.x, fits.y, order, max(2.0, 1.5 * sigma))[:limit]
@@ -212,6 +233,16 @@ def find_stars(
     )
 
 
+def _on_host(fits: StarFits) -> StarFits:
+    found = (fits.x, fits.y, fits.flux, fits.error, fits.snr, fits.status)
+    return StarFits(*(to_host(column) for column in found))
+
+
+def _at(image: NDArray[np.float32], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Values of some pixels, on the host."""
+    return image[rows, columns] if on_host(image) else _elsewhere.values_at(image, rows, columns)
+
+
 def _maxima(
     flat: NDArray[np.float32], sigma: float, threshold: float, limit: int, margin: int, noise: float
 ) -> tuple[Floats, Floats, float]:
@@ -220,19 +251,29 @@ def _maxima(
     Third comes how much noisier the smoothed image is than white noise would make it (at least 1):
     neighbouring pixels of a resampled or patterned image are not independent.
     """
-    score = ndimage.gaussian_filter(flat, sigma, mode="nearest", truncate=3.0)
+    host = on_host(flat)
+    if host:
+        score = ndimage.gaussian_filter(flat, sigma, mode="nearest", truncate=3.0)
+    else:
+        score = _elsewhere.smoothed(flat, sigma)
     white = noise / (2.0 * np.sqrt(np.pi) * sigma)  # noise of a smoothed white field
-    step = max(3, int(np.sqrt(score.size / NOISE_PIXELS)))
+    step = max(3, int(np.sqrt(flat.shape[0] * flat.shape[1] / NOISE_PIXELS)))
     excess = max(1.0, clipped_sigma(score[::step, ::step]) / white)
     level = 0.8 * threshold * excess * white
     edge = max(margin, 1)
-    ys, xs = np.nonzero(score[edge:-edge, edge:-edge] > level)
-    ys, xs = _highest(score, ys + edge, xs + edge, max(1, round(sigma)))
-    order = np.argsort(-score[ys, xs], kind="stable")[:limit]
+    half = max(1, round(sigma))
+    if host:
+        ys, xs = np.nonzero(score[edge:-edge, edge:-edge] > level)
+        ys, xs = _highest(score, ys + edge, xs + edge, half)
+    else:
+        ys, xs = np.nonzero(_elsewhere.highest(score, float(level), half, edge))
+    order = np.argsort(-_at(score, ys, xs), kind="stable")[:limit]
     ys, xs = ys[order], xs[order]
     # a lone hot pixel has no neighbours
-    around = 0.25 * (flat[ys - 1, xs] + flat[ys + 1, xs] + flat[ys, xs - 1] + flat[ys, xs + 1])
-    star = (around > 0.15 * flat[ys, xs]) | (flat[ys, xs] < 8.0 * noise)
+    sides = ((ys - 1, xs), (ys + 1, xs), (ys, xs - 1), (ys, xs + 1))
+    first, second, third, fourth = (_at(flat, *side) for side in sides)
+    around, middle = 0.25 * (first + second + third + fourth), _at(flat, ys, xs)
+    star = (around > 0.15 * middle) | (middle < 8.0 * noise)
     return xs[star].astype(np.float64), ys[star].astype(np.float64), excess
 
 
@@ -263,17 +304,18 @@ def _width(flat: NDArray[np.float32], x: Floats, y: Floats, noise: float, satura
     """Gaussian width of the stars: median of the brightest."""
     chosen: list[tuple[int, int]] = []
     height, width = flat.shape
-    for px, py in zip(x.astype(int).tolist(), y.astype(int).tolist(), strict=True):
+    peaks = _at(flat, y.astype(np.intp), x.astype(np.intp)).tolist()
+    for px, py, peak in zip(x.astype(int).tolist(), y.astype(int).tolist(), peaks, strict=True):
         if len(chosen) >= WIDTH_STARS:
             break
         inside = WIDTH_BOX <= px < width - WIDTH_BOX and WIDTH_BOX <= py < height - WIDTH_BOX
-        if inside and 10.0 * noise <= flat[py, px] < 0.9 * saturation:
+        if inside and 10.0 * noise <= peak < 0.9 * saturation:
             chosen.append((px, py))
     if not chosen:
         return 1.3
     span = np.arange(-WIDTH_BOX, WIDTH_BOX + 1)
     at = np.array(chosen)
-    boxes = flat[at[:, 1, None, None] + span[None, :, None], at[:, 0, None, None] + span[None, None, :]]
+    boxes = _at(flat, at[:, 1, None, None] + span[None, :, None], at[:, 0, None, None] + span[None, None, :])
     found = star_widths(boxes.astype(np.float64), np.zeros(len(chosen)))
     return float(np.nanmedian(found)) if np.isfinite(found).any() else 1.3
 
@@ -294,6 +336,9 @@ def star_widths(boxes: Floats, sky: Floats) -> Floats:
         Pixels; the box of a pixel is taken out, as the model of `fit_stars` integrates over it. NaN
         where there is no star.
     """
+    if not on_host(boxes):
+        widths: Floats = _elsewhere.star_widths(boxes, sky)
+        return widths
     out = np.empty(boxes.shape[0])
     _widths.moment_widths(boxes, sky, out)
     return out

@@ -61,7 +61,18 @@ class Transform:
 
 
 def similarity(scale: float, degrees: float, u: float, v: float, x: float, y: float) -> Transform:
-    """The transform of a given scale and rotation that brings (u, v) to (x, y)."""
+    """The transform of a given scale and rotation that brings one place to another.
+
+    Parameters
+    ----------
+    scale : float
+    degrees : float
+        Rotation from x to y.
+    u, v : float, pixels
+        On the reference.
+    x, y : float, pixels
+        On the frame.
+    """
     angle = np.radians(degrees)
     c, s = scale * float(np.cos(angle)), scale * float(np.sin(angle))
     return Transform(c, s, x - (c * u - s * v), y - (s * u + c * v))

@@ -55,15 +55,21 @@ def correlate_sparse(
     xp = namespace(flat)
     height, width = flat.shape
     my, mx = height // 2, width // 2
-    nothing = xp.zeros_like(flat)
-    wide = xp.concat([nothing[:, :mx], flat, nothing[:, :mx]], axis=1)
-    edge = xp.zeros_like(wide[:my, :])
-    wide = xp.concat([edge, wide, edge], axis=0)
+    wide = _framed(flat, 2 * my + 1, 2 * mx + 1, xp)
     total = xp.zeros_like(wide[: 2 * my + 1, : 2 * mx + 1])
     for r, c, w in zip(rows.tolist(), columns.tolist(), weights.tolist(), strict=True):
-        if 0 <= r < height and 0 <= c < width:
-            total = total + w * wide[r : r + 2 * my + 1, c : c + 2 * mx + 1]
+        if -my <= r < height + my and -mx <= c < width + mx:  # else no shift brings it onto the image
+            top, left = r + my + 1, c + mx + 1
+            total = total + w * wide[top : top + 2 * my + 1, left : left + 2 * mx + 1]
     return total
+
+
+def _framed(image: Array, tall: int, wide: int, xp: Any) -> Array:
+    """An image with `tall` rows and `wide` columns of 0 on either side."""
+    side = xp.zeros_like(image[:, :1]) + to_device(np.zeros((1, wide), np.float32), image)
+    image = xp.concat([side, image, side], axis=1)
+    edge = xp.zeros_like(image[:1, :]) + to_device(np.zeros((tall, 1), np.float32), image)
+    return xp.concat([edge, image, edge], axis=0)
 
 
 def bilinear(frame: Array, x: Array, y: Array, xp: Any) -> tuple[Array, Array]:

@@ -17,10 +17,14 @@ from gpu_kernels.align import (
     add_registered,
     bin_sum,
     correlate,
+    correlation,
     fit_stars,
     flattened,
     locate,
+    peak_of,
+    without_peak,
 )
+from gpu_kernels.masks import bin_mask, blanked
 from reduction.synthetic import star_image
 from reduction.synthetic.psf import FWHM_PER_SIGMA
 from tests.gpu_kernels.homes import Home, in_homes
@@ -68,6 +72,42 @@ def test_known_shifts(home: Home, shift: tuple[float, float]) -> None:
     np.testing.assert_allclose(found, shift, atol=0.8)
     tiny = Pattern(np.array([0]), np.array([0]), np.ones(1, np.float32), (2, 3))
     assert np.isfinite(home.run(correlate, np.eye(2, 3, dtype=np.float32), tiny, 10.0)).all()
+
+
+@in_homes(bin_sum, correlation, peak_of, without_peak)
+def test_masked_bins_and_the_second_highest_place(home: Home) -> None:
+    shape = (98, 124)
+    rng = np.random.default_rng(8)
+    seen = [(x - 11.0, y - 14.0, peak) for x, y, peak in STARS]
+    frame = (300.0 + field_picture(shape, seen) + rng.normal(0, 10, shape)).astype(np.float32)
+    pixels = np.zeros(shape, np.bool_)
+    pixels[80:92, 10:110], pixels[3, 5] = True, True
+    frame[80:92:3, 10:110] += 9000.0
+    mask = bin_mask(pixels, 1)
+    expected = bin_sum(frame, 1, mask)
+    binned = home.put(frame)
+    found = bin_sum(binned, 1, mask)
+    np.testing.assert_allclose(home.get(found), expected, rtol=1e-5)
+    surface = correlation(found, pattern_of(shape), 900.0, mask)
+    twin = correlation(expected, pattern_of(shape), 900.0, mask)
+    np.testing.assert_allclose(home.get(surface), twin, atol=1e-5 * float(np.abs(twin).max()))
+    np.testing.assert_allclose(peak_of(surface), (-11.0, -14.0), atol=0.8)
+    rest = without_peak(surface)
+    iy, ix = divmod(int(twin.argmax()), twin.shape[1])
+    far = twin.copy()
+    far[iy - 3 : iy + 4, ix - 3 : ix + 4] = -np.inf
+    assert home.get(rest).max() == pytest.approx(far.max(), rel=1e-4)
+    np.testing.assert_allclose(peak_of(rest), peak_of(without_peak(twin)), atol=1e-2)
+
+
+@in_homes(blanked)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_masked_pixels_are_missing(home: Home, dtype: str) -> None:
+    frame = (np.random.default_rng(2).random((9, 11)) * 250).astype(dtype)
+    mask = frame > 120
+    found = home.get(blanked(home.put(frame), mask))
+    assert np.isnan(found[mask]).all()
+    np.testing.assert_array_equal(found[~mask], frame[~mask])
 
 
 @in_homes(add_registered)

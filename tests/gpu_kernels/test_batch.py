@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gpu_kernels import align
-from gpu_kernels.batch import Located, coarse_shifts, locate_all
+from gpu_kernels.batch import Located, blanked, coarse_shifts, locate_all
+from gpu_kernels.device import to_host
 from tests.gpu_kernels.cuda_on_host import namespace as stand_in
 from tests.gpu_kernels.homes import HOMES, Home, registers
 from tests.gpu_kernels.test_cuda_stars import FLUX, SIGMA, SKY, TURNS, U, V, frames_of
@@ -66,3 +67,14 @@ def test_located_stars_of_a_block_are_those_of_its_frames(home: Home, rotate: bo
         if used.any():
             expected = [transform.c, transform.s, transform.tx, transform.ty]
             np.testing.assert_allclose(found.transform[i], expected, atol=1e-5)
+
+
+@registers(blanked)
+@pytest.mark.parametrize("home", PLACES)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_pixels_under_a_mask_are_missing(home: Home, dtype: str) -> None:
+    frames = (np.random.default_rng(2).random((3, 9, 11)) * 250).astype(dtype)
+    mask = frames[0] > 120
+    found = to_host(blanked(home.put(frames), mask))
+    assert np.isnan(found[:, mask]).all()
+    np.testing.assert_array_equal(found[:, ~mask], frames[:, ~mask])

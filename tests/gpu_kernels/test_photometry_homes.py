@@ -7,7 +7,15 @@ import pytest
 from scipy import special
 
 from gpu_kernels._agnostic.special import erf
-from gpu_kernels.photometry import LEAST_SKY_PIXELS, StarStatus, aperture_sums, measure, peaks_within
+from gpu_kernels.calibrate import Development, develop
+from gpu_kernels.photometry import (
+    LEAST_SKY_PIXELS,
+    StarStatus,
+    aperture_sums,
+    development_arrays,
+    measure,
+    peaks_within,
+)
 from tests.gpu_kernels.homes import Home, in_homes
 from tests.gpu_kernels.test_photometry import HEIGHT, WIDTH, peer_sums, slow_sky
 
@@ -128,3 +136,31 @@ def test_the_largest_pixel_touched(home: Home) -> None:
         touched = dx**2 + dy**2 < 3.4**2
         twin = frames[f][touched].max() if touched.any() else np.nan
         assert found[f, s] == pytest.approx(twin, nan_ok=True)
+
+
+@in_homes(measure)
+def test_raw_frames_are_developed_on_the_way(home: Home) -> None:
+    rng = np.random.default_rng(12)
+    frames = rng.integers(0, 255, (3, HEIGHT, WIDTH), np.uint8)
+    development = Development(
+        response=(np.arange(256) * 1.1).astype(np.float32),
+        offset=rng.uniform(0, 9, (HEIGHT, WIDTH)).astype(np.float32),
+        scale=rng.uniform(0.8, 1.2, (HEIGHT, WIDTH)).astype(np.float32),
+        defect=rng.random((HEIGHT, WIDTH)) < 0.02,
+    )
+    x, y = rng.uniform(10, WIDTH - 10, (3, 4)), rng.uniform(10, HEIGHT - 10, (3, 4))
+    got = home.run(measure, frames, x, y, RADII, 7.0, 12.0, development=development)
+    expected = measure(develop(frames, development), x, y, RADII, 7.0, 12.0)
+    np.testing.assert_allclose(got.flux, expected.flux, rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(got.sky_sigma, expected.sky_sigma, rtol=1e-9)
+
+
+def test_a_development_as_compiled_texts_take_it() -> None:
+    frames, ones = np.zeros((1, 4, 5), np.uint8), np.ones((4, 5), np.float32)
+    response, offset, scale, defect = development_arrays(frames, Development(offset=ones))
+    assert not offset.flags.writeable
+    assert (response.size, scale.size, defect.size) == (0, 0, 0)
+    with pytest.raises(ValueError, match=r"masters of shapes .* for frames of shape \(4, 5\)"):
+        development_arrays(frames, Development(scale=ones[:3]))
+    with pytest.raises(ValueError, match="mosaics are developed as a whole"):
+        development_arrays(frames, Development(offset=ones, step=2))
