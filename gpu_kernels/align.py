@@ -158,16 +158,7 @@ def correlation(
 
 def peak_of(surface: NDArray[np.float32]) -> tuple[float, float]:
     """Shift (dx, dy), bins, at the highest place of a correlation."""
-    if not on_host(surface):
-        return _elsewhere.peak_of(surface)
-    iy, ix = divmod(int(surface.argmax()), surface.shape[1])
-    here = float(surface[iy, ix])
-    dx = dy = 0.0
-    if 0 < ix < surface.shape[1] - 1:
-        dx = _vertex(float(surface[iy, ix - 1]), here, float(surface[iy, ix + 1]))
-    if 0 < iy < surface.shape[0] - 1:
-        dy = _vertex(float(surface[iy - 1, ix]), here, float(surface[iy + 1, ix]))
-    return ix - surface.shape[1] // 2 + dx, iy - surface.shape[0] // 2 + dy
+    return _elsewhere.peak_of(surface)
 
 
 def without_peak(surface: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -213,12 +204,6 @@ def _shares(n: int) -> NDArray[np.float32]:
     at = np.arange(n)
     count = np.minimum(at + SURROUNDINGS, n - 1) - np.maximum(at - SURROUNDINGS, 0) + 1
     return (1.0 / count).astype(np.float32)
-
-
-def _vertex(before: float, here: float, after: float) -> float:
-    """Vertex of the parabola through three points one apart, against the middle one."""
-    bend = before - 2.0 * here + after
-    return 0.0 if bend >= 0.0 else 0.5 * (before - after) / bend
 
 
 def fit_stars(

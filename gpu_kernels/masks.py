@@ -109,7 +109,16 @@ def _sources(hole: NDArray[np.bool_]) -> NDArray[np.int64]:
 def blank(
     boxes: NDArray[np.float64], left: NDArray[np.int64], top: NDArray[np.int64], mask: NDArray[np.bool_]
 ) -> None:
-    """Put NaN into boxes (n, m, m) cut at `left`, `top` where the mask (height, width) is set."""
+    """Put NaN into boxes where a mask is set.
+
+    Parameters
+    ----------
+    boxes : array, (n, m, m)
+        Filled in place.
+    left, top : array, (n,)
+        Where each was cut.
+    mask : array, (height, width), bool
+    """
     _masked.blank_boxes(mask, left, top, boxes)
 
 
