@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from gpu_kernels._agnostic import coarse as _elsewhere
 from gpu_kernels._agnostic import stars as _elsewhere_stars
 from gpu_kernels._numba import coarse as _coarse
+from gpu_kernels._numba import coarse_block as _coarse_block
 from gpu_kernels._numba import stars as _stars
 from gpu_kernels._numba import transform as _transform
+from gpu_kernels.calibrate import Development
 from gpu_kernels.device import namespace, on_host, to_device
 from gpu_kernels.masks import BinMask, blank, blanked
 from gpu_kernels.transforms import IDENTITY, Transform
@@ -37,6 +39,7 @@ __all__ = [
     "bin_sum",
     "binning_for",
     "correlate",
+    "correlate_each",
     "correlation",
     "fit_stars",
     "flattened",
@@ -129,6 +132,44 @@ def correlate(binned: NDArray[np.float32], pattern: Pattern, cap: float) -> tupl
         pixel or burnt-in digit rules the correlation.
     """
     return peak_of(correlation(binned, pattern, cap))
+
+
+def correlate_each(
+    frames: NDArray[Any], factor: int, development: Development, pattern: Pattern, cap: float
+) -> NDArray[np.float64]:
+    """Shifts (dx, dy), bins, of frames that are binned and correlated one after the other, ``(n, 2)``.
+
+    Parameters
+    ----------
+    frames : array, (n, height, width), uint8 or uint16
+        As recorded.
+    factor : int
+        Binning.
+    development : Development
+        Offset and scale are applied to bins: enough to find the field. A response is not undone, defects are
+        not mended.
+    pattern, cap
+        See `correlate`.
+    """
+    height, width = frames.shape[1] // factor, frames.shape[2] // factor
+    offset, scale = (_binned(master, factor) for master in (development.offset, development.scale))
+    tall, wide = (_shares(n) for n in (height, width))
+    summed = np.empty((height, frames.shape[2]), np.uint16 if frames.dtype.itemsize == 1 else np.uint32)
+    places = np.empty((len(frames), 2))
+    pixels = np.ascontiguousarray(frames).view()
+    pixels.flags.writeable = False
+    _coarse_block.correlate_block(
+        pixels, factor, offset, scale / np.float32(factor**2), SURROUNDINGS, tall, wide, pattern.rows,
+        pattern.columns, pattern.weights, cap, summed, places,
+    )  # fmt: skip
+    return places
+
+
+def _binned(master: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """A master summed over bins, (0, 0) where there is none; pixels that are not finite count as 0."""
+    if not master.size:
+        return np.empty((0, 0), np.float32)
+    return bin_sum(np.nan_to_num(master, nan=0.0, posinf=0.0, neginf=0.0), factor)
 
 
 def correlation(

@@ -17,7 +17,7 @@ from gpu_kernels.batch import blanked, coarse_shifts, locate_all
 from gpu_kernels.device import Array
 from gpu_kernels.transforms import Transform, similarity
 from reduction.drift import Seen
-from reduction.tracking import LEAST_SNR, Placement, Tracker
+from reduction.tracking import LEAST_SNR, ROTATION_STEP_DEG, SCALE_STEP, Placement, Tracker
 
 Floats = NDArray[np.float64]
 
@@ -81,7 +81,10 @@ class DevicePlacer:
         """Where the correlation puts each frame, with the rotation and scale that pass 1 saw."""
         tracker, n = self._tracker, frames.shape[0]
         degrees, scale, _ = self._motion(first, n)
-        patterns = [tracker.pattern(float(degrees[i]), float(scale[i])) for i in range(n)]
+        patterns = [
+            tracker.pattern(round(degrees[i] / ROTATION_STEP_DEG), round((scale[i] - 1.0) / SCALE_STEP))
+            for i in range(n)
+        ]
         different = list({id(pattern): pattern for pattern in patterns}.values())
         number = {id(pattern): k for k, pattern in enumerate(different)}
         which = np.array([number[id(pattern)] for pattern in patterns], np.int64)

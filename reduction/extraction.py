@@ -86,6 +86,11 @@ class Extraction:
     sky_estimate: Estimate
     shared: SharedSky
 
+    @property
+    def sums_only(self) -> bool:
+        """Whether `measure` gives all that is taken, and pixels need not be looked at again."""
+        return self.kind == "aperture" and self.sky_estimate == "mean"
+
 
 def by_aperture(
     aperture: Aperture, sky: tuple[float, float], estimate: Estimate, stars: int, sigma: float

@@ -77,6 +77,7 @@ class ReductionPlan(Settings):
     channel: Literal["L", "R", "G", "B"] = "L"
     fields: Literal["off", "top", "bottom"] = "off"
     segment: Annotated[int, Field(ge=1, le=65536)] = 1024
+    follow: bool = True
     survey_frames: Annotated[int, Field(ge=8, le=4096)] = 400
     max_stars: Annotated[int, Field(ge=2, le=400)] = 24
     extract: Literal["aperture", "optimal", "mask", "psf", "auto"] = "auto"

@@ -1,20 +1,24 @@
 """Pass 2: one segment of the recording, measured on its own."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels.photometry import StarStatus
-from reduction.drift import Seen
+from gpu_kernels.calibrate import Development, develop, measurable
+from gpu_kernels.photometry import StarStatus, measure, peaks_within
 from reduction.extraction import take
+from reduction.following import Follower, Placed
+from reduction.readahead import one_ahead
 from reduction.result import STAR_DTYPE, Flag
-from reduction.sampling import Images
+from reduction.sampling import Images, Measured
 from reduction.survey import Survey
-from reduction.tracking import METHODS, Placement, Tracker
+from reduction.tracking import Tracker
 from reduction.view import View
+
+Floats = NDArray[np.float64]
 
 PLACE_DTYPE = np.dtype(
     [
@@ -30,6 +34,9 @@ PLACE_DTYPE = np.dtype(
 )
 """How one frame was placed: step of the chain (index in METHODS), stars used, transform, error."""
 
+DEVELOPED = Development()
+"""Of images that are developed already."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
@@ -38,6 +45,19 @@ class Segment:
     start: int
     rows: NDArray[Any]  # (n_frame * n_star,)
     places: NDArray[Any]  # (n_frame,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Samples (n, height, width) from number `start` on, with what develops them.
+
+    `images` is None where the recorded frames and a pixelwise development are all there is to know.
+    """
+
+    start: int
+    frames: NDArray[Any]
+    development: Development
+    images: Images | None
 
 
 def segments_of(frames: int, length: int) -> list[tuple[int, int]]:
@@ -52,57 +72,70 @@ def measure_segment(
 
     The result depends on neither the block nor anything outside the segment.
     """
-    tracker = Tracker(survey.field)
-    stars = survey.u.size
-    last: Seen | None = None
-    rows = np.empty((stop - start, stars), STAR_DTYPE)
+    follower = Follower(Tracker(survey.field), survey.follow)
+    rows = np.empty((stop - start, survey.u.size), STAR_DTYPE)
     places = np.empty(stop - start, PLACE_DTYPE)
+    for part in one_ahead(blocks(view, start, stop, block)):
+        n = len(part.frames)
+        placed = follower.place(part.frames, part.development, part.start)
+        at = slice(part.start - start, part.start - start + n)
+        numbers = view.sampling.frame_numbers(part.start, n)
+        _fill(rows[at], survey, view, part, placed, numbers)
+        _note(places[at], numbers, placed)
+        if done is not None:
+            done(n)
+    return Segment(start, rows.reshape(-1), places)
+
+
+def blocks(view: View, start: int, stop: int, block: int) -> Iterator[Block]:
+    """Samples `start` to `stop` (excluded), `block` at a time: as recorded where that suffices."""
     for low in range(start, stop, block):
         high = min(low + block, stop)
-        images = view.images(low, high)
-        placements = []
-        for i in range(high - low):
-            placement = tracker.place(images.values[i], tracker.expect(low + i, last))
-            if placement.by_stars:
-                last = Seen(low + i, placement.transform)
-            placements.append(placement)
-        at = slice(low - start, high - start)
-        _fill(rows[at], survey, view, placements, images, low)
-        for i, placement in enumerate(placements):
-            places[low - start + i] = (
-                float(view.sampling.frame_numbers(low + i, 1)[0]),
-                METHODS.index(placement.method),
-                placement.stars,
-                placement.transform.tx,
-                placement.transform.ty,
-                placement.transform.rotation_deg,
-                placement.transform.scale,
-                placement.sigma_px,
-            )
-        if done is not None:
-            done(high - low)
-    return Segment(start, rows.reshape(-1), places)
+        development = view.development
+        if development is not None:
+            yield Block(low, measurable(view.raw(low, high)), development, None)
+        else:
+            images = view.images(low, high)
+            yield Block(low, images.values, DEVELOPED, images)
+
+
+def _note(places: NDArray[Any], numbers: Floats, placed: Placed) -> None:
+    """Write the rows of PLACE_DTYPE of a block."""
+    c, s = placed.transform[:, 0], placed.transform[:, 1]
+    places["frame"] = numbers
+    places["method"], places["stars"], places["sigma_px"] = placed.method, placed.stars, placed.sigma_px
+    places["tx"], places["ty"] = placed.transform[:, 2], placed.transform[:, 3]
+    places["rotation_deg"] = np.degrees(np.arctan2(s, c))
+    places["scale"] = np.hypot(c, s)
+
+
+def _measured(survey: Survey, view: View, part: Block, x: Floats, y: Floats) -> Measured:
+    """All stars on a block of placed samples; peaks are of recorded samples."""
+    radius = np.array([survey.aperture.radius])
+    if part.images is not None:
+        return view.sampling.measure(part.images, x, y, radius, survey.sky, survey.capture, part.start)
+    seen = measure(part.frames, x, y, radius, *survey.sky, development=part.development)
+    if part.development.active:
+        seen = replace(seen, peak=peaks_within(part.frames, x, y, survey.aperture.radius)[:, :, None])
+    return Measured(seen, np.ones(seen.flux.shape))
 
 
 def _fill(
     rows: NDArray[Any],
     survey: Survey,
     view: View,
-    placements: list[Placement],
-    images: Images,
-    first: int,
+    part: Block,
+    placed: Placed,
+    numbers: Floats,
 ) -> None:
-    """Measure all stars on a block of placed images and write their rows."""
+    """Measure all stars on a block of placed samples and write their rows."""
     n, stars = rows.shape
-    x, y = np.full((n, stars), np.nan), np.full((n, stars), np.nan)
-    for i, placement in enumerate(placements):
-        if placement.found:
-            x[i], y[i] = placement.transform.apply(survey.u, survey.v)
-    radius = np.array([survey.aperture.radius])
-    measured = view.sampling.measure(images, x, y, radius, survey.sky, survey.capture, first)
+    x, y = placed.apply(survey.u, survey.v)
+    measured = _measured(survey, view, part, x, y)
     seen = measured.stars
     peak = seen.peak[:, :, 0]
-    taken = take(survey.extraction, images.values, x, y, measured, survey.star_noise)
+    images = part.frames if survey.extraction.sums_only else develop(part.frames, part.development)
+    taken = take(survey.extraction, images, x, y, measured, survey.star_noise)
     status = taken.status
     flags = np.zeros((n, stars), np.uint32)
     with np.errstate(invalid="ignore"):
@@ -111,9 +144,8 @@ def _fill(
     flags[off] |= Flag.OFF_FRAME.value
     flags[(status & StarStatus.NOT_FINITE.value) != 0] |= Flag.NOT_FINITE.value
     flags[(status & StarStatus.LOST.value) != 0] |= Flag.LOST.value
-    weak = np.array([p.weak for p in placements])
-    flags[weak] |= Flag.WEAK_TRACKING.value
-    rows["frame"] = view.sampling.frame_numbers(first, n)[:, None]
+    flags[placed.weak] |= Flag.WEAK_TRACKING.value
+    rows["frame"] = numbers[:, None]
     rows["star"] = np.arange(stars, dtype=np.uint16)[None, :]
     rows["x"] = survey.geometry.to_full(x)
     rows["y"] = survey.geometry.to_full(y)

@@ -77,6 +77,7 @@ class Survey:
     range_px: tuple[float, float]
     rotation_deg: float
     notes: tuple[Note, ...]
+    follow: bool = True  # guide stars from frame to frame, within a segment
 
 
 def survey(view: View, scan: Scan, plan: ReductionPlan, progress: Progress | None = None) -> Survey:
@@ -151,7 +152,7 @@ def survey(view: View, scan: Scan, plan: ReductionPlan, progress: Progress | Non
     )
     if progress is not None:
         progress("survey", 3, 3)
-    return replace(result, saturation=saturation, saturation_source=source)
+    return replace(result, follow=plan.follow, saturation=saturation, saturation_source=source)
 
 
 def _apertures(plan: ReductionPlan, sigma: float, scale: float) -> tuple[tuple[float, float], Floats]:

@@ -134,6 +134,31 @@ class Placement:
 NOWHERE = Placement(IDENTITY, LOST, 0, float("nan"), 0.0)
 
 
+def shift_sigma(error2: Floats, used: NDArray[np.bool_], u: Floats, v: Floats, field: Field) -> Floats:
+    """One-sigma error per axis of positions carried by stars, ``(n,)``, pixels.
+
+    Parameters
+    ----------
+    error2 : array, (n, star)
+        Squared position error of each star on each frame, per axis.
+    used : array, (n, star), bool
+    u, v : array, (star,)
+        Places on the reference grid.
+    field : Field
+        Whether a rotation was solved for, and the place at which the error is stated.
+    """
+    w = np.where(used, 1.0 / (error2 + 1e-8), 0.0)
+    total = w.sum(axis=1)
+    variance = 1.0 / total
+    if field.rotate and u.size >= 2:
+        mu, mv = (w * u).sum(axis=1) / total, (w * v).sum(axis=1) / total
+        spread = (w * ((u - mu[:, None]) ** 2 + (v - mv[:, None]) ** 2)).sum(axis=1)
+        tu, tv = field.target if field.target is not None else (mu, mv)
+        turned = 0.5 * ((tu - mu) ** 2 + (tv - mv) ** 2) / np.maximum(spread, 1e-12)
+        variance = variance + np.where(used.sum(axis=1) >= 2, turned, 0.0)
+    return np.asarray(np.sqrt(variance), np.float64)
+
+
 class Tracker:
     """Places images against a field of guide stars."""
 
@@ -150,7 +175,7 @@ class Tracker:
         share = 1.0 / max(1.0, 2.0 * np.pi * width_bins**2)  # of a star's light in its brightest bin
         self._peak = np.maximum(field.all_flux, 0.0) * share
         typical = np.maximum(field.flux, 0.0) * share
-        self._cap = 3.0 * float(np.median(typical)) if typical.size else 1.0
+        self.cap = 3.0 * float(np.median(typical)) if typical.size else 1.0
         self._patterns: dict[tuple[int, int], Pattern] = {}
         self._bin_mask = None if field.mask is None else bin_mask(field.mask, self.binning)
         self.search = max(6, self.binning + 3)
@@ -215,23 +240,9 @@ class Tracker:
         return self._u, self._v
 
     @property
-    def cap(self) -> float:
-        """Largest excess of a bin that counts in the correlation, ADU."""
-        return self._cap
-
-    @property
     def bins_hidden(self) -> BinMask | None:
         """The field's mask as binned frames see it."""
         return self._bin_mask
-
-    def pattern(self, degrees: float, scale: float) -> Pattern:
-        """What the correlation looks for on frames turned and scaled like this, in steps."""
-        key = round(degrees / ROTATION_STEP_DEG), round((scale - 1.0) / SCALE_STEP)
-        if key not in self._patterns:
-            cy, cx = (self.field.shape[0] - 1) / 2.0, (self.field.shape[1] - 1) / 2.0
-            rough = 1.0 + key[1] * SCALE_STEP, key[0] * ROTATION_STEP_DEG
-            self._patterns[key] = self._pattern(similarity(*rough, cx, cy, cx, cy))
-        return self._patterns[key]
 
     def undoubted(
         self, start: Transform, step: Transform, fits: StarFits, used: NDArray[np.bool_]
@@ -254,7 +265,7 @@ class Tracker:
             px, py = start.apply(self._u, self._v)
             if self._agreement(px, py, fits, used) < SURE_AGREEMENT:
                 return None
-        sigma = self._sigma(fits, used, self.field.rotate)
+        sigma = self._sigma(fits, used)
         snr = float(np.sqrt((fits.snr[used] ** 2).sum()))
         return Placement(step.after(start), CORRELATION, count, sigma, snr)
 
@@ -263,8 +274,9 @@ class Tracker:
         degrees, scale = expected.transform.rotation_deg, expected.transform.scale
         cy, cx = (self.field.shape[0] - 1) / 2.0, (self.field.shape[1] - 1) / 2.0
         turn = similarity(scale, degrees, cx, cy, cx, cy)
+        pattern = self.pattern(round(degrees / ROTATION_STEP_DEG), round((scale - 1.0) / SCALE_STEP))
         binned = bin_sum(image, self.binning, self._bin_mask)
-        surface = correlation(binned, self.pattern(degrees, scale), self._cap, self._bin_mask)
+        surface = correlation(binned, pattern, self.cap, self._bin_mask)
         placed, share = NOWHERE, 0.0
         for k in range(tries):
             if k > 0:
@@ -280,6 +292,15 @@ class Tracker:
                 break
         return placed, share
 
+    def pattern(self, turn_steps: int, scale_steps: int) -> Pattern:
+        """What the coarse correlation looks for, at a rotation and scale counted in steps."""
+        key = turn_steps, scale_steps
+        if key not in self._patterns:
+            cy, cx = (self.field.shape[0] - 1) / 2.0, (self.field.shape[1] - 1) / 2.0
+            rough = 1.0 + scale_steps * SCALE_STEP, turn_steps * ROTATION_STEP_DEG
+            self._patterns[key] = self._pattern(similarity(*rough, cx, cy, cx, cy))
+        return self._patterns[key]
+
     def _pattern(self, turn: Transform) -> Pattern:
         """Bins of the brightest stars, saturated ones too, capped as the frames are."""
         f, factor = self.field, self.binning
@@ -287,7 +308,7 @@ class Tracker:
         return Pattern(
             np.floor((y + 0.5) / factor).astype(np.int64),
             np.floor((x + 0.5) / factor).astype(np.int64),
-            np.minimum(self._peak[self._bright], self._cap).astype(np.float32),
+            np.minimum(self._peak[self._bright], self.cap).astype(np.float32),
             (f.shape[0] // factor, f.shape[1] // factor),
         )
 
@@ -312,7 +333,7 @@ class Tracker:
         if share < LEAST_AGREEMENT:
             return NOWHERE, 0.0
         snr = float(np.sqrt((fits.snr[used] ** 2).sum()))
-        found, sigma = step.after(start), self._sigma(fits, used, rotate)
+        found, sigma = step.after(start), self._sigma(fits, used)
         weak = count == 1 and (px.size > 1 or method == ROI)
         if count == 1:
             lone = self._lone(int(np.flatnonzero(used)[0]), fits, found, sigma, expected)
@@ -380,18 +401,9 @@ class Tracker:
         more = float(light[used & ~dim].sum()) - float(light[used & ~dim].max())
         return more / (more + missing) if missing > 0 else 1.0
 
-    def _sigma(self, fits: StarFits, used: NDArray[np.bool_], rotate: bool) -> float:
+    def _sigma(self, fits: StarFits, used: NDArray[np.bool_]) -> float:
         """One-sigma error per axis of a position carried by the stars used, pixels."""
-        w = 1.0 / (fits.error[used] ** 2 + 1e-8)
-        total = float(w.sum())
-        variance = 1.0 / total
-        if rotate and w.size >= 2:
-            u, v = self._u[used], self._v[used]
-            mu, mv = float((w * u).sum()) / total, float((w * v).sum()) / total
-            spread = float((w * ((u - mu) ** 2 + (v - mv) ** 2)).sum())
-            tu, tv = self.field.target if self.field.target is not None else (mu, mv)
-            variance += 0.5 * ((tu - mu) ** 2 + (tv - mv) ** 2) / max(spread, 1e-12)
-        return float(np.sqrt(variance))
+        return float(shift_sigma(fits.error[None] ** 2, used[None], self._u, self._v, self.field)[0])
 
     def _stars_on(self, image: NDArray[Any], expected: Expectation) -> Stars:
         """What fits need to know, with the noise of this very image where that is larger.
