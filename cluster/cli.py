@@ -51,6 +51,9 @@ def _reduce(
     read_noise: Annotated[float | None, typer.Option(metavar="E", help="Electrons.")] = None,
     gamma: Annotated[float | None, typer.Option(metavar="G", help="Undo the camera's gamma (0.45).")] = None,
     response: Annotated[str | None, typer.Option(metavar="CSV", help="level,linear: its inverse.")] = None,
+    follow: Annotated[
+        bool | None, typer.Option(help="Follow guides from frame to frame; else correlate every frame.")
+    ] = None,
     channel: Annotated[str | None, typer.Option(metavar="L|R|G|B", help="Colour measured (L: all).")] = None,
     first_field: Annotated[
         str | None, typer.Option("--fields", metavar="off|top|bottom", help="First field of each frame.")
@@ -75,7 +78,9 @@ def _reduce(
         meaning = "start" if time_is == "start" else "mid" if time_is == "mid" else "end"
     fields: dict[str, Any] = {} if plan is None else load_plan(Path(plan)).model_dump(exclude_unset=True)
     fields |= _fields(target, reference, guide, frame, aperture, sky, gain, read_noise)
-    fields |= {k: v for k, v in (("channel", channel), ("fields", first_field)) if v is not None}
+    fields |= {
+        k: v for k, v in (("channel", channel), ("fields", first_field), ("follow", follow)) if v is not None
+    }
     if gamma is not None or response is not None:
         fields |= _response_fields(gamma, response)
     fields |= {
