@@ -21,7 +21,7 @@ from reduction.tracking import METHODS
 from reduction.version import VERSION
 from reduction.view import Calibration
 from tests.recordings import SMALL
-from tests.reduction.surveyed import Altered, held, plan_of
+from tests.reduction.surveyed import Altered, alike, held, plan_of
 
 LONG = replace(SMALL, frames=120, occultations=(replace(SMALL.occultations[0], reappear_s=2.03),))
 
@@ -72,7 +72,7 @@ class TestTruth:
         assert all(star.index == k for k, star in enumerate(result.stars))
 
     def test_summary_figures(self, result: ReductionResult) -> None:
-        assert result.alignment.counts == dict.fromkeys(METHODS, 0) | {"correlation": 120}
+        assert result.alignment.counts == dict.fromkeys(METHODS, 0) | {"correlation": 1, "tracking": 119}
         assert result.alignment.range_x_px == pytest.approx(4.0, abs=0.2)
         assert result.alignment.range_y_px == pytest.approx(3.0, abs=0.2)
         assert result.photometry.fwhm_px == pytest.approx(3.0, rel=0.05)
@@ -91,15 +91,27 @@ class TestTruth:
 
 class TestIndependence:
     def test_blocks_and_segments(self, stack: Altered, result: ReductionResult, tmp_path: Path) -> None:
-        whole = b"".join(np.load(path).tobytes() for path in result.segments)
-        other = reduced(tmp_path, stack, plan_of(LONG, segment=17), block=5)
-        assert len(other.segments) == 8
-        assert b"".join(np.load(path).tobytes() for path in other.segments) == whole
-        np.testing.assert_array_equal(other.lightcurve.ratio, result.lightcurve.ratio)
+        whole = np.concatenate([np.load(path) for path in result.segments])
+        blocks = reduced(tmp_path / "blocks", stack, plan_of(LONG), block=5)
+        assert np.concatenate([np.load(path) for path in blocks.segments]).tobytes() == whole.tobytes()
+        np.testing.assert_array_equal(blocks.lightcurve.ratio, result.lightcurve.ratio)
+        short = reduced(tmp_path / "short", stack, plan_of(LONG, segment=17), block=5)
+        assert len(short.segments) == 8
+        alike(np.concatenate([np.load(path) for path in short.segments]), whole)
+
+    def test_segments_do_not_matter_where_every_frame_is_correlated(
+        self, stack: Altered, tmp_path: Path
+    ) -> None:
+        tables = []
+        for length, block in ((1024, 64), (17, 5)):
+            plan = plan_of(LONG, segment=length, follow=False)
+            found = reduced(tmp_path / str(length), stack, plan, block=block)
+            tables.append(np.concatenate([np.load(path) for path in found.segments]).tobytes())
+        assert tables[0] == tables[1]
 
     def test_no_point_is_altered_by_its_neighbours(self, stack: Altered, tmp_path: Path) -> None:
         """A frame outside of the survey's sample shows only in its own row."""
-        plan = plan_of(LONG, survey_frames=40)
+        plan = plan_of(LONG, survey_frames=40, follow=False)
         sample = sample_frames(40, np.zeros(120, bool))
         outside = next(i for i in range(40, 100) if not {i - 1, i, i + 1} & set(sample.tolist()))
         pixels = stack.pixels.copy()

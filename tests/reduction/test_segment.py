@@ -15,7 +15,7 @@ from reduction.survey import Survey
 from reduction.tracking import METHODS
 from reduction.view import View
 from tests.recordings import SMALL
-from tests.reduction.surveyed import Altered, held, plan_of, survey_of
+from tests.reduction.surveyed import Altered, alike, held, plan_of, survey_of
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +39,6 @@ def changed(stack: Altered, frames: list[int]) -> View:
     for i in frames:
         pixels[i] = pixels[i][::-1, ::-1]
     return View(Altered(stack.source, pixels))
-
-
-def alike(one: NDArray[Any], other: NDArray[Any]) -> None:
-    """The same within a fiftieth of an error bar: a fit starts elsewhere where another frame went before."""
-    for name in ("frame", "star", "flags"):
-        np.testing.assert_array_equal(one[name], other[name])
-    assert (np.abs(one["flux"] - other["flux"]) <= 0.02 * other["sigma"]).all()
-    assert np.hypot(one["x"] - other["x"], one["y"] - other["y"]).max() < 3e-3
 
 
 class TestIndependence:
