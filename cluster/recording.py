@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from cluster.location import Location, locate
+from gpu_kernels.device import Accelerator, choose
 from ingest.convert import stack_of
 from ingest.timeoptions import TimeOptions
 from reduction.caveats import Caveat
+from reduction.device_segment import DeviceRunner
 from reduction.errors import RequestError, ResourceError
 from reduction.outputs.folder import check_out, write_outputs
 from reduction.plan import ReductionPlan, Settings
@@ -64,18 +66,18 @@ class ReductionRequest(Settings):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:\d+)$")] = "auto"
 
 
-def check_device(device: str) -> None:
-    """Refuse a device that this version or this machine does not have.
+def check_device(device: str) -> Accelerator | None:
+    """The accelerator that a request means; None: the CPU.
 
     Raises
     ------
     ResourceError
-        A CUDA device is asked for: kernels of this version run on the CPU.
+        This machine has no such device.
     """
-    if device.startswith("cuda"):
-        raise ResourceError(
-            f"--device {device}: this version of Umbra has CPU kernels only; use --device auto or cpu"
-        )
+    try:
+        return choose(device)
+    except LookupError as error:
+        raise ResourceError(f"--device {error.args[0]}; use --device auto or cpu") from error
 
 
 def open_recording(request: ReductionRequest, scratch: Path, progress: Progress | None = None) -> Stack:
@@ -119,7 +121,7 @@ def reduce_to_folder(
     RequestError, DataError, ResourceError
         See each; nothing is written then.
     """
-    check_device(request.device)
+    accelerator = check_device(request.device)
     check_out(out, overwrite)
     began = time.perf_counter()
     with _scratch_beside(out) as scratch:
@@ -127,8 +129,13 @@ def reduce_to_folder(
         try:
             loaded = load_calibration(request, stack)
             opened = time.perf_counter()
-            runner = in_process if spread is None else spread(locate(stack, request.inputs))
-            result = reduce(request.plan, stack, scratch, loaded.calibration, progress, block, runner)
+            runner: SegmentRunner = in_process
+            if accelerator is not None:
+                runner = DeviceRunner(accelerator, block)
+            elif spread is not None:
+                runner = spread(locate(stack, request.inputs))
+            device = runner.device if isinstance(runner, DeviceRunner) else ""
+            result = reduce(request.plan, stack, scratch, loaded.calibration, progress, block, runner, device)
             result = _with_calibration(with_seconds(result, {"open": opened - began}), loaded)
             result = replace(result, source=_as_recorded(result.source, scratch))
             write_outputs(result, out, overwrite)

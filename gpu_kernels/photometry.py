@@ -193,12 +193,12 @@ def peaks_within(frames: NDArray[Any], x: ArrayLike, y: ArrayLike, radius: float
     radius : float, pixels
     """
     pixels, columns, rows, one = _checked(frames, x, y, [radius])
+    if on_cuda(pixels):
+        there: NDArray[np.float64] = _cuda.peaks_within(pixels, columns, rows, float(one[0]))
+        return there
     if not on_host(pixels):
         xp = namespace(pixels)
-        if on_cuda(frames):
-            _, areas, found = _cuda.aperture_sums(pixels, columns, rows, one)
-        else:
-            _, areas, found = _agnostic.aperture_sums(pixels, columns, rows, tuple(one.tolist()))
+        _, areas, found = _agnostic.aperture_sums(pixels, columns, rows, tuple(one.tolist()))
         largest: NDArray[np.float64] = xp.where(areas > 0.0, found, xp.nan)[..., 0]
         return largest
     peaks = np.empty(columns.shape)

@@ -94,6 +94,7 @@ def reduce(
     progress: Progress | None = None,
     block: int | None = None,
     runner: SegmentRunner = in_process,
+    device: str = "",
 ) -> ReductionResult:
     """Reduce one recording.
 
@@ -112,6 +113,8 @@ def reduce(
         Frames read at a time; changes memory, never results.
     runner : SegmentRunner
         Where pass 2 runs.
+    device : str
+        What that is, for the provenance, where it is more than this machine's CPU.
 
     Raises
     ------
@@ -166,7 +169,7 @@ def reduce(
         photometry=_photometry(found),
         quality=quality,
         notes=tuple(dict.fromkeys(notes)),
-        provenance=_provenance(plan, recorded, stack.times, calibration, seconds),
+        provenance=_provenance(plan, recorded, stack.times, calibration, seconds, device),
     )
 
 
@@ -411,6 +414,7 @@ def _provenance(
     times: TimeSolution,
     calibration: Calibration,
     seconds: dict[str, float],
+    device: str,
 ) -> Provenance:
     machine = this_machine()
     return Provenance(
@@ -422,7 +426,7 @@ def _provenance(
         key=result_key(plan, seen.digest, times.digest, calibration.digests),
         version=VERSION,
         stages=STAGES,
-        device=machine.device,
+        device=f"{machine.device}, {device}" if device else machine.device,
         libraries=machine.libraries,
         seconds=seconds,
     )

@@ -80,8 +80,8 @@ def measure_segment(
         placed = follower.place(part.frames, part.development, part.start)
         at = slice(part.start - start, part.start - start + n)
         numbers = view.sampling.frame_numbers(part.start, n)
-        _fill(rows[at], survey, view, part, placed, numbers)
-        _note(places[at], numbers, placed)
+        fill(rows[at], survey, view, part, placed, numbers)
+        note(places[at], numbers, placed)
         if done is not None:
             done(n)
     return Segment(start, rows.reshape(-1), places)
@@ -99,7 +99,7 @@ def blocks(view: View, start: int, stop: int, block: int) -> Iterator[Block]:
             yield Block(low, images.values, DEVELOPED, images)
 
 
-def _note(places: NDArray[Any], numbers: Floats, placed: Placed) -> None:
+def note(places: NDArray[Any], numbers: Floats, placed: Placed) -> None:
     """Write the rows of PLACE_DTYPE of a block."""
     c, s = placed.transform[:, 0], placed.transform[:, 1]
     places["frame"] = numbers
@@ -120,18 +120,20 @@ def _measured(survey: Survey, view: View, part: Block, x: Floats, y: Floats) -> 
     return Measured(seen, np.ones(seen.flux.shape))
 
 
-def _fill(
+def fill(
     rows: NDArray[Any],
     survey: Survey,
     view: View,
     part: Block,
     placed: Placed,
     numbers: Floats,
+    measured: Measured | None = None,
 ) -> None:
-    """Measure all stars on a block of placed samples and write their rows."""
+    """Write the rows of all stars on a block of placed samples; they are measured unless that is given."""
     n, stars = rows.shape
     x, y = placed.apply(survey.u, survey.v)
-    measured = _measured(survey, view, part, x, y)
+    if measured is None:
+        measured = _measured(survey, view, part, x, y)
     seen = measured.stars
     peak = seen.peak[:, :, 0]
     images = part.frames if survey.extraction.sums_only else develop(part.frames, part.development)

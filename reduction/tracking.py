@@ -244,30 +244,22 @@ class Tracker:
         """The field's mask as binned frames see it."""
         return self._bin_mask
 
-    def undoubted(
-        self, start: Transform, step: Transform, fits: StarFits, used: NDArray[np.bool_]
-    ) -> Placement | None:
-        """A placement by correlation that stands without a further look; None where there is doubt.
+    def undoubted(self, start: Transform, fits: StarFits, used: NDArray[np.bool_]) -> bool:
+        """Whether a placement by correlation stands without a further look.
 
         Parameters
         ----------
-        start, step : Transform
-            Where the correlation puts the frame, and from there to where its stars do.
+        start : Transform
+            Where the correlation puts the frame.
         fits : StarFits
             Of the guides, brightest first.
         used : array, (n,), bool
             Guides that agree.
         """
-        count = int(np.count_nonzero(used))
-        if count < 2:
-            return None
-        if not (count == used.size >= 3):
-            px, py = start.apply(self._u, self._v)
-            if self._agreement(px, py, fits, used) < SURE_AGREEMENT:
-                return None
-        sigma = self._sigma(fits, used)
-        snr = float(np.sqrt((fits.snr[used] ** 2).sum()))
-        return Placement(step.after(start), CORRELATION, count, sigma, snr)
+        if int(np.count_nonzero(used)) < 2:
+            return False
+        px, py = start.apply(self._u, self._v)
+        return bool(used.all() and used.size >= 3) or (self._agreement(px, py, fits, used) >= SURE_AGREEMENT)
 
     def _correlated(self, image: NDArray[Any], expected: Expectation, tries: int) -> tuple[Placement, float]:
         """Placement by the highest peaks of the correlation, and the share of the light that agrees."""

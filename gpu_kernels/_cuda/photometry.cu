@@ -288,6 +288,12 @@ KERNEL void clipped_sky(const PIXEL *frames, int height, int width, const double
     kept[star] = (long long)count;
 }
 
+// No peak where there is no part of the aperture. One thread a star and radius.
+KERNEL void hide_unseen(const double *areas, long long count, double *peaks) {
+    long long at = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (at < count && !(areas[at] > 0.0)) peaks[at] = nan("");
+}
+
 // Flux, peak and status of every star and radius (a thread) from sums, areas, peaks and sky.
 KERNEL void finish(int height, int width, const double *xs, const double *ys, long long count, const double *radii,
                    int radius_count, const double *sums, const double *areas, const double *sky, double *peaks,

@@ -34,6 +34,15 @@ def aperture_sums(
     return sums, areas, peaks
 
 
+def peaks_within(frames: Array, x: Array, y: Array, radius: float) -> Array:
+    """`photometry.peaks_within` of frames at `x`, `y` ``(n, s)``."""
+    _, areas, peaks = aperture_sums(frames, x, y, np.array([radius]))
+    grid = (blocks(areas.size, FINISH_THREADS),)
+    count = np.int64(areas.size)
+    launch("photometry", "hide_unseen", frames, grid, FINISH_THREADS, areas, count, peaks, pixel=NO_PIXELS)
+    return peaks.reshape(areas.shape[:2])
+
+
 def clipped_sky(
     frames: Array, x: Array, y: Array, annulus: tuple[float, float, float, int]
 ) -> tuple[Array, Array, Array]:

@@ -20,6 +20,7 @@ from tests.gpu_kernels.cuda_on_host.build import SCALARS, Argument, build, signa
 CANARY, RUBBISH = 0xAB, 0xCD
 FENCE_BYTES = 2**18
 float32, float64 = np.float32, np.float64
+__version__ = "0"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
