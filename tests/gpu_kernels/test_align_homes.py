@@ -17,6 +17,7 @@ from gpu_kernels.align import (
     add_registered,
     bin_sum,
     correlate,
+    correlate_each,
     correlation,
     fit_stars,
     flattened,
@@ -24,6 +25,7 @@ from gpu_kernels.align import (
     peak_of,
     without_peak,
 )
+from gpu_kernels.calibrate import Development, develop
 from gpu_kernels.masks import bin_mask, blanked
 from reduction.synthetic import star_image
 from reduction.synthetic.psf import FWHM_PER_SIGMA
@@ -98,6 +100,33 @@ def test_masked_bins_and_the_second_highest_place(home: Home) -> None:
     far[iy - 3 : iy + 4, ix - 3 : ix + 4] = -np.inf
     assert home.get(rest).max() == pytest.approx(far.max(), rel=1e-4)
     np.testing.assert_allclose(peak_of(rest), peak_of(without_peak(twin)), atol=1e-2)
+
+
+@in_homes(correlate_each)
+@pytest.mark.parametrize("developed", [False, True])
+def test_raw_frames_one_after_the_other(home: Home, developed: bool) -> None:
+    shape, factor = (149, 202), 2
+    rng = np.random.default_rng(8)
+    shifts = [(0.0, 0.0), (7.4, -3.2), (-25.3, 30.8)]
+    sky = 300.0 + 200.0 * float(developed) * rng.random(shape)
+    frames = np.stack(
+        [sky + field_picture(shape, [(x + dx, y + dy, peak) for x, y, peak in STARS]) for dx, dy in shifts]
+    )
+    frames = rng.poisson(frames).astype(np.uint16)
+    development = Development()
+    if developed:
+        offset = (sky - 300.0).astype(np.float32)
+        offset[4, 5] = np.nan
+        development = Development(offset=offset, scale=np.full(shape, 0.5, np.float32))
+    whole = pattern_of(shape)
+    halved = Pattern(whole.rows // 2, whole.columns // 2, whole.weights, (74, 101))
+    found = correlate_each(home.put(frames), factor, development, halved, 4000.0)
+    np.testing.assert_allclose(found, correlate_each(frames, factor, development, halved, 4000.0), atol=1e-3)
+    np.testing.assert_allclose(2.0 * found, shifts, atol=1.6)
+    images = develop(frames, development)
+    for k in range(3):
+        one = correlate(bin_sum(np.nan_to_num(images[k]), factor), halved, 4000.0)
+        np.testing.assert_allclose(found[k], one, atol=0.05)
 
 
 @in_homes(blanked)
