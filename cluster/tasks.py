@@ -15,6 +15,7 @@ import ray
 
 from cluster.location import Location, reopen
 from cluster.recording import ReductionRequest, reduce_to_folder
+from reduction.cores import at_most
 from reduction.errors import ResourceError
 from reduction.scan import Progress
 from reduction.segment import Segment, measure_segment
@@ -23,6 +24,8 @@ from reduction.version import STAGES, VERSION
 from reduction.view import Recipe, View
 
 PROGRESS_INTERVAL_S = 0.25
+TASK_CPUS = 1
+"""What a task asks of Ray, and how many threads it works with: Ray does not bind its workers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +80,8 @@ def measure_span(expected: str, work_id: str, work: bytes, start: int, stop: int
         loaded: Work = pickle.loads(work)
         _held[work_id] = (loaded, View(reopen(loaded.location), loaded.recipe))
     held, view = _held[work_id]
-    return measure_segment(held.survey, view, start, stop, held.block)
+    with at_most(TASK_CPUS):
+        return measure_segment(held.survey, view, start, stop, held.block)
 
 
 def reduce_whole(expected: str, request: str, out: str, overwrite: bool, progress: str) -> str:
@@ -103,7 +107,8 @@ def reduce_whole(expected: str, request: str, out: str, overwrite: bool, progres
     """
     check_edition(expected)
     parsed = ReductionRequest.model_validate_json(request)
-    result = reduce_to_folder(parsed, Path(out), overwrite, progress_file(Path(progress)))
+    with at_most(TASK_CPUS):
+        result = reduce_to_folder(parsed, Path(out), overwrite, progress_file(Path(progress)))
     return result.provenance.key
 
 
@@ -124,5 +129,5 @@ def progress_file(path: Path) -> Progress:
     return report
 
 
-measure_span_task = ray.remote(num_cpus=1)(measure_span)
-reduce_whole_task = ray.remote(num_cpus=1)(reduce_whole)
+measure_span_task = ray.remote(num_cpus=TASK_CPUS)(measure_span)
+reduce_whole_task = ray.remote(num_cpus=TASK_CPUS)(reduce_whole)

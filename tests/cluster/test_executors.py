@@ -15,6 +15,7 @@ from cluster.location import Location, locate, reopen
 from cluster.recording import reduce_to_folder
 from ingest.formats import open_in_place
 from ingest.writers import write_ser
+from reduction.cores import cores
 from reduction.errors import DataError, RequestError, ResourceError
 from tests.contracts.executors import (
     SCENE,
@@ -104,6 +105,23 @@ class TestRay(ExecutorContract):
             executor._result(ref, "a.ser")
         with pytest.raises(ResourceError, match="same version"):
             tasks.reduce_whole("0.0.9", "{}", "out", False, "news")
+
+    def test_a_task_works_with_as_many_threads_as_it_asked_cpus_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: list[int] = []
+
+        def noted(*_: object) -> None:
+            seen.append(cores())
+            raise DataError("enough")
+
+        monkeypatch.setattr("reduction.cores.os.sched_getaffinity", lambda _: set(range(8)))
+        monkeypatch.setattr(tasks, "reduce_to_folder", noted)
+        request = request_of(little_ser(short_scene(), tmp_path)).model_dump_json()
+        with pytest.raises(DataError, match="enough"):
+            tasks.reduce_whole(tasks.edition(), request, str(tmp_path / "out"), False, str(tmp_path / "news"))
+        assert seen == [tasks.TASK_CPUS]
+        assert cores() == 8
 
     def test_a_recording_that_vanishes(self, executor: RayExecutor, tmp_path: Path) -> None:
         path = little_ser(short_scene(), tmp_path)
