@@ -83,6 +83,8 @@ class ReductionPlan(Settings):
     extract: Literal["aperture", "optimal", "mask", "psf", "auto"] = "auto"
     sky_estimate: Literal["mean", "median", "mode"] = "mean"
     detection_sigma: Annotated[float, Field(ge=3, le=100)] = 5.0
+    find_overlay: bool = True
+    find_defects: bool = True
 
     @model_validator(mode="after")
     def _one_response(self) -> Self:

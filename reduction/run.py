@@ -16,6 +16,7 @@ from llvmlite import binding
 from numpy.typing import NDArray
 
 from gpu_kernels.beforehand import compile_beside
+from reduction.blemishes import find_blemishes, treated
 from reduction.caveats import Caveat, Note
 from reduction.cores import cores, in_order
 from reduction.errors import DataError
@@ -23,6 +24,7 @@ from reduction.lightcurve import Roles, columns, ensemble_weights, make_lightcur
 from reduction.occulted import choose_target
 from reduction.plan import ReductionPlan
 from reduction.preparation import recipe_notes, recipe_of
+from reduction.register import sample_frames
 from reduction.result import (
     AlignmentSummary,
     Flag,
@@ -131,6 +133,8 @@ def reduce(
     times = view.sampling.times(stack.times)
     seen = view.sampling.of_samples(recorded)
     scanned = time.perf_counter()
+    blemishes = find_blemishes(view, sample_frames(plan.survey_frames, recorded.repeated), plan)
+    view = treated(view, blemishes)
     found = survey(view, seen, plan, progress)
     view.forget()
     surveyed = time.perf_counter()
@@ -154,7 +158,8 @@ def reduce(
             f"{stack.info.name}: no frame could be placed against the reference; is this one field of stars?"
         )
     notes = [
-        *stack.info.notes, *times.notes, *recipe_notes(plan, view.recipe), *found.notes, *notes,
+        *stack.info.notes, *times.notes, *recipe_notes(plan, view.recipe), *blemishes.notes(),
+        *found.notes, *notes,
         *_notes(curve, quality, view, recorded, times, found, lost), *_note_held(places, found, view.frames),
     ]  # fmt: skip
     return ReductionResult(

@@ -75,7 +75,7 @@ HARD: dict[str, HardCase] = {
     ),
     "overlay in a box": _case(
         replace(
-            VIDEO, seed=43, drift_px=(-24.0, 32.0), overlay=replace(_DIGITS, y=8, boxed=True, soft_px=0.0)
+            VIDEO, seed=144, drift_px=(-24.0, 32.0), overlay=replace(_DIGITS, y=8, boxed=True, soft_px=0.0)
         )
     ),
     "hot pixels, 40 px drift": _case(
