@@ -38,6 +38,9 @@ LEAST_ADU = 1.5
 NOISY = 8.0
 """Noise of a pixel, over that of its neighbours, from which it is repaired rather than corrected."""
 
+STUCK = 0.6
+"""Noise of a pixel, over that of its neighbours, below which it is dead, or always saturated."""
+
 _DIRECT = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _DIAGONAL = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 _RING = tuple((dy, dx) for dy in range(-2, 3) for dx in range(-2, 3) if max(abs(dy), abs(dx)) == 2)
@@ -66,9 +69,7 @@ class Defects:
         return int(np.count_nonzero(self.excess)), int(np.count_nonzero(self.broken))
 
 
-def find_defects(
-    frames: Sequence[NDArray[Any]], step: int = 1, whole_numbers: bool = True, full: float = np.inf
-) -> Defects:
+def find_defects(frames: Sequence[NDArray[Any]], step: int = 1, whole_numbers: bool = True) -> Defects:
     """Find the defective pixels of a sensor.
 
     Parameters
@@ -79,8 +80,6 @@ def find_defects(
         2 on a mosaic, whose neighbouring pixels see another colour of the sky; else 1.
     whole_numbers : bool
         Whether samples were recorded as integers.
-    full : float
-        Value at which a pixel is saturated.
     """
     shape = frames[0].shape if frames else (0, 0)
     nothing = Defects(np.zeros(shape, np.float32), np.zeros(shape, np.bool_))
@@ -94,9 +93,9 @@ def find_defects(
         return nothing
     ways = ((0, 0), *_DIRECT, *_DIAGONAL, *_RING)
     places = chosen + np.array([[dy * shape[1] + dx] for dy, dx in ways])
-    flat_level = level.reshape(-1)[places]
-    series = np.array([frame.reshape(-1)[places] for frame in frames], np.float32) - flat_level
-    return _judged(series, flat_level[0], chosen, nothing, floor, full)
+    series = np.array([frame.reshape(-1)[places] for frame in frames], np.float32)
+    series -= level.reshape(-1)[places]
+    return _judged(series, chosen, nothing, floor)
 
 
 def _moments(frames: Sequence[NDArray[Any]]) -> tuple[Values, Values]:
@@ -156,9 +155,7 @@ def _scatter(values: Values) -> float:
     return 1.4826 * float(np.median(np.abs(part - np.median(part)))) if part.size else 0.0
 
 
-def _judged(
-    series: Values, level: Values, chosen: Indices, out: Defects, floor: float, full: float
-) -> Defects:
+def _judged(series: Values, chosen: Indices, out: Defects, floor: float) -> Defects:
     """Judge the chosen pixels by their series; fills and returns `out`.
 
     `series` is (n, place, pixel): the pixel itself, its direct and diagonal neighbours, the ring around.
@@ -177,9 +174,8 @@ def _judged(
     defect = _lone(typical, levels, error, steady, chosen, width)
     switching = _switching(own, beside, noise, floor)
     own_noise = _sigma(own)
-    dead = defect & (typical < 0) & (own_noise < 0.6 * noise)
-    saturated = defect & (np.median(series[:, 0], axis=0) + level >= full)
-    broken = switching | dead | saturated | (defect & (own_noise > NOISY * noise))
+    stuck = defect & (_sigma(series[:, 0]) < STUCK * noise)
+    broken = switching | stuck | (defect & (own_noise > NOISY * noise))
     corrected = defect & ~broken
     out.broken.reshape(-1)[chosen[broken]] = True
     within = np.abs(own - typical) <= 3.0 * np.maximum(own_noise, 0.3)

@@ -1,6 +1,7 @@
 """Bad pixels found from a recording: those there are, and none of a star's."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def true_excess(scene: Scene) -> NDArray[np.float64]:
     return np.asarray(dark - np.median(dark), np.float64)
 
 
-def inner(array: NDArray[np.generic]) -> NDArray[np.generic]:
+def inner(array: NDArray[Any]) -> NDArray[Any]:
     """Without the two outermost rows and columns, which have not neighbours all around."""
     return array[2:-2, 2:-2]
 
@@ -107,6 +108,13 @@ def test_a_mosaic_is_judged_colour_by_colour() -> None:
     treated = inner((found.excess != 0.0) | found.broken)
     assert (true & treated).sum() >= 0.95 * true.sum()
     assert (treated & ~true).sum() <= 1
+
+
+def test_a_pixel_that_is_always_full_is_repaired() -> None:
+    scene = replace(VIDEO, hot_pixels=40, hot_e=90_000.0, drift_px=(9.0, 3.0))
+    found = find_defects(sampled(scene))
+    assert found.count[0] == 0
+    assert 35 <= found.count[1] <= 40
 
 
 def test_few_frames_and_small_frames_are_left_as_they_are() -> None:
