@@ -95,6 +95,10 @@ def find_defects(frames: Sequence[NDArray[Any]], step: int = 1, whole_numbers: b
     places = chosen + np.array([[dy * shape[1] + dx] for dy, dx in ways])
     series = np.array([frame.reshape(-1)[places] for frame in frames], np.float32)
     series -= level.reshape(-1)[places]
+    whole = np.isfinite(series).all(axis=(0, 1))
+    if not whole.any():
+        return nothing
+    series, chosen = series[:, :, whole], chosen[whole]
     return _judged(series, chosen, nothing, floor)
 
 
@@ -102,13 +106,13 @@ def _moments(frames: Sequence[NDArray[Any]]) -> tuple[Values, Values]:
     """Mean and standard deviation of each pixel over the frames, about the first."""
     first = frames[0].astype(np.float32)
     total, square = np.zeros_like(first), np.zeros_like(first)
-    for frame in frames[1:]:
-        change = frame - first
-        total += change
-        square += change * change
-    total /= len(frames)
-    square /= len(frames)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite pixels
+        for frame in frames[1:]:
+            change = frame - first
+            total += change
+            square += change * change
+        total /= len(frames)
+        square /= len(frames)
         return first + total, np.sqrt(np.maximum(square - total * total, 0.0))
 
 
@@ -136,10 +140,10 @@ def _around(image: Values) -> Values:
 
 def _outstanding(mean: Values, spread: Values, floor: float) -> Indices:
     """Inner pixels (flat index) whose mean or noise stands out of what surrounds them."""
-    own = _shifted(mean, 0, 0) - _around(mean)
-    noise = _around(spread)
-    unsteady = _shifted(spread, 0, 0) - noise
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        own = _shifted(mean, 0, 0) - _around(mean)
+        noise = _around(spread)
+        unsteady = _shifted(spread, 0, 0) - noise
         least = 0.8 * np.maximum(FRAME_SIGMA * noise, floor)
         far = np.abs(own) > np.maximum(OUTLIER_SIGMA * _scatter(own), least)
         noisy = unsteady > np.maximum(OUTLIER_SIGMA * _scatter(unsteady), np.maximum(noise, floor))
