@@ -152,8 +152,8 @@ def _equations(
     first = to_device(np.arange(n) * (width * boxes.shape[1]), boxes)
     at = first[:, None, None] + (row * width)[:, :, None] + column[:, None, :]
     values = xp.reshape(xp.take(xp.reshape(boxes, (-1,)), xp.reshape(at, (-1,)), axis=0), at.shape)
-    px, dx = _profile(x, left, side, sigma, xp)
-    py, dy = _profile(y, top, side, sigma, xp)
+    px, dx = profile(x, left, side, sigma, xp)
+    py, dy = profile(y, top, side, sigma, xp)
     light = py[:, :, None] * px[:, None, :]
     there = xp.isfinite(values)
     missing = xp.sum(xp.where(there, 0.0, light), axis=(1, 2))
@@ -172,7 +172,7 @@ def _equations(
     return normal, [xp.sum(w * residual, axis=(1, 2)) for w in weighted], missing
 
 
-def _profile(centre: Array, first: Array, side: int, sigma: float, xp: Any) -> tuple[Array, Array]:
+def profile(centre: Array, first: Array, side: int, sigma: float, xp: Any) -> tuple[Array, Array]:
     """Light of a unit Gaussian in each of `side` pixels, and its derivative by the centre; (n, side)."""
     edges = to_device(np.arange(side + 1) - 0.5, centre) + xp.astype(first, xp.float64)[:, None]
     edges = (edges - centre[:, None]) / sigma
