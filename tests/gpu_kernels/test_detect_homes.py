@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from astropy.stats import SigmaClip, sigma_clipped_stats
+from photutils.background import Background2D, MeanBackground
 from photutils.detection import DAOStarFinder
 
 from gpu_kernels.detect import background, clipped_sigma, find_stars, star_widths
+from gpu_kernels.photometry import clip_correction
 from reduction.synthetic.psf import FWHM_PER_SIGMA, star_image
 from tests.gpu_kernels.homes import Home, in_homes
 from tests.gpu_kernels.test_detect import SCENE, matched
@@ -95,3 +98,28 @@ def test_widths_of_stars(home: Home) -> None:
     np.testing.assert_allclose(found[:4], sigma, rtol=0.02)
     np.testing.assert_allclose(found, star_widths(boxes, sky), rtol=1e-6)
     assert np.isnan(found[4:]).all()
+
+
+@in_homes(background)
+def test_as_photutils_meshes_it(home: Home) -> None:
+    rng = np.random.default_rng(5)
+    y, x = np.indices((160, 192))
+    sky = 200.0 + 0.3 * x + 0.002 * (y - 80.0) ** 2
+    image = sky + rng.normal(0, 8, sky.shape)
+    for px, py in rng.uniform(15, 150, (12, 2)):
+        image += 4000 * np.exp(-0.5 * ((x - px) ** 2 + (y - py) ** 2) / 1.5**2)
+    clip = SigmaClip(sigma=3.0)
+    peer = Background2D(image, (32, 32), filter_size=3, sigma_clip=clip, bkg_estimator=MeanBackground())
+    smooth, noise = home.run(background, image)
+    inner = (slice(48, 112), slice(48, 144))  # at the edges theirs goes flat
+    assert np.abs(smooth - peer.background)[inner].max() < 4.0
+    assert (smooth - sky)[inner].std() <= 1.1 * (peer.background - sky)[inner].std()
+    assert noise == pytest.approx(float(peer.background_rms_median), rel=0.05)
+
+
+@in_homes(clipped_sigma)
+def test_as_astropy_clips_it(home: Home) -> None:
+    values = np.random.default_rng(6).normal(40, 3, 20_000)
+    values[:300] += 60.0
+    _, _, theirs = sigma_clipped_stats(values, sigma=3.0, maxiters=None)
+    assert home.run(clipped_sigma, values) == pytest.approx(theirs * clip_correction(3.0), rel=0.01)
