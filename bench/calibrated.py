@@ -33,7 +33,10 @@ FRAMES = 50_000
 VIDEO_FRAMES = 600
 SHORT_FRAMES = 300
 FEW_STARS = 4
-CHAIN = {"default": {ASTROALIGN: 400.0, SKIMAGE: 60.0, OPENCV: 20.0}}
+CHAIN = {
+    "every frame": {ASTROALIGN: 200.0, SKIMAGE: 30.0, OPENCV: 10.0},
+    "default": {ASTROALIGN: 400.0, SKIMAGE: 60.0, OPENCV: 20.0},
+}
 """Umbra's ways to place frames, and how many times faster than each peer they must be."""
 TWO_CORES = 1.7
 
@@ -108,8 +111,11 @@ def ser_calibrated(scratch: Path, frames: int | None, repetitions: int) -> Recor
 def _plans(scene: Scene) -> dict[str, ReductionPlan]:
     """Every way to place frames, with all stars measured (24) and with as many as the peers measure."""
     plan = named_plan(scene)
-    few = {"max_stars": FEW_STARS}
-    return {"default": plan, "default, four stars": plan.model_copy(update=few)}
+    ways = {"every frame": plan.model_copy(update={"follow": False}), "default": plan}
+    few = {
+        f"{name}, four stars": way.model_copy(update={"max_stars": FEW_STARS}) for name, way in ways.items()
+    }
+    return ways | few
 
 
 def _calibrated(path: Path, scene: Scene, masters: dict[str, Path]) -> Callable[[], Iterator[NDArray[Any]]]:
