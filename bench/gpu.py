@@ -36,7 +36,7 @@ KERNELS = {
     "coarse": ("bin_sum", "column_means", "cut_above", "smooth_121", "correlate"),
     "stars": ("fit",),
     "transform": ("expect", "agree"),
-    "photometry": ("aperture_sums", "clipped_sky", "hide_unseen", "finish"),
+    "photometry": ("aperture_sums", "clipped_sky", "hide_unseen", "optimal_sums", "finish"),
 }
 
 

@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from gpu_kernels._agnostic import extraction as _elsewhere
 from gpu_kernels._agnostic import masks as _elsewhere_masks
+from gpu_kernels._cuda import photometry as _cuda
 from gpu_kernels._numba.extraction import normal_table, star_profile, weighted_block, widths_block
 from gpu_kernels._numba.mask import blob_block, footprint_block
 from gpu_kernels._numba.psf_fit import fit_block
-from gpu_kernels.device import namespace, on_host, to_device, to_host
+from gpu_kernels.device import namespace, on_cuda, on_host, to_device, to_host
 
 Floats = NDArray[np.float64]
 
@@ -131,12 +132,19 @@ def optimal_sums(
     ValueError
         Shapes do not match, or the radius is not positive.
     """
-    columns, rows, level = _places(frames, x, y, sky)
-    width = _scales(scales, frames)
+    # places go to a CUDA device with the kernel: until then they are looked at here
+    near = np.broadcast_to(0.0, frames.shape) if on_cuda(frames) else frames
+    columns, rows, level = _places(near, x, y, sky)
+    width = _scales(scales, near)
     if not (radius > 0.0 and softening >= 0.0):
         raise ValueError(
             f"radius {radius} px and softening {softening}: positive, and not negative, are needed"
         )
+    if on_cuda(frames):
+        there = _cuda.optimal_sums(
+            frames, columns, rows, level, width, profile.terms, float(softening), float(radius)
+        )
+        return Extracted(*_columns(there))
     if not on_host(frames):
         shape = (profile.terms, float(softening), float(radius))
         return Extracted(*_columns(_elsewhere.optimal_sums(frames, columns, rows, level, width, *shape)))

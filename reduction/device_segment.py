@@ -289,7 +289,8 @@ def _finish(
         here = {name.name: to_host(getattr(seen, name.name)) for name in fields(StarMeasurements)}
         measured = Measured(StarMeasurements(**here | {"peak": to_host(peak)}), np.ones(here["flux"].shape))
     numbers = view.sampling.frame_numbers(part.start, len(part.frames))
-    fill(rows, found, view, part, placed, numbers, measured)
+    usable = part.images is None and found.extraction.on_device
+    fill(rows, found, view, part, placed, numbers, measured, images if usable else None)
     note(places, numbers, placed)
 
 

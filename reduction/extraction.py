@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_kernels.device import to_host
 from gpu_kernels.extraction import (
     Profile,
     dynamic_mask_sums,
@@ -85,6 +86,12 @@ class Extraction:
     sky: tuple[float, float]
     sky_estimate: Estimate
     shared: SharedSky
+
+    @property
+    def on_device(self) -> bool:
+        """Whether `take` wants of the pixels only what a CUDA device gives: weighted sums, or nothing."""
+        steady = self.kind == "optimal" and self.guides.size == 0
+        return self.sky_estimate == "mean" and (steady or self.kind == "aperture")
 
     @property
     def sums_only(self) -> bool:
@@ -209,9 +216,9 @@ def _weighted(
     scales = widths(extraction, images, x, y, sky, noise)
     got = optimal_sums(images, x, y, sky, extraction.profile, extraction.radius, extraction.softening, scales)
     pixel = noise.pixel_variance(sky)
-    flux, share = got.flux, got.share
-    photons = np.maximum(flux, 0.0) * noise.inv_gain * got.light
-    variance = photons + (got.squares + got.area**2 / np.maximum(count, 1.0)) * pixel
+    flux, share, light, squares, area = map(to_host, (got.flux, got.share, got.light, got.squares, got.area))
+    photons = np.maximum(flux, 0.0) * noise.inv_gain * light
+    variance = photons + (squares + area**2 / np.maximum(count, 1.0)) * pixel
     if extraction.kind == "psf" and extraction.groups.size:
         fitted = fit_groups(
             images, x, y, sky, count, pixel, noise.inv_gain, extraction.groups, extraction.profile,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_kernels.calibrate import Development, develop, measurable
+from gpu_kernels.device import Array
 from gpu_kernels.photometry import StarStatus, measure, peaks_within
 from reduction.extraction import take
 from reduction.following import Follower, Placed
@@ -128,15 +129,21 @@ def fill(
     placed: Placed,
     numbers: Floats,
     measured: Measured | None = None,
+    developed: Array = None,
 ) -> None:
-    """Write the rows of all stars on a block of placed samples; they are measured unless that is given."""
+    """Write the rows of all stars on a block of placed samples.
+
+    They are measured, and the samples developed, where that is not given.
+    """
     n, stars = rows.shape
     x, y = placed.apply(survey.u, survey.v)
     if measured is None:
         measured = _measured(survey, view, part, x, y)
     seen = measured.stars
     peak = seen.peak[:, :, 0]
-    images = part.frames if survey.extraction.sums_only else develop(part.frames, part.development)
+    images = developed
+    if images is None:
+        images = part.frames if survey.extraction.sums_only else develop(part.frames, part.development)
     taken = take(survey.extraction, images, x, y, measured, survey.star_noise)
     status = taken.status
     flags = np.zeros((n, stars), np.uint32)

@@ -288,6 +288,88 @@ KERNEL void clipped_sky(const PIXEL *frames, int height, int width, const double
     kept[star] = (long long)count;
 }
 
+// The normal distribution at t sigma, by linear interpolation in a table of `per_sigma` entries a sigma from -reach.
+static __device__ double look(const double *table, int entries, int per_sigma, double reach, double t) {
+    if (t <= -reach) return table[0];
+    if (t >= reach) return table[entries - 2];
+    double at = (t + reach) * per_sigma;
+    int k = (int)at;
+    return table[k] + (at - k) * (table[k + 1] - table[k]);
+}
+
+// 1 within the radius, 0 beyond, linear across the pixel on the rim.
+static __device__ double rim_weight(double distance2, double radius) {
+    if (radius >= 0.5 && distance2 <= (radius - 0.5) * (radius - 0.5)) return 1.0;
+    if (distance2 >= (radius + 0.5) * (radius + 0.5)) return 0.0;
+    return radius + 0.5 - sqrt(distance2);
+}
+
+// Sums of star blockIdx.y of frame blockIdx.x weighted by a profile of `terms` Gaussians (share, sigma x, sigma y); see
+// weighted_block() in _numba/extraction.py. Shared memory holds 2 x terms x side doubles: each Gaussian's light in the
+// columns, then in the rows.
+KERNEL void optimal_sums(const PIXEL *frames, int height, int width, const double *xs, const double *ys,
+                         const double *skies, int stars, const double *scales, const double *profile, int terms,
+                         int side, double softening, double radius, const double *table, int entries, int per_sigma,
+                         double table_reach, double *out) {
+    DYNAMIC_SHARED(double, light);
+    __shared__ double parts[THREADS];
+    const PIXEL *frame = frames + (long long)blockIdx.x * height * width;
+    long long star = (long long)blockIdx.x * stars + blockIdx.y;
+    double x = xs[star], y = ys[star], level = skies[star], scale = scales[blockIdx.x], reach = radius * scale;
+    double *found = out + 6 * star;
+    int known = isfinite(x) && isfinite(y) && isfinite(reach);
+    int near = known && x > -reach - 1.0 && x < width + reach && y > -reach - 1.0 && y < height + reach;
+    if (!near) {
+        if (threadIdx.x != 0) return;
+        for (int m = 0; m < 6; m++) found[m] = nan("");
+        if (known) found[4] = 0.0;
+        return;
+    }
+    int left = (int)ceil(x - reach - 0.5), columns = (int)floor(x + reach + 0.5) - left + 1;
+    int top = (int)ceil(y - reach - 0.5), rows = (int)floor(y + reach + 0.5) - top + 1;
+    for (int k = threadIdx.x; k < 2 * terms * side; k += THREADS) {
+        int term = k / (2 * side), down = k / side % 2, i = k % side;
+        double inverse = 1.0 / (profile[3 * term + 1 + down] * scale), centre = down ? y : x;
+        double edge = (down ? top : left) + i - 0.5 - centre, next = (down ? top : left) + i + 0.5 - centre;
+        light[k] = look(table, entries, per_sigma, table_reach, next * inverse) -
+                   look(table, entries, per_sigma, table_reach, edge * inverse);
+    }
+    __syncthreads();
+    double total = 0.0, seen = 0.0, first = 0.0, second = 0.0, third = 0.0, flux = 0.0, peak = -1.0 / 0.0;
+    for (int at = threadIdx.x; at < rows * columns; at += THREADS) {
+        int j = at / columns, i = at % columns;
+        double dx = left + i - x, dy = top + j - y, w = rim_weight(dx * dx + dy * dy, reach), p = 0.0;
+        if (w <= 0.0) continue;
+        for (int term = 0; term < terms; term++)
+            p += profile[3 * term] * light[(2 * term + 1) * side + j] * light[2 * term * side + i];
+        w *= p / (1.0 + softening * p);
+        total += w * p;
+        if (top + j < 0 || top + j >= height || left + i < 0 || left + i >= width) continue;
+        double value = (double)frame[(long long)(top + j) * width + left + i];
+        if (!isfinite(value)) continue;
+        seen += w * p;
+        first += w;
+        second += w * w;
+        third += w * (w * p);
+        flux += w * (value - level);
+        peak = value > peak ? value : peak;
+    }
+    total = of_block(total, 0, parts);
+    seen = of_block(seen, 0, parts);
+    first = of_block(first, 0, parts);
+    second = of_block(second, 0, parts);
+    third = of_block(third, 0, parts);
+    flux = of_block(flux, 0, parts);
+    peak = of_block(peak, 1, parts);
+    if (threadIdx.x != 0) return;
+    found[4] = total > 0.0 ? seen / total : 0.0;
+    found[0] = seen > 0.0 ? flux / seen : nan("");
+    found[1] = seen > 0.0 ? first / seen : nan("");
+    found[2] = seen > 0.0 ? second / (seen * seen) : nan("");
+    found[3] = seen > 0.0 ? third / (seen * seen) : nan("");
+    found[5] = seen > 0.0 ? peak : nan("");
+}
+
 // No peak where there is no part of the aperture. One thread a star and radius.
 KERNEL void hide_unseen(const double *areas, long long count, double *peaks) {
     long long at = (long long)blockIdx.x * blockDim.x + threadIdx.x;

@@ -6,9 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_kernels._cuda import NO_PIXELS, Array, blocks, contiguous, launch
+from gpu_kernels._numba.extraction import PER_SIGMA, REACH, normal_table
 from gpu_kernels.device import namespace
 
 THREADS, FINISH_THREADS = 64, 128
+
+_TABLE = normal_table()[0]
 
 LARGEST_SHARED = 96 * 1024
 """Bytes of shared memory that every device from sm_80 on grants a block."""
@@ -96,3 +99,33 @@ def measure(
         x, y, np.int64(x.size), circles, radii.size, sums, areas, sky, peaks, flux, status, pixel=NO_PIXELS,
     )  # fmt: skip
     return flux, areas, sky, sigma, kept, peaks, status
+
+
+def optimal_sums(
+    frames: Array,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    sky: NDArray[np.float64],
+    scales: NDArray[np.float64],
+    profile: NDArray[np.float64],
+    softening: float,
+    radius: float,
+) -> Array:
+    """`extraction.optimal_sums` as ``(n, s, 6)``; everything but the frames lies on the host.
+
+    In the last axis: flux, sum of weights, of squares, of squares times light, share seen, peak.
+    """
+    (frames,) = contiguous(frames)
+    n, height, width = frames.shape
+    stars, xp = x.shape[1], namespace(frames)
+    side = 2 * math.ceil(radius * float(scales.max(initial=1.0)) + 0.5) + 3
+    with frames.device:
+        out = xp.empty((n, stars, 6), np.float64)
+        places = [xp.asarray(np.ascontiguousarray(values)) for values in (x, y, sky)]
+        widths, terms, table = (xp.asarray(np.ascontiguousarray(z)) for z in (scales, profile, _TABLE))
+    launch(
+        "photometry", "optimal_sums", frames, (n, stars), THREADS, frames, height, width, *places, stars,
+        widths, terms, profile.shape[0], side, softening, radius, table, _TABLE.size, PER_SIGMA, REACH, out,
+        shared=16 * profile.shape[0] * side,
+    )  # fmt: skip
+    return out

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gpu_kernels._cuda import photometry as cuda
 from gpu_kernels.device import to_host
+from gpu_kernels.extraction import Extracted, Profile, optimal_sums
 from gpu_kernels.photometry import StarMeasurements, aperture_sums, measure
 
 PIXELS = ("uint8", "uint16", "float32", "float64")
@@ -100,3 +101,20 @@ def test_sums_of_a_constant_are_areas_of_circles(xp: Any) -> None:
     circles = np.broadcast_to(math.pi * RADII**2, (1, 3, 4))
     np.testing.assert_allclose(areas, circles, rtol=1e-13)
     np.testing.assert_allclose(sums, 3.0 * circles, rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", PIXELS)
+@pytest.mark.parametrize("softening", [0.0, 3.0])
+def test_optimal_sums_are_the_cpu_kernels(xp: Any, dtype: str, softening: float) -> None:
+    frames = sky_frames(dtype)
+    x, y = np.stack([X, np.array(X) + 0.31]), np.stack([Y, np.array(Y) - 0.17])
+    sky = np.full(x.shape, 90.0)
+    sky[0, 3] = np.nan
+    profile = Profile(np.array([[0.7, 1.2, 1.3], [0.3, 2.5, 2.4]]))
+    scales = np.array([1.0, 1.3])
+    there = optimal_sums(xp.asarray(frames), x, y, sky, profile, 4.2, softening, scales)
+    here = optimal_sums(frames, x, y, sky, profile, 4.2, softening, scales)
+    for field in fields(Extracted):
+        mine, twin = to_host(getattr(there, field.name)), getattr(here, field.name)
+        np.testing.assert_allclose(mine, twin, rtol=1e-11, atol=1e-8, err_msg=field.name)
+    assert np.isfinite(to_host(there.flux)).sum() >= 14

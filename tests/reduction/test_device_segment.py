@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -153,14 +153,17 @@ DARK = np.full((SCENE.height, SCENE.width), 3.0, np.float32)
 FLAT = np.linspace(0.9, 1.1, SCENE.height * SCENE.width, dtype=np.float32).reshape(DARK.shape)
 
 
-@pytest.mark.parametrize("calibrated", [False, True])
+@pytest.mark.parametrize(("calibrated", "extract"), [(False, "aperture"), (True, "optimal"), (False, "mask")])
 def test_a_reduction_on_a_device_is_that_of_the_cpu(
-    calibrated: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    calibrated: bool,
+    extract: Literal["aperture", "optimal", "mask"],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     require("cc")
     scene = replace(SCENE, frames=24, drift_px=(3.0, 2.0), target=0, bit_depth=16)
     source = SceneSource(scene)
-    plan = ReductionPlan(follow=False, segment=9, survey_frames=12, extract="aperture")
+    plan = ReductionPlan(follow=False, segment=9, survey_frames=12, extract=extract)
     calibration = Calibration(offset=DARK, flat=FLAT) if calibrated else NOTHING
     runner = DeviceRunner(Accelerator(stand_in, 0, "the host", 2**30), block=4)
     finished: list[int] = []
