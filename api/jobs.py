@@ -32,6 +32,8 @@ class ReductionBody(Settings):
         Times besides the container's; `table` is a path, too.
     bias, dark, flat : str or None
         Calibration frames: file, folder or stack.
+    coordinates : str or None
+        Coordinates file.
     calibration : bool
         Whether those of the recording's own FITS folder are used where none are named.
     """
@@ -42,6 +44,7 @@ class ReductionBody(Settings):
     bias: PathText | None = None
     dark: PathText | None = None
     flat: PathText | None = None
+    coordinates: PathText | None = None
     calibration: bool = True
 
     @property
@@ -71,6 +74,7 @@ class ReductionBody(Settings):
             bias=found("bias", self.bias),
             dark=found("dark", self.dark),
             flat=found("flat", self.flat),
+            coordinates=found("coordinates", self.coordinates),
             calibration=self.calibration,
         )
 
@@ -129,7 +133,14 @@ def job_id(body: ReductionBody, root: Path) -> str:
     """
     request = body.confined(root)
     identify(request.inputs)
-    paths = (*request.inputs, request.times.table, request.bias, request.dark, request.flat)
+    paths = (
+        *request.inputs,
+        request.times.table,
+        request.bias,
+        request.dark,
+        request.flat,
+        request.coordinates,
+    )
     files = [None if path is None else fingerprint(Path(path)) for path in paths]
     return _digest([body.model_dump(mode="json"), files, VERSION, STAGES])[:32]
 

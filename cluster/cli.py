@@ -58,6 +58,10 @@ def _reduce(
     first_field: Annotated[
         str | None, typer.Option("--fields", metavar="off|top|bottom", help="First field of each frame.")
     ] = None,
+    roi: Annotated[float | None, typer.Option(metavar="N", help="Last search, px around (20).")] = None,
+    coordinates: Annotated[
+        str | None, typer.Option(metavar="CSV", help="Places where stars fail: PyMovie, or frame,x,y.")
+    ] = None,
     time_is: Annotated[str | None, typer.Option(metavar="start|mid|end", help="What stamps name.")] = None,
     times: Annotated[str | None, typer.Option(metavar="FILE", help="CSV: frame,utc,exposure_s.")] = None,
     start_utc: Annotated[str | None, typer.Option(metavar="T", help="UTC of frame 0.")] = None,
@@ -85,7 +89,7 @@ def _reduce(
         fields |= _response_fields(gamma, response)
     fields |= {
         name: value
-        for name, value in {"extract": extract, "sky_estimate": sky_estimate}.items()
+        for name, value in {"extract": extract, "sky_estimate": sky_estimate, "roi_px": roi}.items()
         if value is not None
     }
     request = ReductionRequest(
@@ -95,6 +99,7 @@ def _reduce(
         bias=bias,
         dark=dark,
         flat=flat,
+        coordinates=coordinates,
         calibration=calibration,
         device=device,
     )

@@ -29,6 +29,7 @@ from reduction.timing import Instant
 
 if TYPE_CHECKING:
     from ingest.calibration import Loaded
+    from reduction.coordinates import Coordinates
 
 
 class Times(Settings):
@@ -62,6 +63,7 @@ class ReductionRequest(Settings):
     bias: str | None = None
     dark: str | None = None
     flat: str | None = None
+    coordinates: str | None = None
     calibration: bool = True
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:\d+)$")] = "auto"
 
@@ -135,13 +137,32 @@ def reduce_to_folder(
             elif spread is not None:
                 runner = spread(locate(stack, request.inputs))
             device = runner.device if isinstance(runner, DeviceRunner) else ""
-            result = reduce(request.plan, stack, scratch, loaded.calibration, progress, block, runner, device)
+            result = reduce(
+                request.plan,
+                stack,
+                scratch,
+                loaded.calibration,
+                progress,
+                block,
+                runner,
+                device,
+                _coordinates(request),
+            )
             result = _with_calibration(with_seconds(result, {"open": opened - began}), loaded)
             result = replace(result, source=_as_recorded(result.source, scratch))
             write_outputs(result, out, overwrite)
         finally:
             stack.close()
     return result
+
+
+def _coordinates(request: ReductionRequest) -> "Coordinates | None":
+    """The coordinates file of a request."""
+    if request.coordinates is None:
+        return None
+    from ingest.coordinates import read_coordinates
+
+    return read_coordinates(Path(request.coordinates))
 
 
 def _with_calibration(result: ReductionResult, loaded: "Loaded") -> ReductionResult:

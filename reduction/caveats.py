@@ -15,8 +15,6 @@ class Caveat(StrEnum):
     FRAMES_EXCLUDED = "calibration-frames-left-out"
     FRAMES_APPLIED = "calibration-frames-applied"
     NOT_FINITE = "pixels-not-finite"
-    OVERLAY = "digits-burnt-in"
-    DEFECTIVE_PIXELS = "defective-pixels"
     LOSSY_VIDEO = "lossy-video"
     COLOUR_UNCALIBRATED = "colour-uncalibrated"
     BLACK_CLIPPED = "black-level-clipped"

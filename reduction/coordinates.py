@@ -9,6 +9,8 @@ from gpu_kernels.transforms import Transform
 
 Floats = NDArray[np.float64]
 
+TARGET = "target"
+
 LEAST_SPREAD_PX = 20.0
 """Distance between stars from which rotation and scale are taken from them."""
 
@@ -19,10 +21,10 @@ class Coordinates:
 
     Attributes
     ----------
-    frames : array, (k,), int64
-        Frame numbers, increasing.
+    frames : array, (k,)
+        Frame numbers, increasing; second fields have a half.
     names : tuple of str
-        Of the stars; "target" first where the file has it.
+        Of the stars; the first is `TARGET`.
     x, y : array, (k, star)
         Full-frame pixels, in any convention of the first pixel's number: only displacements between frames
         count. NaN where the file has none.
@@ -30,16 +32,21 @@ class Coordinates:
         SHA-256 of the above, hexadecimal.
     """
 
-    frames: NDArray[np.int64]
+    frames: Floats
     names: tuple[str, ...]
     x: Floats
     y: Floats
     digest: str
 
-    def at(self, frame: int) -> tuple[Floats, Floats]:
-        """Places of the stars on a frame, ``(star,)``; NaN where the file has none."""
+    def at(self, frame: float) -> tuple[Floats, Floats]:
+        """Places of the stars on a frame, ``(star,)``; NaN where the file has none.
+
+        A second field that the file does not list lies where its frame does.
+        """
         k = int(np.searchsorted(self.frames, frame))
         if k >= self.frames.size or self.frames[k] != frame:
+            if frame != np.floor(frame):
+                return self.at(float(np.floor(frame)))
             nothing = np.full(len(self.names), np.nan)
             return nothing, nothing
         return self.x[k], self.y[k]
@@ -54,19 +61,18 @@ class Given:
     coordinates : Coordinates
     u, v : array, (star,)
         Places on the grid, image pixels; NaN: unknown.
-    scale, shift : float
-        Full-frame pixels are scale x image pixels + shift.
+    per_frame : int
+        Samples in a frame: 2 where fields are measured.
     """
 
     coordinates: Coordinates
     u: Floats
     v: Floats
-    scale: float = 1.0
-    shift: float = 0.0
+    per_frame: int = 1
 
-    def transform(self, frame: int, like: Transform) -> Transform | None:
-        """Grid to frame; of one star, with rotation and scale of `like`; None where the file is silent."""
-        x, y = ((place - self.shift) / self.scale for place in self.coordinates.at(frame))
+    def transform(self, sample: int, like: Transform) -> Transform | None:
+        """Grid to sample; of one star, with rotation and scale of `like`; None where the file is silent."""
+        x, y = self.coordinates.at(sample / self.per_frame)
         known = np.isfinite(x) & np.isfinite(y) & np.isfinite(self.u) & np.isfinite(self.v)
         if not known.any():
             return None
@@ -79,13 +85,26 @@ class Given:
         return Transform(turn.real, turn.imag, moved.real, moved.imag)
 
 
-def against(coordinates: Coordinates, base: int, scale: float = 1.0, shift: float = 0.0) -> Given:
-    """A coordinates file against the places it gives on frame `base`."""
-    x, y = coordinates.at(base)
-    return Given(coordinates, (x - shift) / scale, (y - shift) / scale, scale, shift)
+def against(coordinates: Coordinates, base: int, per_frame: int = 1) -> Given:
+    """A coordinates file against the places it gives on sample `base`."""
+    return Given(coordinates, *coordinates.at(base / per_frame), per_frame)
 
 
 def moved(given: Given, step: Transform) -> Given:
     """The same file against another grid; `step` leads from the grid it was against to that."""
-    u, v = step.apply(given.u, given.v)
-    return Given(given.coordinates, u, v, given.scale, given.shift)
+    return Given(given.coordinates, *step.apply(given.u, given.v), given.per_frame)
+
+
+def target_of(coordinates: Coordinates, frame: int) -> tuple[float, float] | None:
+    """Where the file puts the target on a frame; None where it does not."""
+    x, y = coordinates.at(frame)
+    return (float(x[0]), float(y[0])) if np.isfinite(x[0]) else None
+
+
+def anchored(given: Given, target: tuple[float, float] | None) -> Given:
+    """The same file; the target's place on the grid stands in where the file lacks the grid's frame."""
+    if target is None or np.isfinite(given.u[0]):
+        return given
+    u, v = given.u.copy(), given.v.copy()
+    u[0], v[0] = target
+    return Given(given.coordinates, u, v, given.per_frame)

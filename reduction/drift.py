@@ -19,6 +19,9 @@ LEAST_WIND_PX = 0.02
 LEAST_WALK = 1e-5
 """Variance that a level gains in a frame at least, square pixels: 0.1 px in a thousand frames."""
 
+KNOCK_SIGMAS = 4.0
+"""Disagreement that is no drift any more."""
+
 BLOCKS = 16
 """Parts of a recording between which its rate is taken."""
 
@@ -94,55 +97,73 @@ class Drift:
     width: Floats
 
     def expect(self, frame: int, last: Seen | None = None) -> Expectation:
-        """Where a frame should lie, by the recording as a whole and by the last frame placed before it.
+        """Where a frame should lie, by the frames that pass 1 placed, and by the last one placed before it.
 
-        The surer of the two counts; where the last frame contradicts the whole (a knock between the frames
-        that pass 1 looked at), that frame does.
+        Where the levels before and after the frame contradict each other, the field was knocked in
+        between, nobody knows when: the error says so.
         """
         if self.frames.size == 0:
-            return self._by_last(frame, last, ANYWHERE) if last is not None else ANYWHERE
-        whole = self._by_whole(frame)
-        if last is None:
-            return whole
-        there = self._by_whole(last.frame)
-        off = np.subtract(_place(last.transform, self.pivot), _place(there.transform, self.pivot))
-        follow = self._by_last(frame, last, whole)
-        contradicted = float(np.hypot(*off)) > 4.0 * there.sigma_px + 0.5
-        return follow if contradicted or follow.sigma_px < whole.sigma_px else whole
-
-    def _by_whole(self, frame: int) -> Expectation:
-        """By the frames that pass 1 placed."""
-        k = int(np.searchsorted(self.frames, frame, side="right"))  # frames[k - 1] <= frame < frames[k]
-        level, weight, nearest = np.zeros(2), 0.0, 1 << 30
-        for side, values, variances in (
-            (k - 1, self.before, self.before_variance),
-            (k, self.after, self.after_variance),
-        ):
-            if 0 <= side < self.frames.size:
-                lag = abs(frame - float(self.frames[side]))
-                w = 1.0 / (float(variances[side]) + self.walk * lag)
-                level, weight = level + w * values[side], weight + w
-                nearest = min(nearest, int(lag))
-        x, y = (float(level[i]) / weight + self.rate[i] * frame for i in (0, 1))
-        sigma = float(np.sqrt(1.0 / weight + self.wind**2))
+            return ANYWHERE if last is None else self._as_last(frame, last)
+        sides = [side for side in (self._before(frame, last), self._after(frame)) if side is not None]
+        weight = sum(1.0 / side.variance for side in sides)
+        level = sum((side.level / side.variance for side in sides), np.zeros(2)) / weight
+        variance = 1.0 / weight + self.wind**2
+        if len(sides) == 2:
+            apart = 0.5 * float(((sides[0].level - sides[1].level) ** 2).sum())  # per axis
+            if apart > KNOCK_SIGMAS**2 * (sides[0].variance + sides[1].variance):
+                near, far = sorted(sides, key=lambda side: side.lag)
+                share = near.lag / max(near.lag + far.lag, 1)  # chance that the knock lies nearer
+                level, variance = near.level, near.variance + self.wind**2 + share * (1.0 - share) * apart
+        x, y = (float(level[i]) + self.rate[i] * frame for i in (0, 1))
+        sigma, nearest = float(np.sqrt(variance)), min(side.lag for side in sides)
         return Expectation(self._turned(frame, x, y), sigma, nearest, self._at(frame, self.width))
 
-    def _by_last(self, frame: int, last: Seen, whole: Expectation) -> Expectation:
-        """By the last frame that was placed, moved on as the whole moves."""
+    def _before(self, frame: int, last: Seen | None) -> "_Side | None":
+        """The level by what was seen up to a frame."""
+        k = int(np.searchsorted(self.frames, frame, side="right")) - 1
+        level, variance, since = None, 0.0, -1.0
+        if k >= 0:
+            level, variance, since = self.before[k], float(self.before_variance[k]), float(self.frames[k])
+        if last is not None and last.frame > since:
+            there = np.array(_place(last.transform, self.pivot)) - np.multiply(self.rate, last.frame)
+            seen = self.wind**2
+            if level is not None:
+                ahead = variance + self.walk * (last.frame - since)
+                gain = ahead / (ahead + seen)
+                if ((there - level) ** 2).sum() < 2.0 * KNOCK_SIGMAS**2 * (ahead + seen):
+                    there, seen = level + gain * (there - level), gain * seen
+            level, variance, since = there, seen, float(last.frame)
+        if level is None:
+            return None
+        return _Side(level, variance + self.walk * (frame - since), int(frame - since))
+
+    def _after(self, frame: int) -> "_Side | None":
+        """The level by what was seen after a frame."""
+        k = int(np.searchsorted(self.frames, frame, side="right"))
+        if k == self.frames.size:
+            return None
+        lag = float(self.frames[k]) - frame
+        return _Side(self.after[k], float(self.after_variance[k]) + self.walk * lag, int(lag))
+
+    def _as_last(self, frame: int, last: Seen) -> Expectation:
+        """As the last frame lay, where nothing else is known."""
         lag = frame - last.frame
-        x, y = _place(last.transform, self.pivot)
-        sigma = float(np.sqrt(2.0 * self.wind**2 + self.walk * lag))
-        unseen = min(whole.unseen, lag)
-        if self.frames.size == 0:
-            return Expectation(last.transform, sigma, unseen)
-        x, y = x + self.rate[0] * lag, y + self.rate[1] * lag
-        return Expectation(self._turned(frame, x, y), sigma, unseen, whole.width)
+        return Expectation(last.transform, float(np.sqrt(2.0 * self.wind**2 + self.walk * lag)), lag)
 
     def _turned(self, frame: int, x: float, y: float) -> Transform:
         return similarity(self._at(frame, self.scale), self._at(frame, self.degrees), *self.pivot, x, y)
 
     def _at(self, frame: int, values: Floats) -> float:
         return float(np.interp(frame, self.frames, values))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Side:
+    """Level by what was seen on one side of a frame, its variance there, and how many frames off."""
+
+    level: Floats
+    variance: float
+    lag: int
 
 
 def _place(transform: Transform, pivot: tuple[float, float]) -> tuple[float, float]:
@@ -217,7 +238,7 @@ def _rate(at: Floats, places: Floats) -> Floats:
     """Median rate between the middles of successive parts of the recording, pixels per frame."""
     if at.size < 2:
         return np.zeros(2)
-    parts = np.array_split(np.arange(at.size), min(BLOCKS, max(at.size // 4, 1)))
+    parts = np.array_split(np.arange(at.size), min(BLOCKS, max(at.size // 4, 2)))
     when = np.array([np.median(at[p]) for p in parts])
     where = np.array([np.median(places[p], axis=0) for p in parts])
     if when.size < 2:

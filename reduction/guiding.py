@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from reduction.coordinates import anchored
 from reduction.drift import Drift, drift_of
 from reduction.noise import Noise
 from reduction.register import Registered
@@ -50,7 +51,8 @@ def tracking_field(
         target=(float(stars.u[target]), float(stars.v[target])) if target >= 0 else None,
     )
     drift, largest = _drift(registered, field)
-    return replace(field, drift=drift), largest, (span[0], span[1])
+    given = None if field.given is None else anchored(field.given, field.target)
+    return replace(field, drift=drift, given=given), largest, (span[0], span[1])
 
 
 def _turns(registered: Registered, guides: int) -> bool:

@@ -111,8 +111,7 @@ def register(
     for seed, stars in seeds:
         field = replace(_field(view, stars, limit, saturation), mask=mask, roi=roi)
         if coordinates is not None:
-            geometry = view.geometry
-            field = replace(field, given=against(coordinates, seed, geometry.scale, geometry.shift))
+            field = replace(field, given=against(coordinates, seed, view.sampling.per_frame))
         tracker = Tracker(field)
         swept = sweep(view, index, tracker, seed)
         better = best is None or swept.found > best[2].found

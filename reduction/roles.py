@@ -119,9 +119,12 @@ def _unsteadiness(curves: Floats) -> Floats:
     Between the halves of the recording a tenth, or three times the noise from frame to frame; of
     the scatter beyond that noise a tenth, or one and a half times it.
     """
-    total = np.nansum(curves, axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = curves / (total[:, None] - curves)
+    seen = np.isfinite(curves)
+    usual = np.nanmedian(np.where(seen.any(axis=0), curves, 0.0), axis=0)
+    light, expected = np.where(seen, curves, 0.0), np.where(seen, usual, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a star off the frame is missing on both sides
+        others = (light.sum(axis=1)[:, None] - light) / (expected.sum(axis=1)[:, None] - expected)
+        ratio = curves / others
     out = np.zeros(curves.shape[1])
     for k in range(out.size):
         good = ratio[np.isfinite(ratio[:, k]), k]

@@ -16,17 +16,16 @@ from llvmlite import binding
 from numpy.typing import NDArray
 
 from gpu_kernels.beforehand import compile_beside
-from reduction.blemishes import find_blemishes, treated
+from reduction.alignment import alignment_of, note_held
 from reduction.caveats import Caveat, Note
+from reduction.coordinates import Coordinates, target_of
 from reduction.cores import cores, in_order
 from reduction.errors import DataError
 from reduction.lightcurve import Roles, columns, ensemble_weights, make_lightcurve
 from reduction.occulted import choose_target
-from reduction.plan import ReductionPlan
+from reduction.plan import Position, ReductionPlan
 from reduction.preparation import recipe_notes, recipe_of
-from reduction.register import sample_frames
 from reduction.result import (
-    AlignmentSummary,
     Flag,
     LightCurve,
     PhotometrySummary,
@@ -97,6 +96,7 @@ def reduce(
     block: int | None = None,
     runner: SegmentRunner = in_process,
     device: str = "",
+    coordinates: Coordinates | None = None,
 ) -> ReductionResult:
     """Reduce one recording.
 
@@ -117,6 +117,8 @@ def reduce(
         Where pass 2 runs.
     device : str
         What that is, for the provenance, where it is more than this machine's CPU.
+    coordinates : Coordinates, optional
+        Places of stars by frame, for frames that nothing else places; the target's, where the plan has none.
 
     Raises
     ------
@@ -126,6 +128,8 @@ def reduce(
         The recording holds nothing to measure.
     """
     began = time.perf_counter()
+    if coordinates is not None:
+        plan, calibration = _with_coordinates(plan, calibration, coordinates)
     size = block or default_block(stack)
     compile_beside(View(stack, recipe_of(plan, stack, calibration)).dtype)
     recorded = scan(stack, size, progress)
@@ -133,9 +137,7 @@ def reduce(
     times = view.sampling.times(stack.times)
     seen = view.sampling.of_samples(recorded)
     scanned = time.perf_counter()
-    blemishes = find_blemishes(view, sample_frames(plan.survey_frames, recorded.repeated), plan)
-    view = treated(view, blemishes)
-    found = survey(view, seen, plan, progress)
+    found = survey(view, seen, plan, progress, coordinates)
     view.forget()
     surveyed = time.perf_counter()
     paths, places = _measure(found, view, plan, size, scratch, progress, runner)
@@ -158,9 +160,8 @@ def reduce(
             f"{stack.info.name}: no frame could be placed against the reference; is this one field of stars?"
         )
     notes = [
-        *stack.info.notes, *times.notes, *recipe_notes(plan, view.recipe), *blemishes.notes(),
-        *found.notes, *notes,
-        *_notes(curve, quality, view, recorded, times, found, lost), *_note_held(places, found, view.frames),
+        *stack.info.notes, *times.notes, *recipe_notes(plan, view.recipe), *found.notes, *notes,
+        *_notes(curve, quality, view, recorded, times, found, lost), *note_held(places, found, view.frames),
     ]  # fmt: skip
     return ReductionResult(
         plan=plan,
@@ -170,12 +171,23 @@ def reduce(
         stars=stars,
         segments=tuple(paths),
         reference_image=found.image,
-        alignment=_alignment(found, places, lost),
+        alignment=alignment_of(found, places, lost),
         photometry=_photometry(found),
         quality=quality,
         notes=tuple(dict.fromkeys(notes)),
         provenance=_provenance(plan, recorded, stack.times, calibration, seconds, device),
     )
+
+
+def _with_coordinates(
+    plan: ReductionPlan, calibration: Calibration, coordinates: Coordinates
+) -> tuple[ReductionPlan, Calibration]:
+    """The plan with the target that a coordinates file names, and the file's digest among the others."""
+    there = target_of(coordinates, plan.frame)
+    if plan.target is None and there is not None:
+        plan = plan.model_copy(update={"target": Position(x=there[0], y=there[1])})
+    digests = {**calibration.digests, "coordinates": coordinates.digest}
+    return plan, replace(calibration, digests=digests)
 
 
 def _measure(
@@ -254,24 +266,6 @@ def _stars(found: Survey, roles: Roles) -> tuple[Star, ...]:
             )
         )
     return tuple(out)
-
-
-def _alignment(found: Survey, places: NDArray[Any], lost: int) -> AlignmentSummary:
-    scale = found.geometry.scale
-    placed = places[places["method"] != METHODS.index(LOST)]
-    method = "cross-correlation, refined on guide stars"
-    if found.field.rotate:
-        method += ", shift and rotation"
-    return AlignmentSummary(
-        method=method,
-        counts={name: int((places["method"] == k).sum()) for k, name in enumerate(METHODS)},
-        lost_frames=lost,
-        guides=int(found.guides.sum()),
-        shift_sigma_px=float(np.median(placed["sigma_px"])) * scale,
-        range_x_px=found.range_px[0],
-        range_y_px=found.range_px[1],
-        rotation_deg=float(np.abs(placed["rotation_deg"]).max()),
-    )
 
 
 def _photometry(found: Survey) -> PhotometrySummary:
@@ -369,18 +363,6 @@ def _notes(
             f"Sigmas were multiplied by {quality.sigma_scale:.2f}, so that they match the out-of-event "
             "scatter: there is noise the model does not know (scintillation, flat field, compression), or "
             "the gain is wrong.",
-        )
-
-
-def _note_held(places: NDArray[Any], found: Survey, frames: int) -> Iterator[Note]:
-    """Caveat on frames measured at a place that no star on them confirms."""
-    held = places[places["method"] == METHODS.index(HELD)]
-    if held.size:
-        worst = float(held["sigma_px"].max()) * found.geometry.scale
-        yield Note(
-            Caveat.FRAMES_HELD,
-            f"{held.size} of {frames} frames show no guide star; they were measured where the frames around "
-            f"them put the field, to {worst:.2f} px or better, and are flagged.",
         )
 
 

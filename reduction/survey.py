@@ -14,6 +14,7 @@ from gpu_kernels.detect import FWHM_PER_SIGMA, find_stars
 from reduction.capture import Capture
 from reduction.caveats import Caveat, Note
 from reduction.choice import Known, choose
+from reduction.coordinates import Coordinates
 from reduction.errors import RequestError
 from reduction.extraction import Extraction, notes_of
 from reduction.guiding import tracking_field
@@ -80,7 +81,13 @@ class Survey:
     follow: bool = True  # guide stars from frame to frame, within a segment
 
 
-def survey(view: View, scan: Scan, plan: ReductionPlan, progress: Progress | None = None) -> Survey:
+def survey(
+    view: View,
+    scan: Scan,
+    plan: ReductionPlan,
+    progress: Progress | None = None,
+    coordinates: Coordinates | None = None,
+) -> Survey:
     """Run pass 1.
 
     Raises
@@ -99,7 +106,16 @@ def survey(view: View, scan: Scan, plan: ReductionPlan, progress: Progress | Non
     index = view.sampling.samples_of(chosen)
     saturation, source = find_saturation(view, index, scan)
     image_saturation = view.saturation_in_images(saturation)
-    registered = register(view, scan, index, plan_sample, plan.max_stars, image_saturation)
+    registered = register(
+        view,
+        scan,
+        index,
+        plan_sample,
+        plan.max_stars,
+        image_saturation,
+        coordinates=coordinates,
+        roi=plan.roi_px,
+    )
     if progress is not None:
         progress("survey", 1, 3)
     given = [p for p in (plan.target, *plan.references, *plan.guides) if p is not None]

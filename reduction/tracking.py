@@ -5,7 +5,7 @@ place expected; a coordinates file; the place expected, held; lost. What a frame
 `Expectation`: from the frames that pass 1 placed, and from frames before it in its segment.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,23 +26,49 @@ from gpu_kernels.align import (
 from gpu_kernels.detect import Detections, find_stars
 from gpu_kernels.masks import BinMask, bin_mask
 from gpu_kernels.match import match_stars
-from gpu_kernels.transforms import IDENTITY, Transform, similarity
-from reduction.coordinates import Given
-from reduction.drift import ANYWHERE, NO_DRIFT, Drift, Expectation, Seen
+from gpu_kernels.transforms import Transform, similarity
+from reduction.drift import ANYWHERE, Expectation, Seen
+from reduction.placement import (
+    ASTERISM,
+    COORDINATES,
+    CORRELATION,
+    HELD,
+    LOST,
+    METHODS,
+    NOWHERE,
+    ROI,
+    TRACKING,
+    Field,
+    Placement,
+    shift_sigma,
+)
 
 Floats = NDArray[np.float64]
 
-CORRELATION, TRACKING, ASTERISM = "correlation", "tracking", "asterism"
-ROI, COORDINATES, HELD, LOST = "roi", "coordinates", "held", "lost"
-METHODS = (CORRELATION, TRACKING, ASTERISM, ROI, COORDINATES, HELD, LOST)
-"""Steps of the chain, in the order in which they are tried."""
+__all__ = [
+    "ASTERISM",
+    "COORDINATES",
+    "CORRELATION",
+    "HELD",
+    "LOST",
+    "METHODS",
+    "NOWHERE",
+    "ROI",
+    "TRACKING",
+    "Field",
+    "Placement",
+    "Tracker",
+    "shift_sigma",
+]
 
 LEAST_SNR = 4.0
-LEAST_LIGHT = 0.3  # of the guides' sqrt(flux) that a placement must leave on the frame
+LEAST_LIGHT = 0.3  # of the guides' sqrt(flux) that must stay on the frame, unless it lies where expected
 LEAST_AGREEMENT, SURE_AGREEMENT = 0.2, 0.5  # share of light to be believed, and without looking further
 SURE_SNR = 8.0  # from which a guide should be seen
 DIM = 0.2  # of the light a star should have among the others, below which it is not seen
 LONE_SNR = 6.0  # of a star that alone places a frame of which nothing is expected
+NARROW_PX = 4.0  # of a gate within which noise is hardly ever taken for a star
+GATE = 4.0  # sigmas within which a place is the one expected
 DOUBTFUL_SNR, NOISIER = 25.0, 1.3  # placements checked for a frame's own noise; what counts as noisier
 LONE_FLUX = 0.4  # of its usual flux that it must have then, or far from where it is expected
 PEAKS = 3  # of the correlation that are tried
@@ -51,112 +77,6 @@ PATTERN_STARS = 10
 COORDINATES_SIGMA_PX = 0.5  # of a coordinates file, which says nothing of its errors
 HELD_FRAMES = 1000  # from the nearest frame on which the field was seen
 HELD_BOX = 0.5  # share of the ROI that the error of a held place may reach
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Field:
-    """The guide stars on the reference grid, and what their fits need.
-
-    Attributes
-    ----------
-    u, v, flux : array, (n,)
-        Guide stars: image pixels of the reference grid, and flux, ADU.
-    all_u, all_v, all_flux : array, (m,)
-        Every bright star, saturated ones too: what the coarse correlation looks for.
-    sigma : float
-        Gaussian width of the stars, pixels.
-    variance, inv_gain, saturation : float
-        Noise of a sky pixel (ADU^2), ADU per electron, and saturation level (ADU).
-    shape : tuple of int
-        Height and width of an image.
-    rotate : bool
-        Whether frames may be rotated against the reference.
-    target : tuple of float or None
-        Place at which the position error is stated; None: the middle of the guides.
-    drift : Drift
-        Motion, rotation, scale and star width seen in pass 1.
-    roi : float
-        How far from its expected place a source is looked for as a last resort, pixels.
-    mask : array, (height, width), bool, or None
-        Pixels that say nothing of the sky (a burnt-in overlay).
-    given : Given or None
-        A coordinates file.
-    """
-
-    u: Floats
-    v: Floats
-    flux: Floats
-    all_u: Floats
-    all_v: Floats
-    all_flux: Floats
-    sigma: float
-    variance: float
-    inv_gain: float
-    saturation: float
-    shape: tuple[int, int]
-    rotate: bool
-    target: tuple[float, float] | None = None
-    drift: Drift = NO_DRIFT
-    roi: float = 20.0
-    mask: NDArray[np.bool_] | None = None
-    given: Given | None = None
-
-    @property
-    def pivot(self) -> tuple[float, float]:
-        """Place of the reference grid that matters most: the target, or the middle of the guides."""
-        if self.target is not None or self.u.size == 0:
-            return self.target or (0.0, 0.0)
-        return float(self.u.mean()), float(self.v.mean())
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where one frame lies: reference to frame, by which step, from how many stars, how sure."""
-
-    transform: Transform
-    method: str
-    stars: int
-    sigma_px: float
-    snr: float  # summed in squares over the stars used
-    weak: bool = False  # from one star of several, a file, or held
-
-    @property
-    def found(self) -> bool:
-        """Whether the frame was placed."""
-        return self.method != LOST
-
-    @property
-    def by_stars(self) -> bool:
-        """Whether stars on the frame itself placed it."""
-        return self.method not in {COORDINATES, HELD, LOST}
-
-
-NOWHERE = Placement(IDENTITY, LOST, 0, float("nan"), 0.0)
-
-
-def shift_sigma(error2: Floats, used: NDArray[np.bool_], u: Floats, v: Floats, field: Field) -> Floats:
-    """One-sigma error per axis of positions carried by stars, ``(n,)``, pixels.
-
-    Parameters
-    ----------
-    error2 : array, (n, star)
-        Squared position error of each star on each frame, per axis.
-    used : array, (n, star), bool
-    u, v : array, (star,)
-        Places on the reference grid.
-    field : Field
-        Whether a rotation was solved for, and the place at which the error is stated.
-    """
-    w = np.where(used, 1.0 / (error2 + 1e-8), 0.0)
-    total = w.sum(axis=1)
-    variance = 1.0 / total
-    if field.rotate and u.size >= 2:
-        mu, mv = (w * u).sum(axis=1) / total, (w * v).sum(axis=1) / total
-        spread = (w * ((u - mu[:, None]) ** 2 + (v - mv[:, None]) ** 2)).sum(axis=1)
-        tu, tv = field.target if field.target is not None else (mu, mv)
-        turned = 0.5 * ((tu - mu) ** 2 + (tv - mv) ** 2) / np.maximum(spread, 1e-12)
-        variance = variance + np.where(used.sum(axis=1) >= 2, turned, 0.0)
-    return np.asarray(np.sqrt(variance), np.float64)
 
 
 class Tracker:
@@ -321,11 +241,12 @@ class Tracker:
         count = int(np.count_nonzero(used))
         if count == 0:
             return NOWHERE, 0.0
-        share = 1.0 if count == px.size >= 3 else self._agreement(px, py, fits, used)
+        found, sigma = step.after(start), self._sigma(fits, used)
+        near = self._near(found, sigma, expected)
+        share = 1.0 if count == px.size >= 3 else self._agreement(px, py, fits, used, near)
         if share < LEAST_AGREEMENT:
             return NOWHERE, 0.0
         snr = float(np.sqrt((fits.snr[used] ** 2).sum()))
-        found, sigma = step.after(start), self._sigma(fits, used)
         weak = count == 1 and (px.size > 1 or method == ROI)
         if count == 1:
             lone = self._lone(int(np.flatnonzero(used)[0]), fits, found, sigma, expected)
@@ -354,8 +275,8 @@ class Tracker:
         t = expected.transform
         ex, ey = t.c * u - t.s * v + t.tx, t.s * u + t.c * v + t.ty
         dx, dy = float(fits.x[star]) - ex, float(fits.y[star]) - ey
-        gate = 4.0 * float(np.hypot(expected.sigma_px, sigma))
-        if np.hypot(dx, dy) <= gate:
+        gate = GATE * float(np.hypot(expected.sigma_px, sigma))
+        if np.hypot(dx, dy) <= gate and (snr >= LONE_SNR or gate <= NARROW_PX):
             w = expected.sigma_px**2 / (expected.sigma_px**2 + sigma**2)
             place = similarity(t.scale, t.rotation_deg, u, v, ex + w * dx, ey + w * dy)
             return place, sigma * float(np.sqrt(w))
@@ -370,7 +291,18 @@ class Tracker:
         near = np.hypot(x - fits.x[star], y - fits.y[star]) <= gate + 1.0
         return bool((other & near & (f.all_flux > 0.3 * fits.flux[star])).any())
 
-    def _agreement(self, px: Floats, py: Floats, fits: StarFits, used: NDArray[np.bool_]) -> float:
+    def _near(self, found: Transform, sigma: float, expected: Expectation) -> bool:
+        """Whether a placement lies where the frame is expected."""
+        if not np.isfinite(expected.sigma_px):
+            return False
+        here, there = (t.shift_at(*self.field.pivot) for t in (found, expected.transform))
+        return float(np.hypot(here[0] - there[0], here[1] - there[1])) <= GATE * float(
+            np.hypot(expected.sigma_px, sigma)
+        )
+
+    def _agreement(
+        self, px: Floats, py: Floats, fits: StarFits, used: NDArray[np.bool_], near: bool = False
+    ) -> float:
         """Share of the guides' sqrt(flux) that agrees, of what should be seen there.
 
         One star agrees with itself wherever it is found: of three or more, the brightest found
@@ -379,7 +311,7 @@ class Tracker:
         f, light = self.field, self._light
         inside = (px > 0) & (py > 0) & (px < f.shape[1] - 1) & (py < f.shape[0] - 1)
         seen, able = float(light[used].sum()), float(light[inside | used].sum())
-        if able < LEAST_LIGHT * float(light.sum()):
+        if able < LEAST_LIGHT * float(light.sum()) and not near:
             return 0.0
         if px.size < 3:
             return seen / able if able > 0.0 else 0.0

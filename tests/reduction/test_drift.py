@@ -83,6 +83,7 @@ def test_a_knock_between_the_sampled_frames_is_taken_from_the_frame_before() -> 
     assert place(drift, 426, after) == pytest.approx((140.0, 70.0), abs=0.05)
     before = Seen(421, Transform(1.0, 0.0, 100.0 - PIVOT[0], 70.0 - PIVOT[1]))
     assert place(drift, 422, before) == pytest.approx((100.0, 70.0), abs=0.05)
+    assert drift.expect(422, before).sigma_px > 10 * drift.expect(426, after).sigma_px
     assert drift.expect(426, after).unseen == 1
 
 
@@ -98,3 +99,15 @@ def test_rotation_scale_and_width_are_interpolated() -> None:
     assert half.transform.scale == pytest.approx(1.005)
     assert half.width == pytest.approx(1.95)
     assert place(drift, 50) == pytest.approx((80.0, 50.0), abs=0.5)
+
+
+def test_a_knock_while_nothing_was_seen_makes_the_place_unsure() -> None:
+    frames = np.concatenate([np.arange(0, 100), np.arange(130, 200)])
+    x = np.where(frames < 115, 100.0, 130.0) + np.random.default_rng(5).normal(0, 0.2, frames.size)
+    drift = moving(frames, x, np.full(frames.size, 70.0))
+    assert drift.expect(115).sigma_px > 8.0
+    assert drift.expect(50).sigma_px < 0.5
+    seen = Seen(118, Transform(1.0, 0.0, 130.0 - PIVOT[0], 70.0 - PIVOT[1]))
+    after = drift.expect(119, seen)
+    assert after.sigma_px < 0.5
+    assert place(drift, 119, seen) == pytest.approx((130.0, 70.0), abs=0.5)
