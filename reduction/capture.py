@@ -5,7 +5,7 @@ more or less light with its place among them, and more noise than its flux tells
 star's profile.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -50,10 +50,31 @@ class Capture:
     lattice : Lattice
     table : array, (r, PLACES + 1, PLACES + 1)
         By radius and by distance of the star from a recorded row and column, 0 to half a period; mean 1.
+    places : tuple of (row, column)
+        Of the planes whose light is summed.
+    shares : array, (s, k)
+        Share of each plane in each star's light, summing to 1.
     """
 
     lattice: Lattice
     table: Floats
+    places: tuple[tuple[int, int], ...]
+    shares: Floats
+
+    def of_stars(self, x: Floats, y: Floats) -> Floats:
+        """Captured fraction ``(n, s, r)`` of stars at `x`, `y` ``(n, s)``, pixels, all planes together."""
+        total = np.zeros((*x.shape, self.table.shape[0]))
+        for k, (row, column) in enumerate(self.places):
+            total += self.shares[:, k, None] * self.at(x - column, y - row)
+        return total
+
+    @property
+    def spread(self) -> Floats:
+        """Mean of one over the squared fraction, over places of a star of the mean colour, ``(r,)``."""
+        rows, columns = self.lattice.step
+        y, x = np.meshgrid(*((np.arange(PLACES) + 0.5) / PLACES * step for step in (rows, columns)))
+        mean = Capture(self.lattice, self.table, self.places, self.shares.mean(axis=0, keepdims=True))
+        return np.asarray((mean.of_stars(x.reshape(-1, 1), y.reshape(-1, 1)) ** -2.0).mean(axis=(0, 1)))
 
     def at(self, x: Floats, y: Floats) -> Floats:
         """Captured fraction ``(..., r)`` of stars at `x`, `y`, pixels from a recorded one."""
@@ -72,7 +93,7 @@ class Capture:
 
     def of(self, radius: int) -> "Capture":
         """The same for one of the radii, by its number."""
-        return Capture(self.lattice, self.table[radius : radius + 1])
+        return replace(self, table=self.table[radius : radius + 1])
 
 
 def profile(first: float, count: int, spacing: int, sigma: float) -> Floats:
@@ -81,10 +102,24 @@ def profile(first: float, count: int, spacing: int, sigma: float) -> Floats:
     return np.asarray(ndtr((centres + 0.5) / sigma) - ndtr((centres - 0.5) / sigma), np.float64)
 
 
-def capture_of(lattice: Lattice, sigma: float, radii: Floats) -> Capture:
+def capture_of(
+    lattice: Lattice,
+    sigma: float,
+    radii: Floats,
+    places: tuple[tuple[int, int], ...] = ((0, 0),),
+    shares: Floats | None = None,
+) -> Capture:
     """Captured fractions of stars of Gaussian width `sigma`, pixels, within `radii`, pixels.
 
     Stars integrated over pixels are drawn at a grid of places and measured as frames are.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    sigma : float
+    radii : array, (r,)
+    places, shares
+        As in `Capture`; one plane that has all light by default.
     """
     rows, columns = lattice.step
     half = 2 * (int(np.ceil(max(float(radii[-1]), 4.0 * sigma))) // 2) + 4
@@ -102,7 +137,8 @@ def capture_of(lattice: Lattice, sigma: float, radii: Floats) -> Capture:
     edges = np.ones(PLACES + 1)
     edges[[0, -1]] = 0.5  # the table's ends are shared with the next half period
     mean = np.einsum("rji,j,i->r", table, edges, edges) / PLACES**2
-    return Capture(lattice, table / np.where(mean > 0.0, mean, 1.0)[:, None, None])
+    table = table / np.where(mean > 0.0, mean, 1.0)[:, None, None]
+    return Capture(lattice, table, places, np.ones((1, 1)) if shares is None else shares)
 
 
 @lru_cache(maxsize=256)

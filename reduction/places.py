@@ -20,6 +20,8 @@ PLACE_FRAMES = 64
 WIDTH_STARS = 6
 WIDTH_SNR = 50.0
 LEAST_SNR = 5.0
+COLOUR_SNR = 10.0
+LEAST_PIXELS = 8
 ROUNDS = 12
 LARGEST_MOVE_PX = 1.0
 _NORM = 1.0 / np.sqrt(2.0 * np.pi)
@@ -50,18 +52,40 @@ class Cutouts:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A star's place on the grid and Gaussian width, pixels; `snr` of its light in all frames together."""
+    """A star's place on the grid and Gaussian width, pixels; light of each kind of pixel and its `snr`."""
 
     u: float
     v: float
     sigma: float
+    light: tuple[float, ...]
     snr: float
 
 
-def settle_places(
-    view: View, registered: Registered, u: Floats, v: Floats, saturation: float
-) -> tuple[Floats, Floats, float]:
-    """Places of stars on the grid and the common width of their profiles, from recorded pixels.
+@dataclass(frozen=True, slots=True, eq=False)
+class Settled:
+    """Stars as the recorded pixels show them.
+
+    Attributes
+    ----------
+    u, v : array, (s,), pixels
+        Places on the grid.
+    sigma : float
+        Gaussian width of a star before it falls on pixels, pixels.
+    light : array, (s, 4)
+        Light at each place of a mosaic's cell, each star's summing to 1.
+    snr : array, (s,)
+        Of the light in all frames looked at; 0 where no fit was found.
+    """
+
+    u: Floats
+    v: Floats
+    sigma: float
+    light: Floats
+    snr: Floats
+
+
+def settle_places(view: View, registered: Registered, u: Floats, v: Floats, saturation: float) -> Settled:
+    """Places of stars on the grid, their colours, and the common width of their profiles.
 
     Parameters
     ----------
@@ -71,26 +95,40 @@ def settle_places(
         Places found on the reference image; kept where a fit leads away or finds too little light.
     saturation : float
         Recorded level, ADU, from which a star's width says nothing.
-
-    Returns
-    -------
-    u, v : array, (s,), pixels
-    sigma : float
-        Gaussian width of a star before it falls on pixels, pixels.
     """
     start = view.sampling.star_sigma(registered.field.sigma)
+    even = np.full((u.size, 4), 0.25)
     if view.sampling.lattice is None:
-        return u, v, start
+        return Settled(u, v, start, even, np.zeros(u.size))
     cutouts = _cutouts(view, registered, u, v, int(np.ceil(3.0 * start)) + 2)
     if not cutouts:
-        return u, v, start
+        return Settled(u, v, start, even, np.zeros(u.size))
     sigma = _common_width(cutouts, u, v, start, saturation if not view.developed else np.inf)
+    places = [fit_place(cut, u[s], v[s], sigma, False) for s, cut in enumerate(cutouts)]
     new_u, new_v = u.copy(), v.copy()
-    for s, cut in enumerate(cutouts):
-        place = fit_place(cut, u[s], v[s], sigma, False)
+    for s, place in enumerate(places):
         if place is not None and place.snr >= LEAST_SNR:
             new_u[s], new_v[s] = place.u, place.v
-    return new_u, new_v, sigma
+    snr = np.array([0.0 if place is None else place.snr for place in places])
+    return Settled(new_u, new_v, sigma, colours(places), snr)
+
+
+def colours(places: list[Place | None]) -> Floats:
+    """Light of stars at each place of a mosaic's cell ``(s, 4)``, summing to 1.
+
+    That of faint stars is drawn to the mean of all: what they have too much or too little of one colour is
+    noise.
+    """
+    light = np.array([(0.0,) * 4 if place is None else place.light for place in places]).reshape(-1, 4)
+    snr = np.array([0.0 if place is None else place.snr for place in places])
+    own = np.maximum(light, 0.0)
+    total = own.sum(axis=1)
+    shares = own / np.where(total > 0.0, total, 1.0)[:, None]
+    sure = np.where(total > 0.0, snr**2 / (snr**2 + COLOUR_SNR**2), 0.0)
+    if not sure.any():
+        return np.full(shares.shape, 0.25)
+    mean = (sure[:, None] * shares).sum(axis=0) / sure.sum()
+    return np.asarray(sure[:, None] * shares + (1.0 - sure[:, None]) * mean, np.float64)
 
 
 def _common_width(cutouts: list[Cutouts], u: Floats, v: Floats, start: float, saturation: float) -> float:
@@ -138,8 +176,8 @@ def fit_place(cut: Cutouts, u: float, v: float, sigma: float, width: bool) -> Pl
     """Least-squares place of a star, alike on all frames; light and sky of each colour are solved for.
 
     Gauss-Newton with the linear parameters eliminated (variable projection: Golub & Pereyra 1973, SIAM
-    J. Numer. Anal. 10, 413). Each frame's colours first have their own median taken off, so that a sky
-    that changes does no harm.
+    J. Numer. Anal. 10, 413). Each frame's colours first have their own median taken off, and its light is
+    taken against the mean, so that neither a sky that changes nor clouds or an occultation do harm.
 
     Parameters
     ----------
@@ -152,36 +190,69 @@ def fit_place(cut: Cutouts, u: float, v: float, sigma: float, width: bool) -> Pl
     data, kinds = _levelled(cut)
     good = np.isfinite(data)
     start_u, start_v = u, v
-    for _ in range(ROUNDS):
+    shine, equations = np.ones((data.shape[0], 1, 1)), _Equations()
+    count = 3 if width else 2
+    for round_ in range(ROUNDS):
         model = _model(cut, u, v, sigma)
-        normal, right = np.zeros((3, 3)), np.zeros(3)
-        light = light_error = 0.0
+        if 0 < round_ < 4:
+            shine = _shine(data, good, equations.light[cut.kind] * model[0], equations.variance)
+        equations = _Equations()
         for colour in kinds:
             own = good & (cut.kind == colour)
-            design = np.stack([model[0][own], np.ones(int(own.sum()))], 1)
-            if design.shape[0] < 8:
-                continue
-            inverse = np.linalg.pinv(design.T @ design)
-            linear = inverse @ (design.T @ data[own])
-            rest = data[own] - design @ linear
-            slopes = linear[0] * np.stack([part[own] for part in model[1:]], 1)
-            slopes = slopes - design @ (inverse @ (design.T @ slopes))
-            variance = max(float(np.mean(rest**2)), 1e-12)
-            normal += slopes.T @ slopes / variance
-            right += slopes.T @ rest / variance
-            light, light_error = light + linear[0], light_error + variance * inverse[0, 0]
-        count = 3 if width else 2
-        if not light > 0.0 or not np.linalg.det(normal[:count, :count]) > 0.0:
+            equations.add(colour, data[own], [(shine * part)[own] for part in model])
+        normal = equations.normal[:count, :count]
+        if not equations.light.sum() > 0.0 or not np.linalg.det(normal) > 0.0:
             return None
-        step = np.clip(np.linalg.solve(normal[:count, :count], right[:count]), -0.3, 0.3)
+        step = np.clip(np.linalg.solve(normal, equations.right[:count]), -0.3, 0.3)
         u, v = u + float(step[0]), v + float(step[1])
         if width:
             sigma = max(sigma + float(step[2]), 0.3)
         if np.hypot(u - start_u, v - start_v) > LARGEST_MOVE_PX:
             return None
-        if float(np.abs(step).max()) < 1e-4:
+        if round_ > 3 and float(np.abs(step).max()) < 1e-4:
             break
-    return Place(u, v, sigma, light / float(np.sqrt(light_error)))
+    light = equations.light
+    return Place(u, v, sigma, tuple(light.tolist()), float(light.sum() / np.sqrt(equations.light_variance)))
+
+
+class _Equations:
+    """Normal equations of place and width, with light and sky of each colour eliminated."""
+
+    def __init__(self) -> None:
+        self.normal, self.right = np.zeros((3, 3)), np.zeros(3)
+        self.light, self.light_variance, self.variance = np.zeros(4), 0.0, 0.0
+
+    def add(self, colour: int, data: Floats, model: list[Floats]) -> None:
+        """Add the pixels of one colour: values, and the model of unit light with its three derivatives."""
+        if data.size < LEAST_PIXELS:
+            return
+        design = np.stack([model[0], np.ones(data.size)], 1)
+        inverse = np.linalg.pinv(design.T @ design)
+        linear = inverse @ (design.T @ data)
+        rest = data - design @ linear
+        slopes = linear[0] * np.stack(model[1:], 1)
+        slopes = slopes - design @ (inverse @ (design.T @ slopes))
+        variance = max(float(np.mean(rest**2)), 1e-12)
+        self.normal += slopes.T @ slopes / variance
+        self.right += slopes.T @ rest / variance
+        self.light[colour] = linear[0]
+        self.light_variance += variance * float(inverse[0, 0])
+        self.variance = max(self.variance, variance)
+
+
+def _shine(data: Floats, good: NDArray[np.bool_], model: Floats, variance: float) -> Floats:
+    """Light of a star on each frame against its mean ``(n, 1, 1)``: clouds and occultations.
+
+    Where a frame alone hardly shows the star, it is drawn to one.
+    """
+    star = np.where(good, model, 0.0)
+    count = np.maximum(good.sum(axis=(1, 2)), 1)
+    star = np.where(good, star - (star.sum(axis=(1, 2)) / count)[:, None, None], 0.0)
+    power = (star**2).sum(axis=(1, 2))
+    found = (star * np.where(good, data, 0.0)).sum(axis=(1, 2)) / np.where(power > 0.0, power, 1.0)
+    sure = power / (power + 9.0 * variance)
+    shine = np.maximum(1.0 + sure * (found - 1.0), 0.0)
+    return np.asarray((shine / max(float(shine.mean()), 1e-3))[:, None, None], np.float64)
 
 
 def _levelled(cut: Cutouts) -> tuple[Floats, list[int]]:

@@ -52,20 +52,24 @@ class Images:
         Largest recorded sample behind each pixel that is measured: as `values`, or as `planes`.
     planes : array, (k, n, height // 2, width // 2), or None
         Colour planes of a mosaic, which are measured instead of `values`.
+    mosaic : array, (n, height, width), or None
+        The mosaic itself, calibrated.
     """
 
     values: NDArray[Any]
     raw_peak: NDArray[Any]
     planes: NDArray[Any] | None = None
+    mosaic: NDArray[Any] | None = None
 
     def of(self, i: int) -> "Images":
         """One of the samples, axes kept."""
         one = slice(i, i + 1)
         values = self.values[one]
-        if self.planes is None:
+        if self.planes is None or self.mosaic is None:
             return Images(values, values if self.raw_peak is self.values else self.raw_peak[one])
         planes = self.planes[:, one]
-        return Images(values, planes if self.raw_peak is self.planes else self.raw_peak[:, one], planes)
+        peaks = planes if self.raw_peak is self.planes else self.raw_peak[:, one]
+        return Images(values, peaks, planes, self.mosaic[one])
 
     @property
     def nbytes(self) -> int:
@@ -75,6 +79,8 @@ class Images:
             arrays.append(self.raw_peak)
         if self.planes is not None and self.planes is not self.raw_peak:
             arrays.append(self.planes)
+        if self.mosaic is not None:
+            arrays.append(self.mosaic)
         return sum(array.nbytes for array in arrays)
 
 
@@ -204,7 +210,7 @@ class Sampling:
         if self.layout == "mosaic":
             planes = measurable(mosaic_planes(developed, self.places))
             peaks = planes if raw is developed else measurable(mosaic_planes(raw, self.places))
-            return Images(even_luminance(developed), peaks, planes)
+            return Images(even_luminance(developed), peaks, planes, developed)
         if self.layout == "rgb" and self.channel != "L":
             plane = "RGB".index(self.channel)
             developed, raw = developed[:, plane], raw[:, plane]
@@ -281,9 +287,24 @@ class Sampling:
             return aperture_of(radius, sigma)
         return sparse_aperture(self.lattice, len(self.places) or 1, float(radius), round(float(sigma), 6))
 
-    def capture(self, sigma: float, radii: Floats) -> Capture | None:
-        """Light that sparse pixels catch within radii; None where they are not sparse."""
-        return None if self.lattice is None else capture_of(self.lattice, sigma, radii)
+    def capture(self, sigma: float, radii: Floats, light: Floats) -> Capture | None:
+        """Light that sparse pixels catch within radii; None where they are not sparse.
+
+        Parameters
+        ----------
+        sigma : float, pixels
+        radii : array, (r,), pixels
+        light : array, (s, 4)
+            Of each star at each place of a mosaic's cell (elsewhere it is not looked at).
+        """
+        if self.lattice is None:
+            return None
+        if self.layout != "mosaic":
+            return capture_of(self.lattice, sigma, radii, shares=np.ones((light.shape[0], 1)))
+        own = light[:, [2 * row + column for row, column in self.places]]
+        total = own.sum(axis=1, keepdims=True)
+        shares = np.where(total > 0.0, own / np.where(total > 0.0, total, 1.0), 1.0 / len(self.places))
+        return capture_of(self.lattice, sigma, radii, self.places, shares)
 
     def measure(
         self,
@@ -317,7 +338,7 @@ class Sampling:
         if capture is None:
             return Measured(seen, np.ones(seen.flux.shape))
         rows = np.array([self.first_row(first + i) for i in range(x.shape[0])], np.float64)
-        caught = capture.at(x, y - rows[:, None])
+        caught = capture.of_stars(x, y - rows[:, None])
         # every recorded row stands for two
         half = replace(seen, flux=seen.flux / caught, sky_count=seen.sky_count // 2)
         return Measured(half, 1.0 / caught**2)
@@ -325,7 +346,7 @@ class Sampling:
     def _measure_planes(
         self, images: Images, x: Floats, y: Floats, radii: Floats, sky: tuple[float, float], capture: Capture
     ) -> Measured:
-        """Each plane on its own lattice, over the light it catches of a star there; then their sum."""
+        """Each plane on its own lattice; their sum, over the light that they catch of a star there."""
         planes = images.planes
         assert planes is not None
         radii, inner, outer = radii / 2.0, sky[0] / 2.0, sky[1] / 2.0
@@ -336,13 +357,13 @@ class Sampling:
             if images.raw_peak is not planes:
                 part = replace(part, peak=measure(images.raw_peak[k], across, down, radii, inner, outer).peak)
             parts.append(part)
-        caught = [capture.at(x - px, y - py) for py, px in self.places]
+        caught = capture.of_stars(x, y)
         status = parts[0].status
         for part in parts[1:]:
             status = status | part.status
         with np.errstate(invalid="ignore"):
             seen = StarMeasurements(
-                flux=np.sum([part.flux / c for part, c in zip(parts, caught, strict=True)], axis=0),
+                flux=np.sum([part.flux for part in parts], axis=0) / caught,
                 area=np.sum([part.area for part in parts], axis=0),
                 sky=np.mean([part.sky for part in parts], axis=0),
                 sky_sigma=np.sqrt(np.mean([part.sky_sigma**2 for part in parts], axis=0)),
@@ -350,7 +371,7 @@ class Sampling:
                 peak=np.fmax.reduce([part.peak for part in parts]),
                 status=status,
             )
-        return Measured(seen, np.asarray(np.mean([c**-2.0 for c in caught], axis=0), np.float64))
+        return Measured(seen, caught**-2.0)
 
 
 def sampling_of(info: SourceInfo, channel: Channel = "L", fields: Fields = "off") -> Sampling:

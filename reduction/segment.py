@@ -15,6 +15,7 @@ from reduction.following import Follower, Placed
 from reduction.readahead import one_ahead
 from reduction.result import STAR_DTYPE, Flag
 from reduction.sampling import Images, Measured
+from reduction.sparse_guides import refined
 from reduction.survey import Survey
 from reduction.tracking import Tracker
 from reduction.view import View
@@ -79,6 +80,8 @@ def measure_segment(
     for part in one_ahead(blocks(view, start, stop, block)):
         n = len(part.frames)
         placed = follower.place(part.frames, part.development, part.start)
+        if part.images is not None:
+            placed = refined(survey.sparse, view.sampling, part.images, placed, part.start)
         at = slice(part.start - start, part.start - start + n)
         numbers = view.sampling.frame_numbers(part.start, n)
         fill(rows[at], survey, view, part, placed, numbers)

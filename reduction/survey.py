@@ -20,7 +20,7 @@ from reduction.extraction import Extraction, notes_of
 from reduction.guiding import tracking_field
 from reduction.neighbours import Crowd, crowd_of
 from reduction.noise import Aperture, Noise, StarNoise, gain_from_pairs, settle
-from reduction.places import settle_places
+from reduction.places import Settled, settle_places
 from reduction.plan import ReductionPlan
 from reduction.register import Registered, register, sample_frames
 from reduction.roles import Stars, choose_guides, choose_references, gather, predicted_sigma, steady_stars
@@ -38,6 +38,7 @@ from reduction.sample import (
     typical_fluxes,
 )
 from reduction.scan import Progress, Scan
+from reduction.sparse_guides import SparseGuides, guides_of, refined_sample
 from reduction.tracking import Field
 from reduction.view import Geometry, View
 
@@ -63,6 +64,7 @@ class Survey:
     aperture: Aperture
     capture: Capture | None  # of this aperture, where pixels are sparse
     extraction: Extraction
+    sparse: SparseGuides | None  # guides on recorded pixels, where these are sparse
     sky: tuple[float, float]
     radii: Floats
     growth: Floats
@@ -143,9 +145,13 @@ def survey(
     )
     stars = crowd.stars
     notes: list[Note] = []
-    stars.u, stars.v, sigma = settle_places(view, registered, stars.u, stars.v, saturation)
+    settled = settle_places(view, registered, stars.u, stars.v, saturation)
+    for _ in range(0 if view.sampling.lattice is None else 2):
+        registered = refined_sample(view, registered, settled)
+        settled = settle_places(view, registered, settled.u, settled.v, saturation)
+    stars.u, stars.v, sigma = settled.u, settled.v, settled.sigma
     sky, radii = _apertures(plan, sigma, view.geometry.scale)
-    capture = view.sampling.capture(sigma, radii)
+    capture = view.sampling.capture(sigma, radii, settled.light)
     between = sky_noise(view, registered, scan.rank)
     sample = measure_sample(view, registered, stars.u, stars.v, radii, sky, capture)
     if progress is not None:
@@ -162,7 +168,7 @@ def survey(
         between,
         scan.rank,
         saturation,
-        sigma,
+        settled,
         capture,
         notes,
     )
@@ -199,12 +205,12 @@ def _decide(
     between: SkyNoise,
     rank: NDArray[np.int64],
     saturation: float,
-    sigma: float,
+    settled: Settled,
     capture: Capture | None,
     notes: list[Note],
 ) -> Survey:
     """Turn measurements into roles, noise, aperture and tracking field."""
-    info = view.stack.info
+    info, sigma = view.stack.info, settled.sigma
     flux = np.where(sample.complete[:, :, None], sample.flux, np.nan)
     whole = sample.complete.mean(axis=0)
     saturated = (sample.peak >= saturation).mean(axis=0) > 0.01
@@ -238,10 +244,11 @@ def _decide(
     growth = growth_curve(flux, bright, fixed, saturated)
     steady = typical_fluxes(flux[:, :, middle], target)
     total = steady / growth[middle]
+    spread = np.ones(radii.size) if capture is None else capture.spread
 
     def sigma_at(r: int) -> Floats:
         value = star_noise.flux_variance(total * growth[r], level, count, apertures[r])
-        return np.sqrt(np.maximum(value, 1e-12))
+        return np.asarray(np.sqrt(np.maximum(spread[r] * value, 1e-12)), np.float64)
 
     snr = total * growth[middle] / sigma_at(middle)
     hot = lone_pixels(view, registered, stars.u, stars.v)
@@ -309,6 +316,7 @@ def _decide(
         saturation_source="",
         fwhm=FWHM_PER_SIGMA * sigma,
         capture=None if capture is None else capture.of(chosen),
+        sparse=guides_of(view.sampling, settled, guides, noise.variance, noise.inv_gain, field.rotate),
         grid_frame=registered.grid_frame,
         geometry=view.geometry,
         image=registered.image,

@@ -113,6 +113,25 @@ class TestCapture:
     def test_a_lost_star_is_no_error(self, capture: Capture) -> None:
         assert np.isfinite(capture.at(np.array([np.nan]), np.array([1.0]))).all()
 
+    def test_stars_of_any_colour(self) -> None:
+        """Light of both colours over their sum, against each plane by itself."""
+        shares = np.array([[0.8, 0.2], [0.1, 0.9], [0.5, 0.5]])
+        both = capture_of(MOSAIC, SIGMA, RADII, ((0, 1), (1, 0)), shares)
+        x, y = np.random.default_rng(1).random((2, 4, 3)) * 9.0
+        found = both.of_stars(x, y)
+        assert found.shape == (4, 3, 3)
+        for n, s in np.ndindex(4, 3):
+            one = [both.at(x[n, s] - px, y[n, s] - py) for py, px in ((0, 1), (1, 0))]
+            np.testing.assert_allclose(found[n, s], shares[s, 0] * one[0] + shares[s, 1] * one[1])
+
+    def test_spread(self, capture: Capture) -> None:
+        y, x = np.meshgrid(np.arange(40) / 20, np.arange(40) / 20)
+        twin = (capture.at(x, y) ** -2.0).mean(axis=(0, 1))
+        np.testing.assert_allclose(capture.spread, twin, rtol=0.02)
+        assert (capture.spread >= 1.0 - 1e-9).all()
+        whole = capture_of(MOSAIC, SIGMA, RADII, ((0, 0), (0, 1), (1, 0), (1, 1)), np.full((2, 4), 0.25))
+        np.testing.assert_allclose(whole.spread, 1.0, atol=5e-3)
+
     def test_one_radius(self, capture: Capture) -> None:
         place = np.array([0.3]), np.array([1.2])
         np.testing.assert_array_equal(capture.of(1).at(*place)[:, 0], capture.at(*place)[:, 1])
