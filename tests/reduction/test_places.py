@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from reduction.following import Placed
 from reduction.places import Place, colours, settle_places
 from reduction.register import Registered, register, sample_frames
 from reduction.sampling import Fields
 from reduction.scan import scan
 from reduction.sparse_guides import guides_of, refined, refined_sample
 from reduction.synthetic import Scene, SceneSource, SceneStar
+from reduction.tracking import LOST, METHODS, Placement
 from reduction.view import Recipe, View
 
 STARS = (
@@ -88,9 +90,19 @@ def test_whole_frames_keep_what_was_found() -> None:
     assert refined_sample(view, registered, settled) is registered
     everyone = np.ones(U.size, np.bool_)
     assert guides_of(view.sampling, settled, everyone, 1.0, 0.0, False) is None
-    assert (
-        refined(None, view.sampling, view.images(0, 1), registered.placements[:1], 0)
-        == (registered.placements[:1])
+    placed = placed_at(registered.placements[0])
+    assert refined(None, view.sampling, view.images(0, 1), placed, 0) is placed
+
+
+def placed_at(placement: Placement) -> Placed:
+    """One sample's placement as pass 2 has it."""
+    t = placement.transform
+    return Placed(
+        np.array([[t.c, t.s, t.tx, t.ty]]),
+        np.array([METHODS.index(placement.method)], np.uint8),
+        np.array([placement.stars], np.uint16),
+        np.array([placement.sigma_px]),
+        np.array([placement.weak]),
     )
 
 
@@ -101,5 +113,14 @@ def test_a_placement_that_does_not_fit_is_kept(case: tuple[Scene, View, Register
     away = replace(settled, u=settled.u + 9.0)
     guides = guides_of(view.sampling, away, np.ones(U.size, np.bool_), 60.0, 1.0, False)
     sample = int(registered.index[0])
-    placements = registered.placements[:1]
-    assert refined(guides, view.sampling, view.images(sample, sample + 1), placements, sample) == placements
+    images, placed = view.images(sample, sample + 1), placed_at(registered.placements[0])
+    kept = refined(guides, view.sampling, images, placed, sample)
+    np.testing.assert_array_equal(kept.transform, placed.transform)
+    lost = replace(
+        placed, method=np.array([METHODS.index(LOST)], np.uint8), transform=np.full((1, 4), np.nan)
+    )
+    near = guides_of(view.sampling, settled, np.ones(U.size, np.bool_), 60.0, 1.0, False)
+    assert np.isnan(refined(near, view.sampling, images, lost, sample).transform).all()
+    better = refined(near, view.sampling, images, placed, sample)
+    assert (better.transform != placed.transform).any()
+    np.testing.assert_allclose(better.transform, placed.transform, atol=0.5)
