@@ -23,6 +23,7 @@ from gpu_kernels.device import SLOTS, Accelerator, Array, Uploader, to_host
 from gpu_kernels.photometry import StarMeasurements, measure, peaks_within
 from gpu_kernels.transforms import Transform
 from reduction.drift import Seen
+from reduction.errors import ResourceError
 from reduction.following import Placed
 from reduction.readahead import one_ahead
 from reduction.result import STAR_DTYPE
@@ -211,7 +212,24 @@ class DeviceRunner:
         block: int,  # noqa: ARG002  # what a CPU would take
         done: Callable[[int], None],
     ) -> Iterator[Segment]:
-        """Yield one Segment per (start, stop) of `spans`, in order; call `done` with frames finished."""
+        """Yield one Segment per (start, stop) of `spans`, in order; call `done` with frames finished.
+
+        Raises
+        ------
+        ResourceError
+            The device's memory is taken by others meanwhile.
+        """
+        device = self._accelerator
+        try:
+            yield from self._segments(found, view, spans, done)
+        except device.library.cuda.memory.OutOfMemoryError as error:
+            raise ResourceError(
+                f"cuda:{device.number} ({device.model}): {error}; free its memory, or use --device cpu"
+            ) from error
+
+    def _segments(
+        self, found: Survey, view: View, spans: Sequence[tuple[int, int]], done: Callable[[int], None]
+    ) -> Iterator[Segment]:
         tracker = Tracker(found.field)
         size = self._block or frames_at_once(self._accelerator, found, view)
         arriving = one_ahead(self._arriving(view, spans, size))

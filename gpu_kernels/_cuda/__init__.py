@@ -102,6 +102,15 @@ def contiguous(*arrays: Array) -> list[Array]:
     return [namespace(array).ascontiguousarray(array) for array in arrays]
 
 
+MOST_BLOCKS = 65_535
+"""Blocks in the second direction of a grid."""
+
+
 def blocks(count: int, threads: int) -> int:
     """Blocks of `threads` that cover `count`."""
     return -(-count // threads)
+
+
+def strided(count: int, threads: int) -> int:
+    """The same for kernels whose threads go on by strides, which a large frame needs."""
+    return min(blocks(count, threads), MOST_BLOCKS)

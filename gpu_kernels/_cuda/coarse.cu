@@ -166,11 +166,11 @@ KERNEL void correlate(const float *flat, int rows, int columns, const int *patte
     }
 }
 
-// A copy of frame blockIdx.x with NaN where the mask is set. One thread a pixel of `size`.
+// A copy of frame blockIdx.x with NaN where the mask is set; `size` pixels a frame.
 KERNEL void blank(const PIXEL *frames, long long size, const unsigned char *mask, VALUE *out) {
-    long long k = (long long)blockIdx.y * blockDim.x + threadIdx.x;
-    if (k >= size) return;
-    out[blockIdx.x * size + k] = mask[k] ? (VALUE)nan("") : (VALUE)frames[blockIdx.x * size + k];
+    long long k = (long long)blockIdx.y * blockDim.x + threadIdx.x, stride = (long long)gridDim.y * blockDim.x;
+    for (; k < size; k += stride)
+        out[blockIdx.x * size + k] = mask[k] ? (VALUE)nan("") : (VALUE)frames[blockIdx.x * size + k];
 }
 
 // Bins that lost some of their pixels to a mask are scaled up. One thread a bin of frame blockIdx.x.

@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels._cuda import Array, blocks, contiguous, launch
+from gpu_kernels._cuda import Array, blocks, contiguous, launch, strided
 from gpu_kernels.device import namespace
 
 THREADS = 256
@@ -79,7 +79,7 @@ def blank(frames: Array, mask: NDArray[np.bool_]) -> Array:
     with frames.device:
         out = xp.empty(frames.shape, np.float64 if frames.dtype.name == "float64" else np.float32)
         hidden = xp.asarray(np.ascontiguousarray(mask).astype(np.uint8))
-    grid = (n, blocks(mask.size, THREADS))
+    grid = (n, strided(mask.size, THREADS))
     launch("coarse", "blank", frames, grid, THREADS, frames, np.int64(mask.size), hidden, out)
     return out
 

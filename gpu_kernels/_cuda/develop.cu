@@ -1,19 +1,20 @@
 // Raw samples to linear, calibrated values: the arithmetic of _numba/develop.py in the same order.
 
 // out = (response[frames] - offset) * scale in float; what `steps` does not name is left out (1 response, 2 offset,
-// 4 scale). One thread a sample of frame blockIdx.x; `size` samples a frame.
+// 4 scale). Frame blockIdx.x has `size` samples.
 KERNEL void develop(const PIXEL *frames, long long size, int steps, const float *response, const float *offset,
                     const float *scale, float *out) {
-    long long k = (long long)blockIdx.y * blockDim.x + threadIdx.x;
-    if (k >= size) return;
-    PIXEL sample = frames[blockIdx.x * size + k];
-    float value = (float)sample;
+    long long k = (long long)blockIdx.y * blockDim.x + threadIdx.x, stride = (long long)gridDim.y * blockDim.x;
+    for (; k < size; k += stride) {
+        PIXEL sample = frames[blockIdx.x * size + k];
+        float value = (float)sample;
 #if PIXEL_IS_INTEGER
-    if (steps & 1) value = response[sample];
+        if (steps & 1) value = response[sample];
 #endif
-    if (steps & 2) value -= offset[k];
-    if (steps & 4) value *= scale[k];
-    out[blockIdx.x * size + k] = value;
+        if (steps & 2) value -= offset[k];
+        if (steps & 4) value *= scale[k];
+        out[blockIdx.x * size + k] = value;
+    }
 }
 
 // Defective pixels become the mean of their good neighbours, `step` pixels away; planes of `rows` rows lie below

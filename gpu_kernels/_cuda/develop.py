@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels._cuda import NO_PIXELS, Array, blocks, contiguous, launch
+from gpu_kernels._cuda import NO_PIXELS, Array, blocks, contiguous, launch, strided
 from gpu_kernels.device import namespace
 
 THREADS = 256
@@ -79,8 +79,8 @@ def develop(frames: Array, made: Masters) -> Array:
     with frames.device:
         out = namespace(frames).empty(frames.shape, np.float32)
     launch(
-        "develop", "develop", frames, (n, blocks(size, THREADS)), THREADS, frames, np.int64(size), made.steps,
-        made.response, made.offset, made.scale, out,
+        "develop", "develop", frames, (n, strided(size, THREADS)), THREADS, frames, np.int64(size),
+        made.steps, made.response, made.offset, made.scale, out,
     )  # fmt: skip
     count = made.places.size
     launch(

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gpu_kernels import _cuda
+from gpu_kernels.batch import blanked
 from gpu_kernels.calibrate import Development, develop, scale_of
 from gpu_kernels.device import to_host
 
@@ -44,3 +46,15 @@ def test_developed_frames_are_the_cpu_kernels(
     found = to_host(develop(on_device, made))
     np.testing.assert_array_equal(found, develop(frames, made))
     assert found.dtype == np.float32
+
+
+def test_a_frame_of_more_pixels_than_a_grid_has_threads(xp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_cuda, "MOST_BLOCKS", 2)
+    frames: Any = np.random.default_rng(2).integers(0, 255, (2, 40, 50), np.uint8)
+    made = development((40, 50), 256, "rosd", 1)
+    on_device: Any = xp.asarray(frames)
+    np.testing.assert_array_equal(to_host(develop(on_device, made)), develop(frames, made))
+    mask = frames[0] > 200
+    np.testing.assert_array_equal(
+        to_host(blanked(on_device, mask)), np.where(mask, np.nan, frames.astype(np.float32))
+    )

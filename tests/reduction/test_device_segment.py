@@ -13,6 +13,7 @@ from gpu_kernels.device import Accelerator
 from gpu_kernels.transforms import similarity
 from reduction.device_segment import BLOCK_BYTES, DevicePlacer, DeviceRunner, frames_at_once
 from reduction.drift import Seen, drift_of
+from reduction.errors import ResourceError
 from reduction.following import Placed
 from reduction.plan import ReductionPlan
 from reduction.run import reduce
@@ -200,3 +201,16 @@ def test_blocks_fit_the_device() -> None:
         n = frames_at_once(Accelerator(stand_in, 0, "small", free), found, view)
         assert 1 <= n <= BLOCK_BYTES // frame
         assert n == 1 or 3 * n * frame < free
+
+
+def test_a_device_without_memory_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise stand_in.cuda.memory.OutOfMemoryError("Out of memory allocating 9 bytes")
+
+    source = SceneSource(replace(SCENE, frames=12))
+    runner = DeviceRunner(Accelerator(stand_in, 0, "full", 2**30))
+    monkeypatch.setattr(stand_in, "empty", full)
+    with pytest.raises(
+        ResourceError, match=r"cuda:0 \(full\): Out of memory allocating 9 bytes; .* --device cpu"
+    ):
+        reduce(ReductionPlan(survey_frames=8), source, tmp_path, runner=runner)

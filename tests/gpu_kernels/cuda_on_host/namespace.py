@@ -175,6 +175,12 @@ class cuda:  # noqa: N801  # stands for a module
 
     Event = _Event
 
+    class memory:  # noqa: N801  # stands for a module
+        """What is used of ``cupy.cuda.memory``."""
+
+        class OutOfMemoryError(MemoryError):
+            """Device memory is full."""
+
     @staticmethod
     def get_elapsed_time(start: _Event, stop: _Event) -> float:
         """Milliseconds."""
