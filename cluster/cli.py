@@ -62,6 +62,7 @@ def _reduce(
     coordinates: Annotated[
         str | None, typer.Option(metavar="CSV", help="Places where stars fail: PyMovie, or frame,x,y.")
     ] = None,
+    row_noise: Annotated[str | None, typer.Option(metavar="on|off|auto", help="Take off row noise.")] = None,
     time_is: Annotated[str | None, typer.Option(metavar="start|mid|end", help="What stamps name.")] = None,
     times: Annotated[str | None, typer.Option(metavar="FILE", help="CSV: frame,utc,exposure_s.")] = None,
     start_utc: Annotated[str | None, typer.Option(metavar="T", help="UTC of frame 0.")] = None,
@@ -82,9 +83,8 @@ def _reduce(
         meaning = "start" if time_is == "start" else "mid" if time_is == "mid" else "end"
     fields: dict[str, Any] = {} if plan is None else load_plan(Path(plan)).model_dump(exclude_unset=True)
     fields |= _fields(target, reference, guide, frame, aperture, sky, gain, read_noise)
-    fields |= {
-        k: v for k, v in (("channel", channel), ("fields", first_field), ("follow", follow)) if v is not None
-    }
+    words = {"channel": channel, "fields": first_field, "follow": follow, "row_noise": row_noise}
+    fields |= {name: word for name, word in words.items() if word is not None}
     if gamma is not None or response is not None:
         fields |= _response_fields(gamma, response)
     fields |= {

@@ -19,6 +19,7 @@ class Caveat(StrEnum):
     COLOUR_UNCALIBRATED = "colour-uncalibrated"
     BLACK_CLIPPED = "black-level-clipped"
     LIMITED_RANGE = "limited-range-luma"
+    LINE_NOISE = "line-noise-removed"
     # times
     TIMES_ABSENT = "times-absent"
     TIME_MEANING_ASSUMED = "time-meaning-assumed"

@@ -74,6 +74,7 @@ class ReductionPlan(Settings):
     read_noise_e: Annotated[float, Field(ge=0)] | None = None
     gamma: Annotated[float, Field(ge=0.1, le=4)] | None = None
     response: Response | None = None
+    row_noise: Literal["auto", "on", "off"] = "auto"
     channel: Literal["L", "R", "G", "B"] = "L"
     fields: Literal["off", "top", "bottom"] = "off"
     segment: Annotated[int, Field(ge=1, le=65536)] = 1024

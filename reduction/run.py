@@ -22,6 +22,7 @@ from reduction.coordinates import Coordinates, target_of
 from reduction.cores import cores, in_order
 from reduction.errors import DataError
 from reduction.lightcurve import Roles, columns, ensemble_weights, make_lightcurve
+from reduction.linenoise import lines_for
 from reduction.occulted import choose_target
 from reduction.plan import Position, ReductionPlan
 from reduction.preparation import recipe_notes, recipe_of
@@ -134,6 +135,9 @@ def reduce(
     compile_beside(View(stack, recipe_of(plan, stack, calibration)).dtype)
     recorded = scan(stack, size, progress)
     view = View(stack, recipe_of(plan, stack, calibration, recorded))
+    lines, of_lines = lines_for(view, plan, recorded)
+    if lines is not None:
+        view = View(stack, replace(view.recipe, lines=lines))
     times = view.sampling.times(stack.times)
     seen = view.sampling.of_samples(recorded)
     scanned = time.perf_counter()
@@ -160,7 +164,7 @@ def reduce(
             f"{stack.info.name}: no frame could be placed against the reference; is this one field of stars?"
         )
     notes = [
-        *stack.info.notes, *times.notes, *recipe_notes(plan, view.recipe), *found.notes, *notes,
+        *stack.info.notes, *times.notes, *recipe_notes(plan, view.recipe), *of_lines, *found.notes, *notes,
         *_notes(curve, quality, view, recorded, times, found, lost), *note_held(places, found, view.frames),
     ]  # fmt: skip
     return ReductionResult(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_kernels.calibrate import Development, develop, scale_of
+from gpu_kernels.lines import remove_lines
 from reduction.errors import RequestError
 from reduction.levels import LumaRange
 from reduction.response import step_at
@@ -43,6 +44,16 @@ NOTHING = Calibration()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Lines:
+    """Row and column noise to be taken off: see `gpu_kernels.lines.remove_lines`."""
+
+    cast: NDArray[np.float32]
+    sigma: float
+    rows: bool
+    columns: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Recipe:
     """How recorded frames become images, beyond what the container says. Picklable: pass 2 needs it.
 
@@ -56,6 +67,8 @@ class Recipe:
         Pixels to be replaced by their neighbours' mean; size 0 where there are none.
     luma : LumaRange or None
         Black and white, where luma has room at both ends.
+    lines : Lines or None
+        Row and column noise to be taken off.
     channel : Channel
         What is measured of a colour recording.
     fields : Fields
@@ -66,6 +79,7 @@ class Recipe:
     response: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
     defect: NDArray[np.bool_] = field(default_factory=lambda: np.empty((0, 0), np.bool_))
     luma: LumaRange | None = None
+    lines: Lines | None = None
     channel: Channel = "L"
     fields: Fields = "off"
 
@@ -145,17 +159,17 @@ class View:
     @property
     def direct(self) -> bool:
         """Whether images are the recorded pixels themselves."""
-        return self.sampling.plain and not self._development.active
+        return self.sampling.plain and not self.developed
 
     @property
     def developed(self) -> bool:
         """Whether recorded levels are changed before they are measured."""
-        return self._development.active
+        return self._development.active or self.recipe.lines is not None
 
     @property
     def development(self) -> Development | None:
         """What makes an image of recorded samples, pixel by pixel; None where that does not suffice."""
-        return self._development if self.sampling.plain else None
+        return self._development if self.sampling.plain and self.recipe.lines is None else None
 
     @property
     def dtype(self) -> str:
@@ -204,7 +218,7 @@ class View:
 
         Pixels of the other field are NaN.
         """
-        pixels = develop(self.raw(sample, sample + 1), self._development)
+        pixels = self.linear(self.raw(sample, sample + 1))
         return self.sampling.recorded_frame(pixels, sample)
 
     def sampled(self, start: int, stop: int) -> list[Images]:
@@ -227,7 +241,14 @@ class View:
 
     def develop(self, raw: NDArray[Any]) -> Images:
         """All samples of raw frames."""
-        return self.sampling.images(develop(raw, self._development), raw)
+        return self.sampling.images(self.linear(raw), raw)
+
+    def linear(self, raw: NDArray[Any]) -> NDArray[Any]:
+        """Raw frames in their own geometry, developed, row and column noise taken off."""
+        developed, lines = develop(raw, self._development), self.recipe.lines
+        if lines is None:
+            return developed
+        return remove_lines(developed, lines.cast, lines.sigma, lines.rows, lines.columns)
 
 
 def give_back_memory() -> None:
