@@ -141,6 +141,13 @@ def _describe(
     if lossy:
         text = f"{path.name}: {metadata['codec']} compresses with loss: levels and noise are not the camera's"
         notes.append(Note(Caveat.LOSSY_VIDEO, text))
+        if survey.keyframes < survey.frames:
+            text = (
+                f"{path.name}: {metadata['codec']} codes {survey.keyframes} of {survey.frames} frames on "
+                "their own and the others as changes: faint changes are smeared or held over several frames, "
+                "and a star may fade a frame late; record without inter-frame compression"
+            )
+            notes.append(Note(Caveat.INTER_FRAME_VIDEO, text))
     if pixels.gray:
         metadata = metadata | {"planes": "R, G and B are equal; one is kept"}
     return SourceInfo(

@@ -45,6 +45,7 @@ class Survey:
     complete: bool
     gray_ends: bool
     notes: tuple[Note, ...]
+    keyframes: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,8 +157,9 @@ def survey_frames(container: Any, path: Path, pixels: PixelReader) -> Survey:
         count, complete = _count_by_decoding(path, packets)
     if not count:
         raise DataError(f"{path.name}: its only frame is cut off; copy the file again")
-    notes = _count_notes(container, stream, packets, count, path)
-    return Survey(count, complete, gray, (*notes, *_gap_notes(packets.times, path)))
+    notes = tuple(_count_notes(container, stream, packets, count, path))
+    notes = (*notes, *_gap_notes(packets.times, path))
+    return Survey(count, complete, gray, notes, packets.keyframes.size)
 
 
 def _indexed(container: Any, stream: Any, path: Path) -> _Packets | None:

@@ -16,6 +16,8 @@ class Caveat(StrEnum):
     FRAMES_APPLIED = "calibration-frames-applied"
     NOT_FINITE = "pixels-not-finite"
     LOSSY_VIDEO = "lossy-video"
+    INTER_FRAME_VIDEO = "inter-frame-video"
+    AUTOMATIC_GAIN = "automatic-gain"
     COLOUR_UNCALIBRATED = "colour-uncalibrated"
     BLACK_CLIPPED = "black-level-clipped"
     LIMITED_RANGE = "limited-range-luma"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_kernels.detect import FWHM_PER_SIGMA, find_stars
+from reduction.autogain import gain_note
 from reduction.capture import Capture
 from reduction.caveats import Caveat, Note
 from reduction.choice import Known, choose
@@ -174,7 +175,9 @@ def survey(
     )
     if progress is not None:
         progress("survey", 3, 3)
-    return replace(result, follow=plan.follow, saturation=saturation, saturation_source=source)
+    changing = gain_note(view, sample, result.references)
+    said = result.notes if changing is None else (*result.notes, changing)
+    return replace(result, follow=plan.follow, saturation=saturation, saturation_source=source, notes=said)
 
 
 def _apertures(plan: ReductionPlan, sigma: float, scale: float) -> tuple[tuple[float, float], Floats]:

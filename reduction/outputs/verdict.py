@@ -64,6 +64,8 @@ CAUTIONS: Mapping[Topic, Mapping[Caveat, str]] = MappingProxyType(
             Caveat.TARGET_NOT_SEEN: "the target's light never stands out",
             Caveat.SCATTER_UNEXPLAINED: "the scatter is not explained by the noise model",
             Caveat.LOSSY_VIDEO: "lossy compression has altered the noise",
+            Caveat.INTER_FRAME_VIDEO: "inter-frame compression smears faint changes over frames",
+            Caveat.AUTOMATIC_GAIN: "the camera changed its gain by itself",
         },
     }
 )

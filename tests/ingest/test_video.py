@@ -328,6 +328,15 @@ class TestCounts:
         assert source.info.shape == (60, HEIGHT, 46)
         found = collect(source, 7).mean((1, 2))
         assert np.abs(found - np.arange(60) * 4).max() < 6
+        said = {note.caveat: note.message for note in source.info.notes}
+        assert "of 60 frames on their own and the others as changes" in said[Caveat.INTER_FRAME_VIDEO]
+
+    def test_lossy_frames_that_rest_on_none(self, tmp_path: Path) -> None:
+        frames = np.full((4, 1, HEIGHT, WIDTH), 90, np.uint8)
+        write_video(tmp_path / "a.avi", "mjpeg", "yuvj444p", frames)
+        found = caveats(opened(tmp_path / "a.avi"))
+        assert Caveat.LOSSY_VIDEO in found
+        assert Caveat.INTER_FRAME_VIDEO not in found
 
 
 class TestDamage:
@@ -457,5 +466,5 @@ class TestSamples:
         path = sample("video/short_video.avi")
         source = opened(path)
         assert source.info.shape == (avi_chunks(path), 960, 1280)
-        assert caveats(source) == {Caveat.LOSSY_VIDEO}
+        assert caveats(source) == {Caveat.LOSSY_VIDEO, Caveat.INTER_FRAME_VIDEO}
         assert sum(len(block.frames) for block in source.blocks(40)) == source.info.frames
