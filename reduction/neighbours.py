@@ -109,7 +109,7 @@ def find_crowd(
         if faint is None:
             controls = [_Scene(image, noise, profile, float(stars.u[k]), float(stars.v[k])) for k in alone]
             faint = _left_by_a_star(controls[:CONTROLS])
-        if tried.flux[-1] < 3.0 * faint * tried.flux[:-1].sum():
+        if _lesser_share(tried) <= 3.0 * faint:
             break
         fit = tried
     return _gathered(stars, target, members, fit, scene, given) or nobody
@@ -151,14 +151,23 @@ def _profile(
 
 
 def _left_by_a_star(controls: list["_Scene"]) -> float:
-    """Light of the strongest residual beside a star that is alone, over its own: what the profile lacks."""
-    parts: list[float] = []
+    """Share of a star's light that a second star beside it seems to have, of stars that are alone.
+
+    Trailed, comatic or astigmatic images split in two wherever they are.
+    """
+    shares: list[float] = []
     for scene in controls:
-        here = np.array([scene.target[0] + scene.left]), np.array([scene.target[1] + scene.top])
-        fit = scene.fit(*here)
-        found = scene.strongest(fit)
-        parts.append(found.flux / float(fit.flux[0]) if found is not None and fit.flux[0] > 0 else 0.0)
-    return float(np.median(parts)) if parts else 0.0
+        fit = scene.fit(np.array([scene.target[0] + scene.left]), np.array([scene.target[1] + scene.top]))
+        new = scene.strongest(fit)
+        if new is not None:
+            fit = scene.fit(np.append(fit.x, new.x), np.append(fit.y, new.y))
+        shares.append(_lesser_share(fit) if new is not None and scene.plausible(fit) else 0.0)
+    return float(np.median(shares)) if shares else 0.0
+
+
+def _lesser_share(fit: "_Fit") -> float:
+    """Light of the last star, or of all others where that is less, over that of all."""
+    return float(min(fit.flux[-1], fit.flux[:-1].sum()) / fit.flux.sum())
 
 
 def _start(stars: Stars, target: int, scene: "_Scene") -> list[int]:
