@@ -239,8 +239,8 @@ def draw(curves: list[Curve], light: Floats, scene: Scene, path: Path) -> None:
             bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5},
         )  # fmt: skip
         row[0].text(
-            0.992, 0.93, f"σ = {noise[k]:.3f}    {curve.seconds:.1f} s ({curve.how})", transform=row[0].transAxes,
-            va="top", ha="right", fontsize=10,
+            0.992, 0.93, f"σ = {noise[k]:.3f}    {curve.seconds:.1f} s ({curve.how})",
+            transform=row[0].transAxes, va="top", ha="right", fontsize=10,
             bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5},
         )  # fmt: skip
         for axis in row:

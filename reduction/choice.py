@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_kernels.photometry import StarMeasurements, StarStatus
 from gpu_kernels.stacking import cutouts
-from reduction.capture import Capture
 from reduction.errors import RequestError
 from reduction.extraction import Extraction, Kind, by_aperture, named, take, weights_of
 from reduction.noise import Aperture, StarNoise
@@ -15,8 +15,9 @@ from reduction.profile import Boxes, profile_of, seeing_of, width_of
 from reduction.register import Registered
 from reduction.roles import predicted_sigma
 from reduction.sample import Sample, typical_fluxes
+from reduction.sampling import Measured
 from reduction.skylevel import shared_sky
-from reduction.sweep import each_image, each_sample
+from reduction.sweep import each_image
 from reduction.view import View
 
 Floats = NDArray[np.float64]
@@ -56,7 +57,6 @@ class Known:
     middle_index: int
     middle_growth: float
     groups: NDArray[np.int64]
-    capture: Capture | None  # of the best aperture, where pixels are sparse
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,11 +107,13 @@ def choose(plan: ReductionPlan, view: View, registered: Registered, sample: Samp
     if plan.extract == "auto" and plan.aperture_px is not None:
         return _because(circle, "aperture", "the aperture's radius was given")
     if plan.extract == "mask":
-        return _try(view, registered, known, named(circle.extraction, "mask", "as asked")).chosen(known)
+        return _try(view, registered, sample, known, named(circle.extraction, "mask", "as asked")).chosen(
+            known
+        )
     crowded = plan.extract == "auto" and known.groups.size > 0
     kind: Kind = "psf" if plan.extract == "psf" or crowded else "optimal"
     weighted = named(_shaped(view, registered, sample, known, plain), kind, "as asked")
-    trial = _try(view, registered, known, weighted)
+    trial = _try(view, registered, sample, known, weighted)
     found = trial.chosen(known)
     both: dict[str, float] = {"aperture": known.aperture_sigma}
     both[kind] = _predicted(trial, found, sample, known)
@@ -245,20 +247,26 @@ def _least(shaped: Extraction, known: Known) -> Extraction:
     return replace(shaped, radius=best[1], softening=best[2])
 
 
-def _try(view: View, registered: Registered, known: Known, extraction: Extraction) -> _Trial:
-    """Take all stars' fluxes on the placed sample frames."""
+def _try(view: View, registered: Registered, sample: Sample, known: Known, extraction: Extraction) -> _Trial:
+    """Take all stars' fluxes on the placed sample frames, whose skies are known."""
     placed = np.array([k for k, p in enumerate(registered.placements) if p.found], np.int64)
-    radius = np.array([known.aperture.radius])
     flux, variance = [], []
-    for j, image in each_sample(view, registered.index[placed]):
-        k = int(placed[j])
-        x, y = (a[None] for a in registered.placements[k].transform.apply(known.u, known.v))
-        number = int(registered.index[k])
-        measured = view.sampling.measure(image, x, y, radius, known.sky, known.capture, number)
-        taken = take(extraction, image.values, x, y, measured, known.noise)
+    for j, image, _ in each_image(view, registered.index[placed]):
+        x, y = registered.placements[int(placed[j])].transform.apply(known.u, known.v)
+        measured = _skies(sample, j)
+        taken = take(extraction, np.ascontiguousarray(image)[None], x[None], y[None], measured, known.noise)
         flux.append(taken.flux[0])
         variance.append(taken.variance[0])
     return _Trial(extraction, np.array(flux), np.array(variance))
+
+
+def _skies(sample: Sample, row: int) -> Measured:
+    """What `take` asks of a measurement when it takes no sums of circles: the sky."""
+    sky, count = sample.sky[row : row + 1], sample.sky_count[row : row + 1]
+    none = np.full((*sky.shape, 1), np.nan)
+    status = np.where(np.isfinite(sky), 0, StarStatus.NO_SKY.value).astype(np.uint32)[..., None]
+    seen = StarMeasurements(none, none, sky, np.full(sky.shape, np.nan), count.astype(np.int64), none, status)
+    return Measured(seen, np.ones(none.shape))
 
 
 def _judges(known: Known) -> list[int]:

@@ -46,9 +46,7 @@ class SharedSky:
             known = np.isfinite(level) & np.isfinite(self.spread) & (count > 0) & (own > 0)
             wander = np.where(np.isfinite(self.spread), self.spread, 0.0)
             weight = np.where(known, 1.0 / (own + wander), 0.0)
-            middle = np.array(
-                [np.median(row[ok]) if ok.any() else np.nan for row, ok in zip(level, known, strict=True)]
-            )
+            middle = _medians(level, known)
             known &= np.abs(level - middle[:, None]) * np.sqrt(weight) <= STRAY
             weight = np.where(known, weight, 0.0)
             part = weight * np.where(known, level, 0.0)
@@ -60,6 +58,14 @@ class SharedSky:
             best = np.where(shared, (sky * doubt + said * own) / (own + doubt), sky)
             worth = np.where(shared, count * (own + doubt) / doubt, count)
         return np.asarray(best, np.float64), np.asarray(worth, np.float64)
+
+
+def _medians(level: Floats, known: NDArray[np.bool_]) -> Floats:
+    """Median of each row's known values; NaN where there is none."""
+    if known.all():
+        return np.asarray(np.median(level, axis=1), np.float64)
+    rows = zip(level, known, strict=True)
+    return np.array([np.median(row[good]) if good.any() else np.nan for row, good in rows])
 
 
 def alone(stars: int) -> SharedSky:

@@ -290,7 +290,6 @@ def _decide(
             middle_index=middle,
             middle_growth=float(growth[middle]),
             groups=crowd.groups,
-            capture=None if capture is None else capture.of(chosen),
         ),
     )
     judged = view.saturation_in_images(saturation) if not (saturated & guides).any() else np.inf

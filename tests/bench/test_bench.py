@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench import __main__ as command
-from bench import lightcurves, peers
+from bench import figure9, lightcurves, peers
 from bench.generating import GeneratingStack, Kind, generated
 from bench.long_recording import calibrated_scene, long_recording, master_frames
 from bench.record import Record, Target
@@ -65,6 +65,28 @@ def test_writes_a_record(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert {one["ours"], one["peer"]} <= names
         assert one["cpu"] > 0
     assert [path.name for path in tmp_path.iterdir()] == ["found.json"]
+
+
+def test_figure_nine_compares_all_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Path] = []
+    monkeypatch.setattr(figure9, "draw", lambda _curves, _light, _scene, path: drawn.append(path))
+    record = run("figure9", tmp_path / "found.json")
+    names = set(record["values"]["scatter"])
+    assert {"Umbra, aperture", "Umbra, psf", "Umbra, mask", "photutils", "sep", "static mask"} < names
+    assert len(names) == 7
+    assert record["values"]["scatter"]["photutils"] == pytest.approx(
+        record["values"]["scatter"]["Umbra, aperture"], rel=0.1
+    )
+    assert not drawn[0].is_relative_to(figure9.PICTURE.parent)
+
+
+def test_figure_nine_is_drawn(tmp_path: Path) -> None:
+    scene = figure9.ixion_scene(60)
+    light = scene.target_light(np.arange(60))
+    flux = light + np.random.default_rng(1).normal(0.0, 0.1, 60)
+    curves = [figure9.Curve("Umbra", "all", flux, 1.0, 1.0), figure9.Curve("sep", "places", flux, 2.0)]
+    figure9.draw(curves, light, scene, tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_refuses_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
