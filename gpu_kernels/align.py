@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from gpu_kernels._agnostic import coarse as _elsewhere
 from gpu_kernels._agnostic import stars as _elsewhere_stars
+from gpu_kernels._cuda import PIXELS as _CUDA_TYPES
+from gpu_kernels._cuda import coarse as _cuda_coarse
+from gpu_kernels._cuda import stars as _cuda
 from gpu_kernels._numba import coarse as _coarse
 from gpu_kernels._numba import stars as _stars
 from gpu_kernels._numba import transform as _transform
@@ -26,7 +29,7 @@ from gpu_kernels.coarse import (
     peak_of,
     without_peak,
 )
-from gpu_kernels.device import namespace, on_host
+from gpu_kernels.device import namespace, on_cuda, on_host, to_device, to_host, type_name
 from gpu_kernels.masks import blank, blanked
 from gpu_kernels.transforms import IDENTITY, Transform
 
@@ -203,6 +206,14 @@ def locate(
     """
     max_sin = float(np.sin(np.radians(max_rotation_deg)))
     nearby = search if rotate else 2
+    if on_cuda(frame) and type_name(frame) in _CUDA_TYPES:
+        return _on_cuda(
+            frame if mask is None else _cuda_coarse.blank(frame[None, ...], mask)[0, ...], x, y,
+            _cuda.Search(
+                max(2, int(np.ceil(2.5 * stars.sigma))), search, nearby, LEADERS, stars.sigma, stars.variance,
+                stars.inv_gain, stars.saturation, rotate, least_snr, loose_px, max_sin, floor_px,
+            ),
+        )  # fmt: skip
     if not on_host(frame):
         p, out, status, keep = _elsewhere_stars.refine(
             frame if mask is None else blanked(frame, mask), x, y, LEADERS, search, nearby, stars.sigma,
@@ -220,6 +231,15 @@ def locate(
         keep,
     )  # fmt: skip
     return Transform(float(p[0]), float(p[1]), float(p[2]), float(p[3])), _fits(out, status), keep
+
+
+def _on_cuda(
+    frame: Any, x: Floats, y: Floats, how: _cuda.Search
+) -> tuple[Transform, StarFits, NDArray[np.bool_]]:
+    """`locate` on a CUDA device; all results are on the host."""
+    made = _cuda.locate(frame[None, ...], to_device(x[None, :], frame), to_device(y[None, :], frame), how)
+    fits = _fits(to_host(made.out)[0], to_host(made.status)[0].astype(np.int64))
+    return Transform(*to_host(made.p)[0].tolist()), fits, to_host(made.keep)[0] != 0
 
 
 def agree(

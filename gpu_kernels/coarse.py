@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_kernels._agnostic import coarse as _elsewhere
+from gpu_kernels._cuda import PIXELS as _CUDA_TYPES
+from gpu_kernels._cuda import coarse as _cuda
 from gpu_kernels._numba import coarse as _coarse
 from gpu_kernels._numba import coarse_block as _coarse_block
 from gpu_kernels.calibrate import Development
-from gpu_kernels.device import namespace, on_host, to_device
+from gpu_kernels.device import namespace, on_cuda, on_host, to_device, type_name
 from gpu_kernels.masks import BinMask
 
 SURROUNDINGS = 8
@@ -43,6 +45,9 @@ def bin_sum(frame: NDArray[Any], factor: int, mask: BinMask | None = None) -> ND
     array, (height // factor, width // factor), float32
         Pixels that are not finite count as 0.
     """
+    if on_cuda(frame) and mask is None and type_name(frame) in _CUDA_TYPES:
+        there: NDArray[np.float32] = _cuda.bin_sum(frame[None, ...], factor)[0, ...]
+        return there
     if not on_host(frame):
         sums: NDArray[np.float32] = _elsewhere.bin_sum(frame if mask is None else mask.emptied(frame), factor)
         return sums if mask is None else mask.filled(sums)
@@ -202,6 +207,9 @@ def flattened(binned: NDArray[np.float32], cap: float) -> NDArray[np.float32]:
         At least 2 x 2.
     cap : float
     """
+    if on_cuda(binned):
+        there: NDArray[np.float32] = _cuda.flattened(binned[None, ...], cap)[0, ...]
+        return there
     if not on_host(binned):
         flat: NDArray[np.float32] = _elsewhere.flattened(binned, cap, SURROUNDINGS)
         return flat

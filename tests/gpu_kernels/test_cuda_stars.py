@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gpu_kernels import align
 from gpu_kernels._cuda import stars as cuda
+from gpu_kernels.device import to_host
 from reduction.synthetic import star_image
 from reduction.synthetic.psf import FWHM_PER_SIGMA
 
@@ -126,3 +127,22 @@ def test_wide_stars_ask_for_more_shared_memory_than_is_given_unasked(xp: Any) ->
     twin = align.fit_stars(frames[0], np.array([60.0]), np.array([45.0]), 19, 14.0, SKY, 1.0, math.inf)
     assert fits.status.get()[0, 0] == twin.status[0]
     np.testing.assert_allclose(fits.out.get()[0, 0, 0], twin.x[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_single_frames_take_the_cuda_texts(xp: Any, hidden: bool) -> None:
+    frame = frames_of([turn(0, 2.0, 1.0)], "uint16")[0]
+    mask = np.zeros(frame.shape, np.bool_)
+    mask[20:34, 25:40] = hidden
+    there, model = xp.asarray(frame), align.Stars(SIGMA, SKY, 1.0, math.inf)
+    binned = align.bin_sum(frame, 3)
+    np.testing.assert_array_equal(to_host(align.bin_sum(there, 3)), binned)
+    flat = align.flattened(xp.asarray(binned), 90.0)
+    np.testing.assert_array_equal(to_host(flat), align.flattened(binned, 90.0))
+    transform, fits, used = align.locate(there, U, V, model, 7, False, mask=mask if hidden else None)
+    twin = align.locate(frame, U, V, model, 7, False, mask=mask if hidden else None)
+    assert transform.tx == pytest.approx(twin[0].tx, abs=1e-6)
+    assert transform.ty == pytest.approx(twin[0].ty, abs=1e-6)
+    np.testing.assert_array_equal(fits.status, twin[1].status)
+    np.testing.assert_allclose(fits.x, twin[1].x, atol=1e-6)
+    np.testing.assert_array_equal(used, twin[2])
