@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_kernels._agnostic import lines as _elsewhere
 from gpu_kernels._numba.lines import line_levels
+from gpu_kernels.device import Array, namespace, on_host, to_device
 
 CLIP = 3.0
 """Pixels further than this many sigma from the middle of their line hold stars."""
@@ -39,6 +41,9 @@ def line_offsets(
     array, (n, height) or (n, width), float64
         0 where a line has no finite pixel.
     """
+    if not on_host(images):
+        offsets: NDArray[np.float64] = _offsets_elsewhere(images, cast, sigma, axis)
+        return offsets
     values = images if axis == 0 else images.transpose(0, 2, 1)
     fixed = cast if axis == 0 else cast.T
     out = np.empty(values.shape[:2])
@@ -49,6 +54,16 @@ def line_offsets(
         if good.any():
             levels[good] -= np.median(levels[good])
     return out
+
+
+def _offsets_elsewhere(images: Array, cast: Array, sigma: float, axis: int) -> Array:
+    """`line_offsets` by the array API standard."""
+    xp = namespace(images)
+    there = to_device(cast, images) if on_host(cast) else cast
+    if axis == 1:
+        images, there = xp.moveaxis(images, 2, 1), xp.moveaxis(there, 1, 0)
+    levels = _elsewhere.line_levels(images, there, CLIP * float(sigma), FIRST, ROUNDS)
+    return _elsewhere.against_others(levels)
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[np.float32]:
@@ -73,9 +88,10 @@ def remove_lines(
     rows, columns : bool
         Which lines are corrected; rows first.
     """
-    out = images.astype(np.float32)
+    xp = namespace(images)
+    out: NDArray[np.float32] = xp.astype(images, xp.float32)
     if rows:
-        out -= line_offsets(out, cast, sigma, 0).astype(np.float32)[:, :, np.newaxis]
+        out -= xp.astype(line_offsets(out, cast, sigma, 0), xp.float32)[:, :, None]
     if columns:
-        out -= line_offsets(out, cast, sigma, 1).astype(np.float32)[:, np.newaxis, :]
+        out -= xp.astype(line_offsets(out, cast, sigma, 1), xp.float32)[:, None, :]
     return out
