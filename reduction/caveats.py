@@ -15,6 +15,8 @@ class Caveat(StrEnum):
     FRAMES_EXCLUDED = "calibration-frames-left-out"
     FRAMES_APPLIED = "calibration-frames-applied"
     NOT_FINITE = "pixels-not-finite"
+    OVERLAY = "digits-burnt-in"
+    DEFECTIVE_PIXELS = "defective-pixels"
     LOSSY_VIDEO = "lossy-video"
     INTER_FRAME_VIDEO = "inter-frame-video"
     AUTOMATIC_GAIN = "automatic-gain"

@@ -93,7 +93,7 @@ def _ensemble(table: NDArray[Any], roles: Roles, out: Columns, span: slice) -> N
         return
     part = table[:, roles.references]
     flux, sigma, bits = part["flux"], part["sigma"].astype(np.float64), part["flags"]
-    valid = np.isfinite(flux) & np.isfinite(sigma)
+    valid = _without_repaired(np.isfinite(flux) & np.isfinite(sigma), bits)
     weight = np.where(valid, roles.weights[None, :], 0.0)
     total = weight.sum(axis=1)
     some = total > 0
@@ -109,6 +109,18 @@ def _ensemble(table: NDArray[Any], roles: Roles, out: Columns, span: slice) -> N
     lost = (flags & Flag.LOST.value) != 0
     bad = ~lost & ~(out.reference[span] > 0)
     flags[bad] |= np.uint32(Flag.BAD_REFERENCE.value)
+
+
+def _whole_samples(good: NDArray[np.bool_], flags: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Samples by which noise is judged: without a repaired pixel, where that leaves half of them."""
+    whole = good & ((flags & np.uint32(Flag.REPAIRED.value)) == 0)
+    return whole if 2 * whole.sum() >= good.sum() else good
+
+
+def _without_repaired(valid: NDArray[np.bool_], bits: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """References to rely on, (frame, star): those without a repaired pixel, unless all have one."""
+    whole = valid & ((bits & np.uint32(Flag.REPAIRED.value)) == 0)
+    return np.where(whole.any(axis=1, keepdims=True), whole, valid)
 
 
 def time_flags(times: TimeSolution, repeated: NDArray[np.bool_]) -> NDArray[np.uint32]:
@@ -146,7 +158,7 @@ def make_lightcurve(
         ratio = np.where(usable, f_t / f_r, np.nan)
         variance = (raw.sigma / middle_t / f_r) ** 2 + (ratio * raw.reference_sigma / raw.reference) ** 2
         ratio_sigma = np.where(usable, np.sqrt(variance), np.nan)
-    baseline = out_of_event(ratio, ratio_sigma, usable & ~repeated)
+    baseline = out_of_event(ratio, ratio_sigma, _whole_samples(usable & ~repeated, flags))
     level, level_sigma = weighted_level(ratio[baseline], ratio_sigma[baseline])
     seen = level > LEAST_LEVEL * level_sigma
     if not seen:

@@ -85,6 +85,8 @@ class ReductionPlan(Settings):
     sky_estimate: Literal["mean", "median", "mode"] = "mean"
     roi_px: Annotated[float, Field(ge=1, le=200)] = 20.0
     detection_sigma: Annotated[float, Field(ge=3, le=100)] = 5.0
+    find_overlay: bool = True
+    find_defects: bool = True
 
     @model_validator(mode="after")
     def _one_response(self) -> Self:

@@ -28,10 +28,11 @@ class Flag(IntFlag):
     TIME_GAP = 16  # frames are missing before this one
     BAD_REFERENCE = 32  # reference flux not positive, or no reference measurable
     REFERENCE_PARTIAL = 64  # a reference star of the ensemble is missing on this frame
-    NOT_FINITE = 128  # a pixel of the aperture is not a number
+    NOT_FINITE = 128  # a pixel of the aperture is not a number, or lies under burnt-in digits
     TIME_UNSURE = 256  # time missing, or out of order
     WEAK_TRACKING = 512  # position from one guide of several, from a coordinates file, or held
     REFERENCE_SATURATED = 1024  # a reference star is saturated
+    REPAIRED = 2048  # a pixel of the target's aperture was repaired from its neighbours
 
 
 UNUSABLE = Flag.OFF_FRAME | Flag.LOST | Flag.BAD_REFERENCE | Flag.NOT_FINITE

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gpu_kernels.beforehand import compile_beside
 from reduction.alignment import alignment_of, note_held
+from reduction.blemishes import find_blemishes, treated
 from reduction.caveats import Caveat, Note
 from reduction.coordinates import Coordinates, target_of
 from reduction.cores import cores, in_order
@@ -26,6 +27,7 @@ from reduction.linenoise import lines_for
 from reduction.occulted import choose_target
 from reduction.plan import Position, ReductionPlan
 from reduction.preparation import recipe_notes, recipe_of
+from reduction.register import sample_frames
 from reduction.result import (
     Flag,
     LightCurve,
@@ -141,6 +143,8 @@ def reduce(
     times = view.sampling.times(stack.times)
     seen = view.sampling.of_samples(recorded)
     scanned = time.perf_counter()
+    blemishes = find_blemishes(view, sample_frames(plan.survey_frames, recorded.repeated), plan)
+    view = treated(view, blemishes)
     found = survey(view, seen, plan, progress, coordinates)
     view.forget()
     surveyed = time.perf_counter()
@@ -164,7 +168,8 @@ def reduce(
             f"{stack.info.name}: no frame could be placed against the reference; is this one field of stars?"
         )
     notes = [
-        *stack.info.notes, *times.notes, *recipe_notes(plan, view.recipe), *of_lines, *found.notes, *notes,
+        *stack.info.notes, *times.notes, *recipe_notes(plan, view.recipe), *blemishes.notes(), *of_lines,
+        *found.notes, *notes,
         *_notes(curve, quality, view, recorded, times, found, lost), *note_held(places, found, view.frames),
     ]  # fmt: skip
     return ReductionResult(

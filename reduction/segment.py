@@ -156,6 +156,7 @@ def fill(
     flags[off] |= Flag.OFF_FRAME.value
     flags[(status & StarStatus.NOT_FINITE.value) != 0] |= Flag.NOT_FINITE.value
     flags[(status & StarStatus.LOST.value) != 0] |= Flag.LOST.value
+    flags[view.near_repairs(x, y, survey.aperture.radius)] |= Flag.REPAIRED.value
     flags[placed.weak] |= Flag.WEAK_TRACKING.value
     rows["frame"] = numbers[:, None]
     rows["star"] = np.arange(stars, dtype=np.uint16)[None, :]

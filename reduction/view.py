@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from gpu_kernels.calibrate import Development, develop, scale_of
 from gpu_kernels.lines import remove_lines
@@ -65,6 +66,10 @@ class Recipe:
         Linear value of each recorded level; size 0 where the camera is linear.
     defect : array, shape of a frame, bool
         Pixels to be replaced by their neighbours' mean; size 0 where there are none.
+    excess : array, shape of a frame, float32
+        What to subtract from single pixels beside the masters, ADU; size 0 where there is nothing.
+    hidden : array, shape of a frame, bool
+        Pixels under burnt-in digits, which become NaN; size 0 where there are none.
     luma : LumaRange or None
         Black and white, where luma has room at both ends.
     lines : Lines or None
@@ -78,6 +83,8 @@ class Recipe:
     calibration: Calibration = NOTHING
     response: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
     defect: NDArray[np.bool_] = field(default_factory=lambda: np.empty((0, 0), np.bool_))
+    excess: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    hidden: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
     luma: LumaRange | None = None
     lines: Lines | None = None
     channel: Channel = "L"
@@ -125,6 +132,7 @@ class View:
         self.geometry = geometry_of(self.sampling)
         self._kept: dict[int, Images] = {}
         self._kept_bytes = 0
+        self._repaired: tuple[float, NDArray[np.bool_]] | None = None
         self._development = self._settled()
 
     def _settled(self) -> Development:
@@ -148,6 +156,11 @@ class View:
             given["offset"] = masters["bias/dark"].astype(np.float32, copy=False)
         if masters["flat"] is not None:
             given["scale"] = scale_of(masters["flat"].astype(np.float32, copy=False))
+        if recipe.excess.size:
+            given["offset"] = recipe.excess + given.get("offset", np.float32(0.0))
+        if recipe.hidden.size:
+            kept = given.get("scale", np.float32(1.0))
+            given["scale"] = np.where(recipe.hidden, np.float32(np.nan), kept).astype(np.float32)
         step = 2 if self.geometry.layout == "mosaic" else 1
         return Development(response=recipe.response, defect=recipe.defect, step=step, **given)
 
@@ -172,6 +185,33 @@ class View:
         return self._development if self.sampling.plain and self.recipe.lines is None else None
 
     @property
+    def pointwise(self) -> Development:
+        """What makes linear, calibrated samples of recorded ones, in their own geometry."""
+        return self._development
+
+    def near_repairs(self, x: NDArray[Any], y: NDArray[Any], radius: float) -> NDArray[np.bool_]:
+        """Whether a repaired pixel lies within `radius` of places of an image, to the nearest pixel."""
+        if not self._development.places.size:
+            return np.zeros(x.shape, np.bool_)
+        kept = self._repaired
+        if kept is None or kept[0] != radius:
+            kept = self._repaired = radius, self._repairs_within(radius)
+        near = kept[1]
+        known = np.isfinite(x) & np.isfinite(y)
+        column = np.where(known, np.rint(np.where(known, x, 0.0)), -1).astype(np.intp)
+        row = np.where(known, np.rint(np.where(known, y, 0.0)), -1).astype(np.intp)
+        inside = (column >= 0) & (row >= 0) & (column < near.shape[1]) & (row < near.shape[0])
+        return np.asarray(inside & near[np.where(inside, row, 0), np.where(inside, column, 0)], np.bool_)
+
+    def _repairs_within(self, radius: float) -> NDArray[np.bool_]:
+        """Pixels of an image within `radius` of a repaired one."""
+        height, width = self.geometry.height, self.geometry.width
+        rows, columns = np.divmod(self._development.places, width)
+        apart = np.ones((height, width), np.bool_)
+        apart[rows % height, columns] = False
+        return np.asarray(ndimage.distance_transform_edt(apart) <= radius, np.bool_)
+
+    @property
     def dtype(self) -> str:
         """NumPy name of the images' pixel type."""
         frames = np.zeros((1, *self.stack.info.frame_shape), self.stack.info.dtype)
@@ -192,9 +232,10 @@ class View:
         """Image value at which a pixel is saturated; inf where that differs from pixel to pixel."""
         if self.direct:
             return level
-        pointwise = self.development
-        if pointwise is None or pointwise.offset.size or pointwise.scale.size or not np.isfinite(level):
+        masters = self.recipe.calibration
+        if self.geometry.layout != "mono" or masters.active or not np.isfinite(level):
             return float("inf")
+        pointwise = self._development
         if pointwise.response.size == 0:
             return level
         return float(pointwise.response[min(int(np.ceil(level)), pointwise.response.size - 1)])

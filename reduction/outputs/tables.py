@@ -77,10 +77,11 @@ FLAG_MEANINGS: Mapping[Flag, str] = MappingProxyType(
         Flag.TIME_GAP: "frames are missing before this one",
         Flag.BAD_REFERENCE: "reference flux not positive, or no reference measurable",
         Flag.REFERENCE_PARTIAL: "a reference star of the ensemble is missing on this frame",
-        Flag.NOT_FINITE: "a pixel of the aperture is not a number",
+        Flag.NOT_FINITE: "a pixel of the aperture is not a number, or lies under burnt-in digits",
         Flag.TIME_UNSURE: "time missing, or out of order",
         Flag.WEAK_TRACKING: "position from one guide star of several, from a coordinates file, or held",
         Flag.REFERENCE_SATURATED: "a reference star is saturated",
+        Flag.REPAIRED: "a pixel of the target's aperture was repaired from its neighbours",
     }
 )
 """The bits of `flags` in words."""

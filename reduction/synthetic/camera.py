@@ -100,7 +100,7 @@ def _hot(scene: "Scene") -> tuple[NDArray[np.intp], Floats]:
         return np.empty(0, np.intp), np.empty(0)
     rng = np.random.default_rng((scene.seed, _PIXELS_STREAM, 1))
     where = rng.choice(scene.height * scene.width, scene.hot_pixels, replace=False)
-    extra = np.full(where.size, scene.hot_e)
+    extra = np.full(where.size, float(scene.hot_e))
     if scene.hot_spread:
         extra *= 10.0 ** (scene.hot_spread * rng.standard_normal(where.size))
     return where, extra

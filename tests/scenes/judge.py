@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cluster.recording import ReductionRequest, Times, reduce_to_folder
 from reduction.plan import Position, ReductionPlan
+from reduction.result import Flag
 from tests.scenes.scenes import SceneCase
 
 Floats = NDArray[np.float64]
@@ -35,8 +36,9 @@ class Reduced:
 
     @property
     def outside(self) -> NDArray[np.bool_]:
-        """Unflagged samples that truly lie outside of the event."""
-        return np.asarray((self.flags == 0) & (self.light == 1.0), np.bool_)
+        """Unflagged samples (but for a reference that is missing) that truly lie outside of the event."""
+        harmless = Flag.REFERENCE_PARTIAL.value
+        return np.asarray(((self.flags & ~harmless) == 0) & (self.light == 1.0), np.bool_)
 
     @property
     def light(self) -> Floats:
