@@ -14,7 +14,7 @@ import pytest
 
 from cluster.cli import reduce
 from ingest.cli import ingest
-from ingest.writers import write_times_csv
+from ingest.writers import write_ser, write_times_csv
 from reduction.result import Flag
 from reduction.timing import utc_text
 from tests.recordings import (
@@ -24,6 +24,7 @@ from tests.recordings import (
     Outcome,
     avi_of,
     fits_of,
+    frames_of,
     run_reduce,
     ser_of,
     stamps,
@@ -216,6 +217,40 @@ class TestFormats:
         assert outcome.summary["input"]["first_utc"] is None
         assert "times-absent" in outcome.caveats
         assert not any(Flag(int(row["flags"])) & Flag.TIME_UNSURE for row in rows(outcome))
+
+
+class TestCoordinates:
+    """Frames that hold no star, and a file that says where the target is."""
+
+    def test_the_file_places_what_nothing_else_does(self, tmp_path: Path) -> None:
+        pixels = frames_of(SMALL)
+        rng = np.random.default_rng(3)
+        dark = [30, 31, 32, 33]
+        pixels[dark] = np.rint(rng.normal(220.0, 11.0, (4, SMALL.height, SMALL.width)))
+        write_ser(tmp_path / "scene.ser", pixels, stamps_ns=stamps(SMALL))
+        truth = [SMALL.truth(i) for i in range(SMALL.frames)]
+        lines = [f"{i},{t.x[0] + (6.0 if i in dark else 0.0):.3f},{t.y[0]:.3f}" for i, t in enumerate(truth)]
+        (tmp_path / "places.csv").write_text("\n".join(["frame,x,y", *lines]))
+        outcome = run_reduce(
+            tmp_path / "out", tmp_path / "scene.ser", "--coordinates", tmp_path / "places.csv", "--roi", "8"
+        )
+        assert outcome.code == 0, outcome.err
+        assert outcome.summary["alignment"]["counts"]["coordinates"] == 4
+        x = column(outcome, "target_x")
+        assert x[dark] - [truth[i].x[0] for i in dark] == pytest.approx(6.0, abs=0.1)
+        assert x[35] == pytest.approx(truth[35].x[0], abs=0.1)
+        flags = np.array([int(row["flags"]) for row in rows(outcome)])
+        assert (flags[dark] & Flag.WEAK_TRACKING).all()
+        assert "coordinates" in outcome.summary["provenance"]["calibration"]
+        target = outcome.summary["provenance"]["plan"]["target"]
+        assert target["x"] == pytest.approx(truth[0].x[0], abs=1e-3)
+
+    def test_a_file_that_is_none(self, tmp_path: Path) -> None:
+        (tmp_path / "places.csv").write_text("star,magnitude\n1,12\n")
+        ser = ser_of(SMALL, tmp_path / "scene.ser")
+        outcome = run_reduce(tmp_path / "out", ser, "--coordinates", tmp_path / "places.csv")
+        assert outcome.code == 2
+        assert "columns x and y" in outcome.err
 
 
 class TestRealFrames:
