@@ -29,6 +29,7 @@ from reduction.readahead import one_ahead
 from reduction.result import STAR_DTYPE
 from reduction.sampling import Measured
 from reduction.segment import PLACE_DTYPE, Block, Segment, blocks, fill, note
+from reduction.sparse_guides import refined
 from reduction.survey import Survey
 from reduction.tracking import (
     CORRELATION,
@@ -297,6 +298,8 @@ def _finish(
         return developed
 
     placed = placer.place(images, image, part.start)
+    if part.images is not None:
+        placed = refined(found.sparse, view.sampling, part.images, placed, part.start)
     measured = None
     if part.images is None:
         x, y = placed.apply(found.u, found.v)
