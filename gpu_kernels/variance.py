@@ -1,13 +1,14 @@
-"""Variance of every pixel of a developed image: photons, read noise, rounding, and the masters' own noise."""
+"""Variance of pixels of a developed image (photons, read noise, rounding, masters) and of aperture sums."""
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from gpu_kernels._agnostic.gather import shifted
+from gpu_kernels._agnostic.photometry import aperture_squares
 from gpu_kernels.calibrate import Development
-from gpu_kernels.device import Array, namespace, to_device, type_name
+from gpu_kernels.device import Array, namespace, on_host, to_device, to_host, type_name
 
 NONE = np.empty((0, 0), np.float32)
 
@@ -96,3 +97,28 @@ def _repaired(variance: Array, defect: Array, step: int, xp: Any) -> Array:
     several = xp.maximum(count, xp.ones_like(count))
     mean = xp.where(count > 0, total / (several * several), xp.nan)
     return xp.where(defect, mean, variance)
+
+
+def aperture_variance(variance: Array, x: ArrayLike, y: ArrayLike, radii: ArrayLike) -> Array:
+    """Variance of `gpu_kernels.photometry.aperture_sums`: pixels weighted by the squared area covered.
+
+    Pixels are taken as independent. The plain aperture sum of `variance`, which other packages give as the
+    square of the error, is larger: by 1 / (pi r) about, for radius r.
+
+    Parameters
+    ----------
+    variance : array, (n, height, width)
+    x, y : array, (n, s), pixels
+        NaN gives NaN.
+    radii : array, (r,), pixels
+        Ascending.
+
+    Returns
+    -------
+    array, (n, s, r), float64
+        Of the part of the circle that is on the frame.
+    """
+    xp = namespace(variance)
+    columns, rows = (xp.astype(to_device(at, variance) if on_host(at) else at, xp.float64) for at in (x, y))
+    sums: Any = aperture_squares(variance, columns, rows, tuple(float(radius) for radius in to_host(radii)))
+    return sums
