@@ -70,7 +70,8 @@ def line_noise(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple
     ----------
     first, second : array, (height, width)
     """
-    change = second - first
+    with np.errstate(invalid="ignore"):  # infinite pixels
+        change = second - first
     flat = change.reshape(-1)
     sigma = clipped_sigma(flat[:: max(1, flat.size // SAMPLED)])
     inside = np.abs(change - np.float32(np.nanmedian(flat[:: max(1, flat.size // SAMPLED)]))) <= 4.0 * sigma
