@@ -56,7 +56,7 @@ def _reduce(
     ] = None,
     channel: Annotated[str | None, typer.Option(metavar="L|R|G|B", help="Colour measured (L: all).")] = None,
     first_field: Annotated[
-        str | None, typer.Option("--fields", metavar="off|top|bottom", help="First field of each frame.")
+        str | None, typer.Option("--fields", metavar="off|auto|top|bottom", help="First field of each frame.")
     ] = None,
     roi: Annotated[float | None, typer.Option(metavar="N", help="Last search, px around (20).")] = None,
     coordinates: Annotated[

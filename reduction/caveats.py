@@ -21,6 +21,7 @@ class Caveat(StrEnum):
     INTER_FRAME_VIDEO = "inter-frame-video"
     AUTOMATIC_GAIN = "automatic-gain"
     COLOUR_UNCALIBRATED = "colour-uncalibrated"
+    FIELDS_UNDECIDED = "fields-undecided"
     BLACK_CLIPPED = "black-level-clipped"
     LIMITED_RANGE = "limited-range-luma"
     LINE_NOISE = "line-noise-removed"

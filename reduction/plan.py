@@ -76,7 +76,7 @@ class ReductionPlan(Settings):
     response: Response | None = None
     row_noise: Literal["auto", "on", "off"] = "auto"
     channel: Literal["L", "R", "G", "B"] = "L"
-    fields: Literal["off", "top", "bottom"] = "off"
+    fields: Literal["auto", "off", "top", "bottom"] = "off"
     segment: Annotated[int, Field(ge=1, le=65536)] = 1024
     follow: bool = True
     survey_frames: Annotated[int, Field(ge=8, le=4096)] = 400

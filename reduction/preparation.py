@@ -8,6 +8,7 @@ from reduction.caveats import Caveat, Note
 from reduction.levels import luma_range, sampled_luma
 from reduction.plan import ReductionPlan
 from reduction.response import Curve, check_covered, response_of
+from reduction.sampling import Fields
 from reduction.scan import Scan
 from reduction.stack import Stack
 from reduction.view import NOTHING, Calibration, Recipe
@@ -35,12 +36,19 @@ def recipe_of(
     """
     if scan is None:
         response = response_of(plan, stack.info, None)
-        return Recipe(calibration, response, channel=plan.channel, fields=plan.fields)
+        return Recipe(calibration, response, channel=plan.channel, fields=_fields(plan))
     lowest, highest = extremes(scan)
     luma = sampled_luma(stack) if plan.gamma is not None else luma_range(stack, lowest, highest)
     check_covered(plan, stack.info.name, lowest, highest)
     response = response_of(plan, stack.info, luma)
-    return Recipe(calibration, response, luma=luma, channel=plan.channel, fields=plan.fields)
+    return Recipe(calibration, response, luma=luma, channel=plan.channel, fields=_fields(plan))
+
+
+def _fields(plan: ReductionPlan) -> Fields:
+    """The plan's first field, which has been judged before."""
+    if plan.fields == "auto":
+        raise ValueError("fields are judged before a recipe is made: reduction.interlace.settled_fields")
+    return plan.fields
 
 
 def response_before(plan: ReductionPlan, stack: Stack) -> Curve:

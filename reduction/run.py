@@ -22,6 +22,7 @@ from reduction.caveats import Caveat, Note
 from reduction.coordinates import Coordinates, target_of
 from reduction.cores import cores, in_order
 from reduction.errors import DataError
+from reduction.interlace import settled_fields
 from reduction.lightcurve import Roles, columns, ensemble_weights, make_lightcurve
 from reduction.linenoise import lines_for
 from reduction.occulted import choose_target
@@ -134,9 +135,11 @@ def reduce(
     if coordinates is not None:
         plan, calibration = _with_coordinates(plan, calibration, coordinates)
     size = block or default_block(stack)
-    compile_beside(View(stack, recipe_of(plan, stack, calibration)).dtype)
+    fields, of_fields = settled_fields(plan.fields, stack)
+    settled = plan.model_copy(update={"fields": fields})
+    compile_beside(View(stack, recipe_of(settled, stack, calibration)).dtype)
     recorded = scan(stack, size, progress)
-    view = View(stack, recipe_of(plan, stack, calibration, recorded))
+    view = View(stack, recipe_of(settled, stack, calibration, recorded))
     lines, of_lines = lines_for(view, plan, recorded)
     if lines is not None:
         view = View(stack, replace(view.recipe, lines=lines))
@@ -168,7 +171,8 @@ def reduce(
             f"{stack.info.name}: no frame could be placed against the reference; is this one field of stars?"
         )
     notes = [
-        *stack.info.notes, *times.notes, *recipe_notes(plan, view.recipe), *blemishes.notes(), *of_lines,
+        *stack.info.notes, *times.notes, *of_fields, *recipe_notes(plan, view.recipe), *blemishes.notes(),
+        *of_lines,
         *found.notes, *notes,
         *_notes(curve, quality, view, recorded, times, found, lost), *note_held(places, found, view.frames),
     ]  # fmt: skip

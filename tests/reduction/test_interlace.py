@@ -1,0 +1,67 @@
+"""Whether frames hold two fields, and which came first, from scenes with truth."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reduction.caveats import Caveat
+from reduction.interlace import judge_fields, settled_fields
+from reduction.stack import SourceInfo
+from reduction.synthetic import Scene, SceneSource, SceneStar
+
+STARS = (
+    SceneStar(70.4, 60.2, 30_000.0),
+    SceneStar(30.1, 30.6, 60_000.0),
+    SceneStar(110.7, 35.3, 50_000.0),
+    SceneStar(105.2, 90.9, 40_000.0),
+)
+SCENE = Scene(frames=60, height=120, width=140, seed=4, stars=STARS, fwhm_px=2.6, sky_e=60.0)
+
+
+class AsVideo(SceneSource):
+    """A scene that says it is a video."""
+
+    @property
+    def info(self) -> SourceInfo:
+        return replace(super().info, format="video")
+
+
+@pytest.mark.parametrize("drift", [(18.0, -5.0), (0.5, 20.0), (-25.0, 0.0)])
+@pytest.mark.parametrize("fields", ["top", "bottom", None])
+def test_motion_tells(fields: str | None, drift: tuple[float, float]) -> None:
+    scene = replace(SCENE, fields=fields, drift_px=drift)  # type: ignore[arg-type]  # of a table
+    found = judge_fields(SceneSource(scene))
+    expected = {"top": 0.5, "bottom": -0.5, None: 0.0}[fields]
+    assert found.fields == (fields or "off")
+    assert abs(found.share - expected) < max(5.0 * found.sigma, 0.1)
+
+
+def test_a_field_at_rest_tells_nothing() -> None:
+    for fields in ("top", None):
+        scene = replace(SCENE, fields=fields)
+        assert judge_fields(SceneSource(scene)).fields is None
+    assert judge_fields(SceneSource(replace(SCENE, frames=3))).fields is None
+
+
+class TestSettling:
+    def test_as_asked(self) -> None:
+        for asked in ("off", "top", "bottom"):
+            assert settled_fields(asked, AsVideo(SCENE)) == (asked, ())
+
+    def test_judged(self) -> None:
+        moving = replace(SCENE, drift_px=(18.0, -5.0))
+        assert settled_fields("auto", AsVideo(moving)) == ("off", ())
+        assert settled_fields("auto", AsVideo(replace(moving, fields="bottom"))) == ("bottom", ())
+        found, notes = settled_fields("auto", AsVideo(SCENE))
+        assert found == "off"
+        assert [note.caveat for note in notes] == [Caveat.FIELDS_UNDECIDED]
+
+    def test_only_video_has_fields(self) -> None:
+        interlaced = replace(SCENE, drift_px=(18.0, -5.0), fields="top")
+        assert settled_fields("auto", SceneSource(interlaced)) == ("off", ())
+
+    def test_nothing_to_see(self) -> None:
+        dark = replace(SCENE, stars=(SceneStar(60.0, 60.0, 0.0),), drift_px=(18.0, -5.0))
+        assert judge_fields(SceneSource(dark)).fields is None
+        assert np.isinf(judge_fields(SceneSource(dark)).sigma)
