@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from gpu_kernels.beforehand import compile_beside
 from reduction.alignment import alignment_of, note_held
 from reduction.blemishes import find_blemishes, treated
+from reduction.budget import block_frames, threads_for
 from reduction.caveats import Caveat, Note
 from reduction.coordinates import Coordinates, target_of
-from reduction.cores import cores, in_order
+from reduction.cores import in_order
 from reduction.errors import DataError
 from reduction.interlace import settled_fields
 from reduction.lightcurve import Roles, columns, ensemble_weights, make_lightcurve
@@ -48,8 +49,6 @@ from reduction.tracking import HELD, LOST, METHODS
 from reduction.version import STAGES, VERSION
 from reduction.view import NOTHING, Calibration, View, give_back_memory
 
-BLOCK_BYTES = 16 * 2**20
-
 
 class SegmentRunner(Protocol):
     """Runs pass 2: yields the segments in order, wherever they are measured."""
@@ -69,8 +68,9 @@ class SegmentRunner(Protocol):
 def in_process(
     found: Survey, view: View, spans: Sequence[tuple[int, int]], block: int, done: Callable[[int], None]
 ) -> Iterator[Segment]:
-    """Measure the segments in this process, in as many threads as may work at once (`cores`)."""
-    if cores() == 1 or len(spans) == 1:
+    """Measure the segments in this process, in as many threads as may work at once (`threads_for`)."""
+    threads = threads_for(view.stack.info, block)
+    if threads == 1 or len(spans) == 1:
         for start, stop in spans:
             yield measure_segment(found, view, start, stop, block, done)
         return
@@ -83,12 +83,12 @@ def in_process(
         with lock:
             done(frames)
 
-    yield from in_order(measured, spans, cores())
+    yield from in_order(measured, spans, threads)
 
 
 def default_block(stack: Stack) -> int:
     """Frames that are read at a time."""
-    return max(1, min(256, BLOCK_BYTES // max(stack.info.frame_bytes, 1)))
+    return block_frames(stack.info)
 
 
 def reduce(
