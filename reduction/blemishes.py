@@ -120,9 +120,9 @@ def treated(view: View, blemishes: Blemishes) -> View:
 def _either(view: View, broken: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Defects that were known before, and those that were found."""
     known = view.recipe.defect
-    if not (known.size and broken.size):
-        return known if known.size else broken
-    return known | broken
+    if not broken.size:
+        return known
+    return known | broken if known.size else broken
 
 
 def _spread(index: NDArray[np.int64], count: int) -> NDArray[np.int64]:

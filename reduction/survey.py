@@ -18,6 +18,7 @@ from reduction.choice import Known, choose
 from reduction.coordinates import Coordinates
 from reduction.errors import RequestError
 from reduction.extraction import Extraction, notes_of
+from reduction.faint import settle_faint
 from reduction.guiding import tracking_field
 from reduction.neighbours import Crowd, crowd_of
 from reduction.noise import Aperture, Noise, StarNoise, gain_from_pairs, settle
@@ -151,6 +152,11 @@ def survey(
         registered = refined_sample(view, registered, settled)
         settled = settle_places(view, registered, settled.u, settled.v, saturation)
     stars.u, stars.v, sigma = settled.u, settled.v, settled.sigma
+    if plan.target is not None and view.sampling.lattice is None:
+        target = stars.role.index("target")
+        stars.u[target], stars.v[target] = settle_faint(
+            view, registered, float(stars.u[target]), float(stars.v[target])
+        )
     sky, radii = _apertures(plan, sigma, view.geometry.scale)
     capture = view.sampling.capture(sigma, radii, settled.light)
     between = sky_noise(view, registered, scan.rank)

@@ -70,6 +70,7 @@ def test_masters_and_known_defects_stay() -> None:
     view = View(view.stack, Recipe(replace(view.recipe.calibration, offset=offset), defect=known))
     better = treated(view, find_blemishes(view, FRAMES, ReductionPlan()))
     assert better.recipe.defect[50, 60]
+    assert treated(View(view.stack), Blemishes(hidden=known)).pointwise.defect.shape == (0, 0)
     assert better.recipe.defect.sum() > 20
     sound = (better.recipe.excess == 0.0) & ~better.recipe.defect & ~better.recipe.hidden
     difference = better.images(3, 4).values[0] - view.images(3, 4).values[0]

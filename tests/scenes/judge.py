@@ -121,6 +121,9 @@ def peer_ratio(reduced: Reduced, take: Photometry) -> Floats:
     for row in np.flatnonzero(reduced.outside):
         x, y = np.array([all_x[n][row] for n in names]), np.array([all_y[n][row] for n in names])
         pixels = reduced.case.scene.frame(int(reduced.columns["frame"][row])).astype(np.float64)
+        if reduced.case.scene.gamma != 1.0:
+            full = 2.0**reduced.case.scene.bit_depth - 1.0
+            pixels = full * (pixels / full) ** (1.0 / reduced.case.scene.gamma)
         flux = take(pixels, x, y, photometry["aperture_px"], tuple(photometry["sky_px"]))
         ratio[row] = flux[0] / (flux[1:].sum() if flux.size > 1 else 1.0)
     return ratio
