@@ -51,7 +51,7 @@ MARKS = (
     Mark(Flag.NOT_FINITE, "not a number", "foot", "NT", "2", "#953800"),
     Mark(Flag.SATURATED, "saturated", "point", "NT", "^", "#e16f00"),
     Mark(Flag.REFERENCE_SATURATED, "reference saturated", "point", "NR", "v", "#a15c00"),
-    Mark(Flag.REPAIRED, "pixel repaired", "point", "NT", "o", "#6e7781"),
+    Mark(Flag.REPAIRED, "pixel repaired", "point", "NT", "o", "#5d6b00"),
     Mark(Flag.REPEATED, "repeated", "point", "NTR", "s", "#0a7d55"),
     Mark(Flag.WEAK_TRACKING, "weak tracking", "point", "NT", "D", "#8250df"),
     Mark(Flag.TIME_GAP, "frames missing", "span", "NTR", "s", "#efe7d6"),
