@@ -73,8 +73,11 @@ def line_noise(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple
     with np.errstate(invalid="ignore"):  # infinite pixels
         change = second - first
     flat = change.reshape(-1)
-    sigma = clipped_sigma(flat[:: max(1, flat.size // SAMPLED)])
-    inside = np.abs(change - np.float32(np.nanmedian(flat[:: max(1, flat.size // SAMPLED)]))) <= 4.0 * sigma
+    part = flat[:: max(1, flat.size // SAMPLED)]
+    if not np.isfinite(part).any():
+        return float("nan"), float("nan"), float("nan")
+    sigma = clipped_sigma(part)
+    inside = np.abs(change - np.float32(np.nanmedian(part))) <= 4.0 * sigma
     kept = np.where(inside, change, np.float32(0.0))
     found = [sigma**2 / 2.0]
     for axis in (1, 0):
