@@ -189,8 +189,8 @@ def star_block(
     rim = np.empty((8, max(1024, 4 * box.shape[1])))
     length = box.size + LANES
     values, rooms = np.empty(length), np.empty((3, max(length, 3 * LANES)))
-    for f in range(frames.shape[0]):
-        for s in range(x.shape[1]):
+    for s in range(x.shape[1]):  # star by star: masters around one stay in the nearest cache
+        for f in range(frames.shape[0]):
             column, row = x[f, s], y[f, s]
             known = math.isfinite(column) and math.isfinite(row)
             blank = 0.0 if known else np.nan
