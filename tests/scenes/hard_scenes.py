@@ -167,6 +167,3 @@ HARD: dict[str, HardCase] = {
     ),
 }
 """Every scene by name."""
-
-AWAITED = frozenset({"glow and vignetting, 40 px drift"})
-"""Scenes that are not yet reduced as they should be."""

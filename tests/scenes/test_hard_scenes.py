@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from reduction.result import Flag
 from reduction.synthetic import Scene, Truth, shift_bound_px
-from tests.scenes.hard_scenes import AWAITED, HARD, HardCase
+from tests.scenes.hard_scenes import HARD, HardCase
 from tests.scenes.judge import (
     Floats,
     Reduced,
@@ -25,7 +25,7 @@ from tests.scenes.judge import (
 WEAK = Flag.WEAK_TRACKING.value
 
 
-@pytest.fixture(scope="module", params=[name for name in HARD if name not in AWAITED])
+@pytest.fixture(scope="module", params=list(HARD))
 def reduced(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reduced]:
     name = str(request.param)
     yield from reduced_case(name, HARD[name], tmp_path_factory.mktemp("scene"))
