@@ -57,12 +57,16 @@ class Blemishes:
         if self.lines:
             yield Note(Caveat.OVERLAY, described(self.lines))
         corrected, repaired = np.count_nonzero(self.excess), np.count_nonzero(self.broken)
-        if corrected or repaired:
-            yield Note(
-                Caveat.DEFECTIVE_PIXELS,
-                f"{corrected} hot pixels were corrected and {repaired} dead or unstable ones repaired from "
-                "their neighbours; they were found in the recording itself. Dark frames would do better.",
-            )
+        parts = []
+        if corrected:
+            parts.append(f"{corrected} hot pixel{'s were' if corrected > 1 else ' was'} corrected")
+        if repaired:
+            one = f"{repaired} dead or unstable pixel{'s were' if repaired > 1 else ' was'}"
+            parts.append(f"{one} repaired from the neighbours")
+        if parts:
+            text = f"{' and '.join(parts)}; found in the recording itself."
+            better = " Dark frames of the same exposure would do better." if corrected else ""
+            yield Note(Caveat.DEFECTIVE_PIXELS, text + better)
 
 
 def find_blemishes(view: View, frames: NDArray[np.int64], plan: ReductionPlan) -> Blemishes:
