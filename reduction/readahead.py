@@ -1,32 +1,11 @@
 """Reading goes on while kernels run: one thread reads the next block of frames."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from numpy.typing import NDArray
-
-from reduction.stack import Stack
-
 Item = TypeVar("Item")
 _END: Any = object()
-
-
-def read_ahead(stack: Stack, spans: Iterable[tuple[int, int]]) -> Iterator[NDArray[Any]]:
-    """Yield the frames of each (start, stop) of `spans`, in order, one block read ahead.
-
-    Parameters
-    ----------
-    stack : Stack
-    spans : iterable of (int, int)
-        Frames from `start` to `stop` (excluded).
-
-    Raises
-    ------
-    UmbraError
-        As `Stack.read`, where the block would have come.
-    """
-    return one_ahead(stack.read(start, stop) for start, stop in spans)
 
 
 def one_ahead(items: Iterator[Item]) -> Generator[Item]:
