@@ -36,6 +36,9 @@ class Caveat(StrEnum):
     TIMES_NOT_MONOTONIC = "times-not-monotonic"
     TIME_GAPS = "time-gaps"
     FRAMES_REPEATED = "frames-repeated"
+    FRAMES_DROPPED = "frames-dropped"
+    GPS_ALMANAC = "gps-almanac-uncertain"
+    GPS_FIX = "gps-fix-missing"
     LEAP_SECOND = "leap-second-inside"
     # the reduction
     FEW_FRAMES = "few-frames"

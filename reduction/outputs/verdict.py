@@ -52,6 +52,9 @@ CAUTIONS: Mapping[Topic, Mapping[Caveat, str]] = MappingProxyType(
             Caveat.TIMES_COMPUTED: "they are computed from a start and a cadence",
             Caveat.TIMES_NOT_MONOTONIC: "they run backwards in places",
             Caveat.LEAP_SECOND: "a leap second falls inside",
+            Caveat.FRAMES_DROPPED: "frames were dropped while recording",
+            Caveat.GPS_ALMANAC: "the GPS receiver was not sure of whole seconds",
+            Caveat.GPS_FIX: "the GPS receiver had no fix on some frames",
         },
         "tracking": {
             Caveat.ONE_GUIDE: "one guide star alone cannot show rotation",
