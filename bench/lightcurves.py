@@ -36,7 +36,7 @@ from reduction.lightcurve import robust_sigma
 from reduction.plan import ReductionPlan
 from reduction.result import ReductionResult
 from reduction.run import reduce
-from reduction.stack import SourceInfo, Stack, frame_digest
+from reduction.stack import InPlace, SourceInfo, Stack, frame_digest
 from reduction.synthetic import Scene
 from reduction.timing import TimeSolution
 
@@ -78,6 +78,9 @@ class Hashed:
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         return self.stack.read(start, stop)
+
+    def look(self, start: int, stop: int) -> NDArray[Any]:
+        return self.stack.look(start, stop) if isinstance(self.stack, InPlace) else self.read(start, stop)
 
     def close(self) -> None:
         self.stack.close()

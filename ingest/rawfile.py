@@ -1,5 +1,6 @@
 """Bytes of a file at a place, from any thread."""
 
+import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from reduction.stack import FrameBlock, Stack
 
 MAX_READ = 1 << 30
 SHARD_BYTES = 32 << 20
+SAFE_TO_MAP = frozenset({"btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "tmpfs", "xfs", "zfs"})
+"""File systems of built-in disks. A page that cannot be had kills the process where a read would say why,
+so files elsewhere (network, removable media) are read."""
 
 
 class RawFile:
@@ -34,9 +38,11 @@ class RawFile:
         self._descriptor = -1
         try:
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            self.size = os.fstat(self._descriptor).st_size
+            status = os.fstat(self._descriptor)
         except OSError as error:
             raise DataError(f"{path.name}: cannot be read: {error.strerror}") from error
+        self.size = status.st_size
+        self.mappable = _file_system(status.st_dev) in SAFE_TO_MAP
 
     def read_into(self, array: NDArray[Any], offset: int) -> None:
         """Fill a C-contiguous array with the bytes from `offset`.
@@ -64,6 +70,36 @@ class RawFile:
                 )
             done += got
 
+    def mapped(self, offset: int, size: int) -> NDArray[np.uint8]:
+        """`size` bytes from `offset` as a read-only view of the file: no byte is read before it is used.
+
+        For callers who touch a few of them, of a file that is `mappable`. The view lives as long as it is
+        referred to.
+
+        Raises
+        ------
+        DataError
+            The bytes are not there (the file has shrunk).
+        ValueError
+            The file is closed.
+        """
+        if self._descriptor < 0:
+            raise ValueError(f"{self.path.name}: read after close")
+        there = os.fstat(self._descriptor).st_size
+        if offset + size > there:
+            raise DataError(
+                f"{self.path.name}: ends at byte {there}, {offset + size - there} bytes short; "
+                "it has shrunk since it was opened"
+            )
+        if size == 0:
+            return np.empty(0, np.uint8)
+        before = offset % mmap.ALLOCATIONGRANULARITY
+        view = mmap.mmap(
+            self._descriptor, before + size, mmap.MAP_SHARED, mmap.PROT_READ, offset=offset - before
+        )
+        view.madvise(mmap.MADV_WILLNEED)
+        return np.frombuffer(view, np.uint8, size, before)
+
     def read_bytes(self, size: int, offset: int) -> bytes:
         """`size` bytes from `offset`; fewer only at the end of the file."""
         buffer = np.empty(max(0, min(size, self.size - offset)), np.uint8)
@@ -78,6 +114,20 @@ class RawFile:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _file_system(device: int) -> str:
+    """Type of the file system with a device number, as Linux lists it; empty where it does not."""
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    for line in lines:  # proc(5): ... major:minor ... - type source options
+        left, _, right = line.partition(" - ")
+        if left.split()[2:3] == [wanted]:
+            return right.split(" ", 1)[0]
+    return ""
 
 
 def frames_per_shard(frame_bytes: int) -> int:

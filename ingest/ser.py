@@ -321,6 +321,16 @@ class SerStack:
             frames = np.ascontiguousarray(planes[:, ::-1] if header.colour_id == BGR else planes)
         return frames.astype(self.info.dtype, copy=False)
 
+    def look(self, start: int, stop: int) -> NDArray[Any]:
+        """As `read`, without a copy where the file lies on a built-in disk and holds what `read` returns."""
+        header = self._header
+        if self._swap or header.planes == 3 or not self._file.mappable:
+            return self.read(start, stop)
+        check_span(self.info.name, start, stop, self.info.frames)
+        size = header.frame_bytes
+        raw = self._file.mapped(HEADER.size + start * size, (stop - start) * size)
+        return raw.view(self.info.dtype).reshape(stop - start, header.height, header.width)
+
     def blocks(self, size: int, start: int = 0) -> Iterator[FrameBlock]:
         """Blocks of `size` frames from frame `start`."""
         return read_blocks(self, size, start)

@@ -94,6 +94,8 @@ class Follower:
     def place(self, frames: NDArray[Any], development: Development, first: int) -> Placed:
         """Place a block of recorded frames (n, height, width), `first` being the number of its first."""
         n = len(frames)
+        frames = frames.view()
+        frames.flags.writeable = False  # one compiled text serves frames that can be written to, and others
         placed = Placed(
             np.full((n, 4), np.nan),
             np.zeros(n, np.uint8),

@@ -41,7 +41,7 @@ from reduction.result import (
     Star,
 )
 from reduction.scan import Progress, Scan, scan
-from reduction.segment import Segment, measure_segment, segments_of
+from reduction.segment import Segment, light, measure_segment, segments_of
 from reduction.stack import SourceInfo, Stack
 from reduction.survey import Survey, survey
 from reduction.timing import TimeSolution
@@ -69,7 +69,7 @@ def in_process(
     found: Survey, view: View, spans: Sequence[tuple[int, int]], block: int, done: Callable[[int], None]
 ) -> Iterator[Segment]:
     """Measure the segments in this process, in as many threads as may work at once (`threads_for`)."""
-    threads = threads_for(view.stack.info, block)
+    threads = threads_for(view.stack.info, block, light(found, view))
     if threads == 1 or len(spans) == 1:
         for start, stop in spans:
             yield measure_segment(found, view, start, stop, block, done)
@@ -151,6 +151,7 @@ def reduce(
     found = survey(view, seen, plan, progress, coordinates)
     view.forget()
     surveyed = time.perf_counter()
+    size = block or block_frames(stack.info, light=light(found, view))
     paths, places = _measure(found, view, plan, size, scratch, progress, runner)
     give_back_memory()
     measured = time.perf_counter()

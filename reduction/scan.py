@@ -1,6 +1,6 @@
 """The whole recording, read once from front to back: digests, levels, repeats."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.cores import cores, in_order
-from reduction.stack import Digest, Stack, frame_digest, pixel_digest
+from reduction.stack import Digest, InPlace, Stack, frame_digest, pixel_digest
 
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(stage, done, total)``."""
@@ -54,10 +54,16 @@ def scan(stack: Stack, block: int, progress: Progress | None = None) -> Scan:
     not_finite = np.zeros(frames, np.int64)
     floating = np.dtype(stack.info.dtype).kind == "f"
 
+    def frames_of(start: int, stop: int) -> Iterator[NDArray[Any]]:
+        """Frames one by one; of a plain file each is read on its own, so that it is used while it is near."""
+        step = 1 if isinstance(stack, InPlace) else max(stop - start, 1)
+        for first in range(start, stop, step):
+            yield from stack.read(first, min(first + step, stop))
+
     def look(start: int) -> int:
         """Look at a block from `start` on; every frame writes to places of its own."""
         stop = min(start + block, frames)
-        for i, frame in enumerate(stack.read(start, stop), start):
+        for i, frame in enumerate(frames_of(start, stop), start):
             if floating:
                 lowest[i], highest[i], not_finite[i] = _levels(frame)
             else:

@@ -16,6 +16,7 @@ from reduction.readahead import one_ahead
 from reduction.result import STAR_DTYPE, Flag
 from reduction.sampling import Images, Measured
 from reduction.sparse_guides import refined
+from reduction.stack import InPlace
 from reduction.survey import Survey
 from reduction.tracking import Tracker
 from reduction.view import View
@@ -67,6 +68,11 @@ def segments_of(frames: int, length: int) -> list[tuple[int, int]]:
     return [(start, min(start + length, frames)) for start in range(0, frames, length)]
 
 
+def light(survey: Survey, view: View) -> bool:
+    """Whether pass 2 looks at frames in place, around stars alone: no image of a whole block is made."""
+    return isinstance(view.stack, InPlace) and view.development is not None and survey.extraction.sums_only
+
+
 def measure_segment(
     survey: Survey, view: View, start: int, stop: int, block: int, done: Callable[[int], None] | None = None
 ) -> Segment:
@@ -97,7 +103,7 @@ def blocks(view: View, start: int, stop: int, block: int) -> Iterator[Block]:
         high = min(low + block, stop)
         development = view.development
         if development is not None:
-            yield Block(low, measurable(view.raw(low, high)), development, None)
+            yield Block(low, measurable(view.look(low, high)), development, None)
         else:
             images = view.images(low, high)
             yield Block(low, images.values, DEVELOPED, images)

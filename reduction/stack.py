@@ -151,6 +151,15 @@ class Stack(Protocol):
         ...
 
 
+@runtime_checkable
+class InPlace(Protocol):
+    """A stack whose frames lie in a file as `Stack.read` returns them."""
+
+    def look(self, start: int, stop: int) -> NDArray[Any]:
+        """As `Stack.read`, perhaps read-only and without a copy: for callers who touch few of the pixels."""
+        ...
+
+
 def frame_digest(frame: NDArray[Any]) -> bytes:
     """BLAKE3 of one frame's pixels: C order, little-endian, 32 bytes."""
     little = frame.astype(frame.dtype.newbyteorder("<"), copy=False)

@@ -14,7 +14,7 @@ from reduction.errors import RequestError
 from reduction.levels import LumaRange
 from reduction.response import step_at
 from reduction.sampling import Channel, Fields, Images, Layout, Sampling, sampling_of
-from reduction.stack import Stack
+from reduction.stack import InPlace, Stack
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -244,6 +244,13 @@ class View:
         """Frames of samples `start` to `stop` (excluded) as recorded: what `development` is applied to."""
         n = self.sampling.per_frame
         return self.stack.read(start // n, (stop + n - 1) // n)
+
+    def look(self, start: int, stop: int) -> NDArray[Any]:
+        """As `raw`, for callers who touch few of the pixels."""
+        if not isinstance(self.stack, InPlace):
+            return self.raw(start, stop)
+        n = self.sampling.per_frame
+        return self.stack.look(start // n, (stop + n - 1) // n)
 
     def images(self, start: int, stop: int) -> Images:
         """Samples `start` to `stop` (excluded)."""

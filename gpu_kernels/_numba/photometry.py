@@ -188,7 +188,8 @@ def star_block(
     reach = box.shape[0] // 2
     rim = np.empty((8, max(1024, 4 * box.shape[1])))
     length = box.size + LANES
-    values, rooms = np.empty(length), np.empty((3, max(length, 3 * LANES)))
+    values = np.empty(length, box.dtype)
+    rooms, lanes = np.empty((3, max(length, 3 * LANES)), box.dtype), np.empty((3, LANES))
     for s in range(x.shape[1]):  # star by star: masters around one stay in the nearest cache
         for f in range(frames.shape[0]):
             column, row = x[f, s], y[f, s]
@@ -208,7 +209,7 @@ def star_block(
             if outer > 0.0:
                 count = annulus_pixels(image, column, row, inner, outer, values)
                 if count >= least:
-                    mean[f, s], sigma[f, s], kept[f, s] = clipped(values, count, clip, rooms)
+                    mean[f, s], sigma[f, s], kept[f, s] = clipped(values, count, clip, rooms, lanes)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 LANES = 32
 """Values that are summed beside each other, in a fixed order whatever the processor."""
 
-RUN = 16
+RUN = 32
 """Medians of three that are taken beside each other."""
 
 _MAX_ROUNDS = 10
@@ -46,7 +46,7 @@ def _disc_row(x: float, dy2: float, radius2: float, width: int) -> tuple[int, in
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def annulus_pixels(
-    image: NDArray[Any], x: float, y: float, inner: float, outer: float, values: Floats
+    image: NDArray[Any], x: float, y: float, inner: float, outer: float, values: NDArray[Any]
 ) -> int:
     """Copy the finite pixels with ``inner <= distance < outer`` of a place to `values`; returns how many."""
     height, width = image.shape
@@ -78,7 +78,7 @@ def annulus_pixels(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def remedian(values: Floats, count: int, one: Floats, other: Floats) -> float:
+def remedian(values: NDArray[Any], count: int, one: NDArray[Any], other: NDArray[Any]) -> float:
     """About the median of the first `count` values: medians of three, of three, ...
 
     Rousseeuw & Bassett 1990, JASA 85, 97. Its error is about a twelfth of a standard deviation for 500
@@ -116,20 +116,22 @@ def truncation_factor(clip: float) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _step(values: Floats, count: int, middle: float, lanes: Floats) -> float:
+def _step(values: NDArray[Any], count: int, middle: float, lanes: NDArray[Any]) -> float:
     """Distance between neighbouring levels at `middle`: the step of digitisation, if there is one.
 
     Of the first `count` values, a whole number of `LANES`, NaN at the end.
     """
     above, below, at = lanes[0], lanes[1], lanes[2]
     above[:], below[:], at[:] = np.inf, -np.inf, 0.0
+    kind = values.dtype.type
+    centre, highest, lowest, none, some = kind(middle), kind(np.inf), kind(-np.inf), kind(0.0), kind(1.0)
     for base in range(0, count, LANES):
         part = values[base : base + LANES]
         for i in range(LANES):
             value = part[i]
-            over = value if value > middle else np.inf
-            under = value if value < middle else -np.inf
-            equal = 1.0 if value == middle else 0.0
+            over = value if value > centre else highest
+            under = value if value < centre else lowest
+            equal = some if value == centre else none
             above[i] = over if over < above[i] else above[i]
             below[i] = under if under > below[i] else below[i]
             at[i] = equal if equal > at[i] else at[i]
@@ -141,23 +143,24 @@ def _step(values: Floats, count: int, middle: float, lanes: Floats) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def clipped(values: Floats, count: int, clip: float, rooms: Floats) -> tuple[float, float, int]:
+def clipped(
+    values: NDArray[Any], count: int, clip: float, rooms: NDArray[Any], lanes: Floats
+) -> tuple[float, float, int]:
     """Clipped mean, sigma and number kept of the first `count` values, which get NaN behind them.
 
-    `rooms` (3, n) is scratch as long as `values`. Moments are taken about the start, so they are exact
-    for integers whatever the data type.
+    `rooms` (3, n) is scratch as long as `values` and of its type, `lanes` (3, `LANES`) for the sums. Moments
+    are taken in float64 about the start, so they are exact for integers whatever the data type.
     """
     middle = remedian(values, count, rooms[0], rooms[1])
     padded = (count + LANES - 1) // LANES * LANES
     values[count:padded] = np.nan
-    deviation = rooms[2]
+    deviation, centre = rooms[2], values.dtype.type(middle)
     for base in range(0, padded, LANES):
         part, goal = values[base : base + LANES], deviation[base : base + LANES]
         for i in range(LANES):
-            goal[i] = abs(part[i] - middle)
+            goal[i] = abs(part[i] - centre)
     sigma = _MAD_TO_SIGMA * remedian(deviation, count, rooms[0], rooms[1])
-    lanes = deviation[: 3 * LANES].reshape(3, LANES)
-    step = _step(values, padded, middle, lanes)
+    step = _step(values, padded, middle, deviation[: 3 * LANES].reshape(3, LANES))
     mean, before, first_before, second_before = middle, -1.0, 0.0, 0.0
     number, one, two = lanes[0], lanes[1], lanes[2]
     for _ in range(_MAX_ROUNDS):
@@ -167,8 +170,9 @@ def clipped(values: Floats, count: int, clip: float, rooms: Floats) -> tuple[flo
         for base in range(0, padded, LANES):
             part = values[base : base + LANES]
             for i in range(LANES):
-                inside = low <= part[i] <= high
-                away = part[i] - middle if inside else 0.0
+                value = np.float64(part[i])
+                inside = low <= value <= high
+                away = value - middle if inside else 0.0
                 number[i] += 1.0 if inside else 0.0
                 one[i] += away
                 two[i] += away * away

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ingest.formats import open_source
 from ingest.timeoptions import TimeOptions
 from reduction.errors import DataError, UmbraError
-from reduction.stack import FrameSource, Stack, frame_digest, pixel_digest
+from reduction.stack import FrameSource, InPlace, Stack, frame_digest, pixel_digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +169,11 @@ class StackContract(SourceContract):
             assert part.dtype == recording.frames.dtype
             assert part.dtype.isnative
             np.testing.assert_array_equal(part, recording.frames[start:stop])
+            if isinstance(stack, InPlace):
+                seen = stack.look(start, stop)
+                assert (seen.dtype, seen.dtype.isnative) == (part.dtype, True)
+                assert seen.flags.aligned
+                np.testing.assert_array_equal(seen, part)
         stack.close()
 
     def test_refuses_frames_that_are_not_there(self, recording: Recording) -> None:

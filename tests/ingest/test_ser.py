@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ingest import rawfile
 from ingest.formats import open_in_place, open_source
 from ingest.timeoptions import TimeOptions
 from reduction.caveats import Caveat
 from reduction.errors import DataError, UmbraError
-from reduction.stack import Stack
+from reduction.stack import InPlace, Stack
 from tests.contracts.sources import Recording, StackContract, collect
 from tests.ingest.ser_writer import ser_header, starry, utc_ns, write_ser
 
@@ -239,8 +240,28 @@ def test_a_file_that_shrinks_while_open_is_a_data_error(tmp_path: Path) -> None:
     path = write_ser(tmp_path / "a.ser", starry(4, 8, 8, sky=9, peak=9, top=255))
     stack = opened(path)
     os.truncate(path, 200)
-    with pytest.raises(DataError, match=r"a\.ser"):
-        stack.read(2, 4)
+    assert isinstance(stack, InPlace)
+    for read in (stack.read, stack.look):
+        with pytest.raises(DataError, match=r"a\.ser.* has shrunk"):
+            read(2, 4)
+
+
+@pytest.mark.parametrize("mappable", [True, False])
+def test_frames_are_looked_at_in_place_on_a_built_in_disk_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mappable: bool
+) -> None:
+    monkeypatch.setattr(
+        rawfile, "SAFE_TO_MAP", {rawfile._file_system(tmp_path.stat().st_dev)} if mappable else set()
+    )
+    frames = starry(4, 8, 8, sky=9, peak=9, top=255)
+    stack = opened(write_ser(tmp_path / "a.ser", frames))
+    assert isinstance(stack, InPlace)
+    seen = stack.look(1, 4)
+    assert seen.flags.writeable is not mappable
+    stack.close()
+    np.testing.assert_array_equal(seen, frames[1:4])  # what was looked at outlives the stack
+    with pytest.raises(ValueError, match="after close"):
+        stack.look(1, 4)
 
 
 def test_damaged_bytes_never_raise_anything_else(tmp_path: Path) -> None:

@@ -3,7 +3,14 @@ import dataclasses
 import pytest
 
 from reduction import budget
-from reduction.budget import BLOCK_BYTES, UNDER_WAY_BYTES, block_frames, frame_cost, threads_for
+from reduction.budget import (
+    BLOCK_BYTES,
+    LIGHT_BLOCK_BYTES,
+    UNDER_WAY_BYTES,
+    block_frames,
+    frame_cost,
+    threads_for,
+)
 from reduction.stack import Colour, SourceInfo
 
 SMALL = SourceInfo("ser", "a", (50_000, 480, 640), "uint8")
@@ -15,11 +22,12 @@ COLOUR = dataclasses.replace(LARGE, shape=(50_000, 3, 1080, 1920), colour="rgb")
 @pytest.mark.parametrize("cores", [1, 2, 8, 64, 256])
 def test_what_is_under_way_is_bounded(info: SourceInfo, cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "cores", lambda: cores)
-    block = block_frames(info)
-    threads = threads_for(info, block)
-    assert 1 <= threads <= cores
-    assert block == 1 or block * info.frame_bytes <= BLOCK_BYTES
-    assert 3 * threads * block * frame_cost(info) <= UNDER_WAY_BYTES
+    for light, most in ((False, BLOCK_BYTES), (True, LIGHT_BLOCK_BYTES)):
+        block = block_frames(info, light=light)
+        threads = threads_for(info, block, light)
+        assert 1 <= threads <= cores
+        assert block == 1 or block * info.frame_bytes <= most
+        assert 3 * threads * block * frame_cost(info, light) <= UNDER_WAY_BYTES
 
 
 def test_two_cores_read_small_frames_by_the_dozen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,6 +35,8 @@ def test_two_cores_read_small_frames_by_the_dozen(monkeypatch: pytest.MonkeyPatc
     assert block_frames(SMALL) > 40
     assert threads_for(SMALL, block_frames(SMALL)) == 2
     assert threads_for(LARGE, block_frames(LARGE)) == 2
+    assert block_frames(SMALL, light=True) > 2 * block_frames(SMALL)
+    assert threads_for(SMALL, block_frames(SMALL, light=True), light=True) == 2
 
 
 @pytest.mark.parametrize("colour", ["mono", "rggb"])
