@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ingest import durable as disk
 from ingest.formats import open_in_place, open_source
-from ingest.shards import coding_of, encode_shard, on_all_cores
+from ingest.shards import coding_of, encode_shard
 from ingest.stack import (
     ZarrStack,
     add_times,
@@ -38,6 +38,7 @@ from ingest.stack import (
     shard_frames,
 )
 from ingest.timeoptions import TimeOptions
+from reduction.cores import on_all_cores
 from reduction.errors import DataError, RequestError, ResourceError
 from reduction.readahead import one_ahead
 from reduction.stack import FrameBlock, FrameSource, SourceInfo, Stack, frame_digest, pixel_digest

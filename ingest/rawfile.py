@@ -106,6 +106,26 @@ class RawFile:
         self.read_into(buffer, offset)
         return buffer.tobytes()
 
+    def gather(self, offsets: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
+        """Rows of `size` bytes from many places, ``(n, size)``; bytes beyond the end of the file are zero.
+
+        Raises
+        ------
+        DataError
+            The device fails.
+        ValueError
+            The file is closed.
+        """
+        if self._descriptor < 0:
+            raise ValueError(f"{self.path.name}: read after close")
+        rows = np.zeros((len(offsets), size), np.uint8)
+        try:
+            for row, offset in zip(rows, offsets.tolist(), strict=True):
+                os.preadv(self._descriptor, [row.data], offset)
+        except OSError as error:
+            raise DataError(f"{self.path.name}: cannot be read: {error.strerror}") from error
+        return rows
+
     def close(self) -> None:
         """Close; a second time does nothing."""
         descriptor, self._descriptor = self._descriptor, -1

@@ -8,12 +8,11 @@ is written is an ordinary Zarr array; arrays that are coded otherwise are left t
 import os
 import struct
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import google_crc32c
 import numpy as np
@@ -22,18 +21,13 @@ from numcodecs.zstd import Zstd
 from numpy.typing import NDArray
 from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec, ZstdCodec
 
-from reduction.cores import cores, in_order
+from reduction.cores import on_all_cores
 
 ZSTD_LEVEL = 1
 ABSENT = (1 << 64) - 1
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 Place = tuple[slice, ...]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-_lock = threading.Lock()
-_busy: list[int] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,20 +196,3 @@ def _content_size(frame: bytes) -> int:
     if size == 0 or len(frame) < at + size:
         return -1
     return int.from_bytes(frame[at : at + size], "little") + (256 if size == 2 else 0)
-
-
-def on_all_cores(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """Results in order; the first error of an item is raised.
-
-    All calls at work in this process share its cores: where others keep them busy, one thread does it.
-    """
-    with _lock:
-        threads = max(1, min(cores() - sum(_busy), len(items)))
-        _busy.append(threads)
-    try:
-        if threads == 1:
-            return [work(item) for item in items]
-        return list(in_order(work, items, threads))
-    finally:
-        with _lock:
-            _busy.remove(threads)

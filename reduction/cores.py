@@ -1,8 +1,9 @@
 """How many threads may work at once in this process."""
 
 import os
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -11,6 +12,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _limits: list[int] = []
+_lock = threading.Lock()
+_busy: list[int] = []
 
 
 def cores() -> int:
@@ -55,3 +58,20 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int
                 yield coming.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def on_all_cores(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Results in order; the first error of an item is raised.
+
+    All calls at work in this process share its cores: where others keep them busy, one thread does it.
+    """
+    with _lock:
+        threads = max(1, min(cores() - sum(_busy), len(items)))
+        _busy.append(threads)
+    try:
+        if threads == 1:
+            return [work(item) for item in items]
+        return list(in_order(work, items, threads))
+    finally:
+        with _lock:
+            _busy.remove(threads)

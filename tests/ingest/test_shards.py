@@ -1,7 +1,5 @@
 """Shards as files: ordinary Zarr arrays, the same on any number of threads, and no damage unseen."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 from numcodecs.zstd import Zstd
 from numpy.typing import NDArray
 
+import reduction.cores as cores_module
 from ingest import shards, stack
 from ingest.convert import convert
 from ingest.shards import ShardCoding, coding_of, decode_frames, encode_shard
@@ -50,7 +49,7 @@ class TestAgainstZarr:
     def test_zarr_reads_what_is_written(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, coding: ShardCoding, frames: int, threads: int
     ) -> None:
-        monkeypatch.setattr(shards, "cores", lambda: threads)
+        monkeypatch.setattr(cores_module, "cores", lambda: threads)
         array = made(tmp_path / "a.zarr", coding, frames)
         assert coding_of(array) == coding
         file = shard_file(tmp_path / "a.zarr", array.ndim, 0)
@@ -61,7 +60,7 @@ class TestAgainstZarr:
     def test_what_zarr_writes_is_read(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, coding: ShardCoding, frames: int, threads: int
     ) -> None:
-        monkeypatch.setattr(shards, "cores", lambda: threads)
+        monkeypatch.setattr(cores_module, "cores", lambda: threads)
         array = made(tmp_path / "a.zarr", coding, frames)
         array[:] = pixels(coding, frames)
         file = shard_file(tmp_path / "a.zarr", array.ndim, 0)
@@ -78,7 +77,7 @@ def test_the_same_bytes_on_any_number_of_threads(frames: int, which: int) -> Non
     with at_most(1):
         alone = encode_shard(coding, pixels(coding, frames))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shards, "cores", lambda: 4)
+        patch.setattr(cores_module, "cores", lambda: 4)
         assert encode_shard(coding, pixels(coding, frames)) == alone
 
 
@@ -144,26 +143,3 @@ class TestDamage:
 @pytest.mark.parametrize("size", [1, 200, 255, 256, 300, 65_791, 65_792, 70_000])
 def test_content_sizes(size: int) -> None:
     assert shards._content_size(bytes(Zstd(level=1).encode(b"x" * size))) == size
-
-
-def test_readers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "cores", lambda: 4)
-    alive: list[int] = []
-    barrier = threading.Barrier(4)
-
-    def work(item: int) -> int:
-        barrier.wait(5)
-        alive.append(sum(thread.name.startswith("umbra") for thread in threading.enumerate()))
-        return item
-
-    assert shards.on_all_cores(work, range(4)) == [0, 1, 2, 3]
-    assert max(alive) == 4
-
-    def nested(item: int) -> list[str]:
-        return shards.on_all_cores(lambda _: threading.current_thread().name, range(3))
-
-    with ThreadPoolExecutor(1, "outer") as pool:
-        names = pool.submit(shards.on_all_cores, nested, range(4)).result()
-    for one in names:  # all cores are taken: each inner call stays in its thread
-        assert len(set(one)) == 1
-    assert not shards._busy
