@@ -55,6 +55,10 @@ def _is_ser(head: bytes, _path: Path) -> bool:
     return head.startswith(b"LUCAM-RECORDER")
 
 
+def _is_ravf(head: bytes, _path: Path) -> bool:
+    return head.startswith(b"RAVF")
+
+
 def _is_fits(head: bytes, path: Path) -> bool:
     if path.is_dir():
         return any(is_fits_file(member) for member in folder_files(path))
@@ -76,6 +80,7 @@ def _is_zarr(_head: bytes, path: Path) -> bool:
 FORMATS: tuple[Format, ...] = (
     Format("zarr", _is_zarr, "ingest.stack:open_zarr", True, "Zarr stack of Umbra's", (".zarr",)),
     Format("ser", _is_ser, "ingest.ser:open_ser", True, "SER video", (".ser",)),
+    Format("ravf", _is_ravf, "ingest.ravf.source:open_ravf", True, "RAVF video (Astrid)", (".ravf",)),
     Format(
         "fits",
         _is_fits,

@@ -77,6 +77,16 @@ class GpsStatus:
         """Number of frames."""
         return self.satellites.size
 
+    def of(self, frames: NDArray[np.intp]) -> "GpsStatus":
+        """The rows of some frames."""
+        return GpsStatus(
+            self.satellites[frames],
+            self.almanac[frames],
+            self.leap_seconds[frames],
+            self.offset_s[frames],
+            self.fix[frames],
+        )
+
     def text(self) -> str:
         """One line for people: satellites, fix, almanac; empty where all is unknown."""
         parts = []

@@ -9,13 +9,14 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ingest.instants import DAY_NS, SECOND_NS
 from ingest.rawfile import RawFile, check_span, frames_per_shard, read_blocks
+from ingest.sample_order import ByteOrder, settle_order
 from ingest.stamps import Stamps, solve
 from ingest.timeoptions import TimeOptions, apply_times
 from reduction.caveats import Caveat, Note
@@ -47,8 +48,6 @@ KIND_MASK = 0x3FFF_FFFF_FFFF_FFFF  # .NET keeps the kind of a DateTime in the tw
 PLAUSIBLE_NS = (20 * 365 * DAY_NS, 140 * 365 * DAY_NS)  # 1990 to 2110
 LONGEST_NS = 400 * DAY_NS
 SAMPLE_BYTES = 4 << 20
-
-ByteOrder = Literal["little", "big"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,15 +220,8 @@ def _settle_order(file: RawFile, header: SerHeader, frames: int) -> _Order:
     if header.sample_bytes == 1:
         return _Order("little", "single bytes", 8)
     little = _sample(file, header, frames)
-    swapped = little.byteswap()
-    limit = (1 << header.depth) - 1
-    order, reason = header.nominal_order, "header flag, as writers mean it; the content fits either order"
-    fits = int(little.max()) <= limit, int(swapped.max()) <= limit
-    if fits[0] != fits[1]:
-        order, reason = ("little" if fits[0] else "big"), f"only this order keeps within {header.depth} bits"
-    elif (smooth := _smoother(little, swapped, 3 if header.planes == 3 else 2)) is not None:
-        order, reason = smooth, "neighbouring pixels differ less in this order"
-    chosen_fits = fits[0] if order == "little" else fits[1]
+    settled = settle_order(little, header.depth, header.nominal_order, 3 if header.planes == 3 else 2)
+    order, reason = settled.order, settled.reason
     notes = []
     if order != header.nominal_order:
         text = (
@@ -237,7 +229,7 @@ def _settle_order(file: RawFile, header: SerHeader, frames: int) -> _Order:
             f"usually means {header.nominal_order}-endian"
         )
         notes.append(Note(Caveat.BYTE_ORDER_SETTLED, text))
-    return _Order(order, reason, header.depth if chosen_fits else 16, tuple(notes))
+    return _Order(order, reason, header.depth if settled.fits else 16, tuple(notes))
 
 
 def _sample(file: RawFile, header: SerHeader, frames: int) -> NDArray[np.uint16]:
@@ -251,24 +243,6 @@ def _sample(file: RawFile, header: SerHeader, frames: int) -> NDArray[np.uint16]
         file.read_into(part, HEADER.size + frame * header.frame_bytes + first_row * row_samples * 2)
         parts.append(part.astype(np.uint16, copy=False))
     return np.concatenate(parts)
-
-
-def _smoother(little: NDArray[np.uint16], swapped: NDArray[np.uint16], lag: int) -> ByteOrder | None:
-    """Order with the smaller high-frequency power, on neighbours of one colour; None if they are alike.
-
-    If one byte of every sample is zero, either order is a picture (8-bit values, plain or scaled to 16).
-    """
-    if not (little & 0xFF).any() or not (little >> 8).any() or little.shape[1] <= lag:
-        return None
-    steps = [
-        np.abs(np.diff(np.stack((array[:, :-lag], array[:, lag:])).astype(np.int32), axis=0))
-        for array in (little, swapped)
-    ]
-    for measure, ratio in ((np.median, 2.0), (np.mean, 1.5)):
-        low, high = (float(measure(step)) for step in steps)
-        if max(low, high) > ratio * min(low, high):
-            return "little" if low < high else "big"
-    return None
 
 
 class SerStack:

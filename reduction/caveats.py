@@ -10,6 +10,8 @@ class Caveat(StrEnum):
     # the recording
     FILE_TRUNCATED = "file-truncated"
     FRAME_COUNT_WRONG = "frame-count-wrong"
+    FRAME_HEADERS_DAMAGED = "frame-headers-damaged"
+    PACKING_SETTLED = "packing-settled-by-content"
     BYTE_ORDER_SETTLED = "byte-order-settled-by-content"
     IMAGE_TYPE_UNKNOWN = "image-type-unknown"
     FRAMES_EXCLUDED = "calibration-frames-left-out"
@@ -37,6 +39,7 @@ class Caveat(StrEnum):
     TIME_GAPS = "time-gaps"
     FRAMES_REPEATED = "frames-repeated"
     FRAMES_DROPPED = "frames-dropped"
+    COUNTER_BACKWARD = "frame-counter-backward"
     GPS_ALMANAC = "gps-almanac-uncertain"
     GPS_FIX = "gps-fix-missing"
     LEAP_SECOND = "leap-second-inside"

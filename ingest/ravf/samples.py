@@ -1,0 +1,133 @@
+"""Samples of RAVF frames: rows of any stride, packed or not, in the order that the content shows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.ravf.header import BGR, RavfHeader
+from ingest.ravf.packing import settle_packing
+from ingest.ravf.unpacking import unpack
+from ingest.rawfile import RawFile
+from ingest.sample_order import ByteOrder, settle_order
+from reduction.caveats import Caveat, Note
+from reduction.cores import on_all_cores
+
+PIECE_BYTES = 4 << 20
+SAMPLE_BYTES = 2 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SampleOrder:
+    """How the bytes of rows make samples.
+
+    Attributes
+    ----------
+    packing : int
+        Which of `ingest.ravf.unpacking.PACKINGS`; 0 where samples are not packed.
+    byte_order : ByteOrder
+        Of two-byte samples.
+    text : str
+        What was chosen, and what it rests on.
+    bits : int
+        Significant bits: those of the format, or 16 where values exceed them.
+    notes : tuple of Note
+        Caveats where the content contradicts the header.
+    """
+
+    packing: int
+    byte_order: ByteOrder
+    text: str
+    bits: int
+    notes: tuple[Note, ...] = ()
+
+
+def settle_samples(file: RawFile, header: RavfHeader, places: NDArray[np.int64]) -> SampleOrder:
+    """Byte order, or order of the low bits, from rows of the first, middle and last frame.
+
+    Parameters
+    ----------
+    file : RawFile
+        The file.
+    header : RavfHeader
+        Its header.
+    places : array, (t,), int64
+        First byte of each frame's pixels.
+    """
+    bits = header.format.bits
+    if bits == 8:
+        return SampleOrder(0, "little", "", bits)
+    rows = _sample(file, header, places)
+    if header.format.packed:
+        packing = settle_packing(rows, header.row_samples, bits, header.planes)
+        text = f"{header.name}: the packed samples have their {packing.reason}"
+        notes = (Note(Caveat.PACKING_SETTLED, text),) if packing.contradicts else ()
+        return SampleOrder(packing.number, "little", packing.reason, bits, notes)
+    nominal: ByteOrder = "big" if header.whole("IMAGE-ENDIANESS", 1) == 0 else "little"
+    little = np.ascontiguousarray(rows[:, : header.row_bytes]).view("<u2").astype(np.uint16)
+    settled = settle_order(little, bits, nominal, 2 if header.planes == 1 else 3)
+    text = f"{settled.order}-endian: {settled.reason}"
+    if settled.order == nominal:
+        notes = ()
+    else:
+        contradiction = (
+            f"{header.name}: the samples are {settled.order}-endian ({settled.reason}); "
+            f"the header says {nominal}-endian"
+        )
+        notes = (Note(Caveat.BYTE_ORDER_SETTLED, contradiction),)
+    if settled.fits:
+        return SampleOrder(0, settled.order, text, bits, notes)
+    text += f"; values exceed the {bits} bits of the header: kept as stored, 16 bits"
+    return SampleOrder(0, settled.order, text, 16, notes)
+
+
+def _sample(file: RawFile, header: RavfHeader, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Rows from the middle of three frames, (n, row stride)."""
+    stride = header.row_stride
+    count = max(1, min(header.height, SAMPLE_BYTES // stride) // 2 * 2)  # even: rows of a mosaic alternate
+    first = (header.height - count) // 2
+    frames = sorted({0, places.size // 2, places.size - 1})
+    sample = np.zeros((len(frames), count, stride), np.uint8)
+    size = min(count * stride, header.needed_bytes - first * stride)
+    for part, frame in zip(sample, frames, strict=True):
+        file.read_into(part.reshape(-1)[:size], int(places[frame]) + first * stride)
+    return sample.reshape(-1, stride)
+
+
+def read_samples(
+    file: RawFile, header: RavfHeader, order: SampleOrder, places: NDArray[np.int64]
+) -> NDArray[Any]:
+    """Frames whose pixels begin at `places`, ``(n, y, x)`` or ``(n, c, y, x)``, by several threads."""
+    kind = np.dtype(np.uint8 if header.format.bits == 8 else np.uint16)
+    samples = np.empty((places.size, header.height, header.row_samples), kind)
+    piece = max(1, PIECE_BYTES // (header.height * header.row_samples * kind.itemsize))
+
+    def decode(first: int) -> None:
+        part = slice(first, first + piece)
+        _decode(file, header, order, places[part].tolist(), samples[part])
+
+    on_all_cores(decode, range(0, places.size, piece))
+    if header.planes == 1:
+        return samples
+    colours = np.moveaxis(samples.reshape(places.size, header.height, header.width, 3), -1, 1)
+    return np.ascontiguousarray(colours[:, ::-1] if header.colour_id == BGR else colours)
+
+
+def _decode(
+    file: RawFile, header: RavfHeader, order: SampleOrder, places: list[int], frames: NDArray[Any]
+) -> None:
+    plain = not header.format.packed and (order.byte_order == "little" or header.format.bits == 8)
+    if plain and header.row_stride == header.row_bytes:
+        for frame, place in zip(frames, places, strict=True):
+            file.read_into(frame, place)
+        return
+    rows = np.zeros((header.height, header.row_stride), np.uint8)  # stays in the processor's cache
+    flat = rows.reshape(-1)[: header.needed_bytes]
+    for frame, place in zip(frames, places, strict=True):
+        file.read_into(flat, place)
+        if header.format.packed:
+            unpack(rows, frame, header.format.bits, order.packing)
+        else:
+            stored = frame.dtype.newbyteorder("<" if order.byte_order == "little" else ">")
+            frame[...] = rows[:, : header.row_bytes].view(stored)
