@@ -15,8 +15,10 @@ from reduction.stack import FrameBlock, Stack
 MAX_READ = 1 << 30
 SHARD_BYTES = 32 << 20
 SAFE_TO_MAP = frozenset({"btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "tmpfs", "xfs", "zfs"})
-"""File systems of built-in disks. A page that cannot be had kills the process where a read would say why,
-so files elsewhere (network, removable media) are read."""
+"""File systems of built-in disks. A page that is gone when it is touched kills the process where a read would
+say why, so files elsewhere (network, removable media) are read."""
+MADV_POPULATE_READ = 22
+"""Make all pages present, with an error instead of that signal (madvise(2), Linux 5.14)."""
 
 
 class RawFile:
@@ -42,7 +44,7 @@ class RawFile:
         except OSError as error:
             raise DataError(f"{path.name}: cannot be read: {error.strerror}") from error
         self.size = status.st_size
-        self.mappable = _file_system(status.st_dev) in SAFE_TO_MAP
+        self._mappable = _file_system(status.st_dev) in SAFE_TO_MAP
 
     def read_into(self, array: NDArray[Any], offset: int) -> None:
         """Fill a C-contiguous array with the bytes from `offset`.
@@ -70,11 +72,11 @@ class RawFile:
                 )
             done += got
 
-    def mapped(self, offset: int, size: int) -> NDArray[np.uint8]:
-        """`size` bytes from `offset` as a read-only view of the file: no byte is read before it is used.
+    def mapped(self, offset: int, size: int) -> NDArray[np.uint8] | None:
+        """`size` bytes from `offset` as a read-only view of the file, without a copy; None: read them.
 
-        For callers who touch a few of them, of a file that is `mappable`. The view lives as long as it is
-        referred to.
+        None where the file is not on a built-in disk, where Linux is older than 5.14, and where a page cannot
+        be had: `read_into` then says why. The view lives as long as it is referred to.
 
         Raises
         ------
@@ -91,13 +93,17 @@ class RawFile:
                 f"{self.path.name}: ends at byte {there}, {offset + size - there} bytes short; "
                 "it has shrunk since it was opened"
             )
-        if size == 0:
-            return np.empty(0, np.uint8)
+        if size == 0 or not self._mappable:
+            return None
         before = offset % mmap.ALLOCATIONGRANULARITY
         view = mmap.mmap(
             self._descriptor, before + size, mmap.MAP_SHARED, mmap.PROT_READ, offset=offset - before
         )
-        view.madvise(mmap.MADV_WILLNEED)
+        try:
+            view.madvise(MADV_POPULATE_READ)
+        except OSError:
+            return None
+        os.posix_fadvise(self._descriptor, offset + size, size, os.POSIX_FADV_WILLNEED)
         return np.frombuffer(view, np.uint8, size, before)
 
     def read_bytes(self, size: int, offset: int) -> bytes:

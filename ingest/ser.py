@@ -298,11 +298,13 @@ class SerStack:
     def look(self, start: int, stop: int) -> NDArray[Any]:
         """As `read`, without a copy where the file lies on a built-in disk and holds what `read` returns."""
         header = self._header
-        if self._swap or header.planes == 3 or not self._file.mappable:
+        if self._swap or header.planes == 3:
             return self.read(start, stop)
         check_span(self.info.name, start, stop, self.info.frames)
         size = header.frame_bytes
         raw = self._file.mapped(HEADER.size + start * size, (stop - start) * size)
+        if raw is None:
+            return self.read(start, stop)
         return raw.view(self.info.dtype).reshape(stop - start, header.height, header.width)
 
     def blocks(self, size: int, start: int = 0) -> Iterator[FrameBlock]:

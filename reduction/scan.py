@@ -1,6 +1,6 @@
 """The whole recording, read once from front to back: digests, levels, repeats."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,18 +52,13 @@ def scan(stack: Stack, block: int, progress: Progress | None = None) -> Scan:
     leaves = np.empty((frames, 32), np.uint8) if known is None else known
     highest, lowest = np.empty(frames), np.empty(frames)
     not_finite = np.zeros(frames, np.int64)
+    read = stack.look if isinstance(stack, InPlace) else stack.read
     floating = np.dtype(stack.info.dtype).kind == "f"
-
-    def frames_of(start: int, stop: int) -> Iterator[NDArray[Any]]:
-        """Frames one by one; of a plain file each is read on its own, so that it is used while it is near."""
-        step = 1 if isinstance(stack, InPlace) else max(stop - start, 1)
-        for first in range(start, stop, step):
-            yield from stack.read(first, min(first + step, stop))
 
     def look(start: int) -> int:
         """Look at a block from `start` on; every frame writes to places of its own."""
         stop = min(start + block, frames)
-        for i, frame in enumerate(frames_of(start, stop), start):
+        for i, frame in enumerate(read(start, stop), start):
             if floating:
                 lowest[i], highest[i], not_finite[i] = _levels(frame)
             else:

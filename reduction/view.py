@@ -246,7 +246,7 @@ class View:
         return self.stack.read(start // n, (stop + n - 1) // n)
 
     def look(self, start: int, stop: int) -> NDArray[Any]:
-        """As `raw`, for callers who touch few of the pixels."""
+        """As `raw`, for callers who touch few of the pixels: perhaps read-only, and without a copy."""
         if not isinstance(self.stack, InPlace):
             return self.raw(start, stop)
         n = self.sampling.per_frame
