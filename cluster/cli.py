@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cluster.recording import ReductionRequest, Times, positions, reduce_to_folder
+from ingest.time_arguments import Words, time_options, with_time_options
 from reduction.command import run_verb
 from reduction.errors import RequestError
 from reduction.outputs.verdict import judge
@@ -18,18 +19,18 @@ from reduction.plan import load_plan, make_plan
 from reduction.response import read_response
 from reduction.result import ReductionResult
 from reduction.scan import Progress as Report
-from reduction.timing import Instant
 
 
 def reduce(arguments: list[str]) -> int:
     """Run `umbra reduce`; returns the exit code."""
-    return run_verb("reduce", _reduce, arguments)
+    return run_verb("reduce", with_time_options(_reduce), arguments)
 
 
 def _reduce(
     inputs: Annotated[
         list[str], typer.Argument(metavar="INPUT", help="Recording: file, folder, glob, stack.")
     ],
+    times: Words,
     target: Annotated[str | None, typer.Option(metavar="X,Y", help="The occulted star.")] = None,
     reference: Annotated[list[str] | None, typer.Option(metavar="X,Y", help="Comparison star.")] = None,
     guide: Annotated[list[str] | None, typer.Option(metavar="X,Y", help="Tracking star.")] = None,
@@ -63,10 +64,6 @@ def _reduce(
         str | None, typer.Option(metavar="CSV", help="Places where stars fail: PyMovie, or frame,x,y.")
     ] = None,
     row_noise: Annotated[str | None, typer.Option(metavar="on|off|auto", help="Take off row noise.")] = None,
-    time_is: Annotated[str | None, typer.Option(metavar="start|mid|end", help="What stamps name.")] = None,
-    times: Annotated[str | None, typer.Option(metavar="FILE", help="CSV: frame,utc,exposure_s.")] = None,
-    start_utc: Annotated[str | None, typer.Option(metavar="T", help="UTC of frame 0.")] = None,
-    cadence: Annotated[float | None, typer.Option(metavar="S", help="Seconds between frames.")] = None,
     plan: Annotated[str | None, typer.Option(metavar="FILE", help="Plan, TOML; options win.")] = None,
     out: Annotated[str | None, typer.Option(metavar="DIR", help="Results (INPUT's name + -umbra).")] = None,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda:N", help="Where kernels run.")] = "auto",
@@ -76,11 +73,7 @@ def _reduce(
     """Reduce a recording to a light curve, plots and a report."""
     if device not in {"auto", "cpu"} and not device.removeprefix("cuda:").isdigit():
         raise RequestError(f"--device {device}: give auto, cpu or cuda:N")
-    meaning: Instant | None = None
-    if time_is is not None:
-        if time_is not in {"start", "mid", "end"}:
-            raise RequestError(f"--time-is {time_is}: give start, mid or end")
-        meaning = "start" if time_is == "start" else "mid" if time_is == "mid" else "end"
+    time_options(times)
     fields: dict[str, Any] = {} if plan is None else load_plan(Path(plan)).model_dump(exclude_unset=True)
     fields |= _fields(target, reference, guide, frame, aperture, sky, gain, read_noise)
     words = {"channel": channel, "fields": first_field, "follow": follow, "row_noise": row_noise}
@@ -95,7 +88,7 @@ def _reduce(
     request = ReductionRequest(
         inputs=tuple(inputs),
         plan=make_plan(fields, "options"),
-        times=Times(meaning=meaning, table=times, start_utc=start_utc, cadence_s=cadence),
+        times=Times(**times),
         bias=bias,
         dark=dark,
         flat=flat,

@@ -7,13 +7,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from cluster.location import Location, locate
 from gpu_kernels.device import Accelerator, choose
+from ingest.clocks import ClockKind
 from ingest.convert import stack_of
+from ingest.time_arguments import time_options
 from ingest.timeoptions import TimeOptions
 from reduction.caveats import Caveat
 from reduction.device_segment import DeviceRunner
@@ -39,15 +41,24 @@ class Times(Settings):
     table: str | None = None
     start_utc: str | None = None
     cadence_s: float | None = None
+    camera: str | None = None
+    acquisition_delay_s: float | None = None
+    acquisition_sigma_s: float | None = None
+    clock: ClockKind | None = None
+    clock_offset_s: float | None = None
+    clock_sigma_s: float | None = None
+    ntp_delay_s: float | None = None
+    ntp_poll_s: float | None = None
+    ntp_drift_ppm: float | None = None
+    row_time_s: float | None = None
+    row_sigma_s: float | None = None
+    rows_read: Literal["down", "up"] | None = None
+    row_binning: int | None = None
+    stamp_row: Literal["first", "middle", "last"] | None = None
 
     def options(self) -> TimeOptions:
-        """The same for the readers."""
-        return TimeOptions(
-            meaning=self.meaning,
-            table=None if self.table is None else Path(self.table),
-            start_utc=self.start_utc,
-            cadence_s=self.cadence_s,
-        )
+        """The same for the readers; raises as `ingest.time_arguments.time_options`."""
+        return time_options(self.model_dump(exclude_none=True))
 
 
 class ReductionRequest(Settings):

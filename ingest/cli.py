@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,27 +17,19 @@ from ingest.formats import expand, open_source
 from ingest.inspection import inspect_recording
 from ingest.inspection_text import inspection_text
 from ingest.stack import ZarrStack
-from ingest.timeoptions import TimeOptions
+from ingest.time_arguments import Words, time_options, with_time_options
 from reduction.command import INTERRUPTED, run_verb
 from reduction.errors import RequestError
-from reduction.timing import Instant
-
-TimesFile = Annotated[
-    Path | None, typer.Option("--times", metavar="FILE", help="CSV: utc, frame, exposure_s.")
-]
-StartUtc = Annotated[str | None, typer.Option("--start-utc", metavar="T", help="UTC of frame 0, ISO-8601.")]
-Cadence = Annotated[float | None, typer.Option("--cadence", metavar="S", help="Seconds between frames.")]
-TimeIs = Annotated[str | None, typer.Option("--time-is", metavar="start|mid|end", help="What a stamp names.")]
 
 
 def ingest(arguments: list[str]) -> int:
     """Run `umbra ingest`; returns the exit code."""
-    return run_verb("ingest", _ingest, arguments)
+    return run_verb("ingest", with_time_options(_ingest), arguments)
 
 
 def inspect(arguments: list[str]) -> int:
     """Run `umbra inspect`; returns the exit code."""
-    return run_verb("inspect", _inspect, arguments)
+    return run_verb("inspect", with_time_options(_inspect), arguments)
 
 
 def _ingest(
@@ -45,10 +37,7 @@ def _ingest(
         list[str],
         typer.Argument(metavar="INPUT... STACK.zarr", help="A recording, and the stack to write."),
     ],
-    times: TimesFile = None,
-    start_utc: StartUtc = None,
-    cadence: Cadence = None,
-    time_is: TimeIs = None,
+    times: Words,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a stack.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
@@ -60,7 +49,7 @@ def _ingest(
     if target.suffix != ".zarr":
         raise RequestError(f"{last}: the last argument names the stack to write and must end in .zarr")
     _require_apart(inputs, target)
-    options = _options(times, start_utc, cadence, time_is)
+    options = time_options(times)
     began = time.perf_counter()
     try:
         with closing(open_source(inputs, options)) as source, _bar("ingest") as progress:
@@ -77,23 +66,14 @@ def _inspect(
     paths: Annotated[
         list[str], typer.Argument(metavar="INPUT...", help="A recording: file, folder, glob, files, stack.")
     ],
-    times: TimesFile = None,
-    start_utc: StartUtc = None,
-    cadence: Cadence = None,
-    time_is: TimeIs = None,
+    times: Words,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
     """Tell what a recording or a stack holds, and whether its times are sure."""
-    options = _options(times, start_utc, cadence, time_is)
+    options = time_options(times)
     with closing(open_source(paths, options)) as source, _bar("inspect") as progress:
         found = inspect_recording(source, progress)
     sys.stdout.write(found.json() if as_json else inspection_text(found))
-
-
-def _options(
-    table: Path | None, start_utc: str | None, cadence_s: float | None, meaning: str | None
-) -> TimeOptions:
-    return TimeOptions(cast(Instant | None, meaning), table, start_utc, cadence_s)
 
 
 def _require_apart(inputs: list[str], target: Path) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import uuid
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from zarr.storage import LocalStore
 
 from reduction.caveats import Caveat, Note
 from reduction.errors import DataError, ResourceError
-from reduction.timing import UNKNOWN_NS, Correction, Instant, TimeSolution
+from reduction.timing import UNKNOWN_NS, Correction, Instant, RowTimes, TimeSolution
 
 # What zarr and its codecs raise on files that are missing, cut short or overwritten.
 UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, IndexError)
@@ -66,6 +67,7 @@ def read_times(path: Path, digest: str | None = None) -> TimeSolution:
             source=str(head["source"]),
             ledger=tuple(Correction(**entry) for entry in head["ledger"]),
             notes=notes_from_json(head["notes"]),
+            rows=None if head.get("rows") is None else RowTimes(**head["rows"]),
         )
     except UNREADABLE as error:
         raise DataError(f"{path}: its times cannot be read ({error}); ingest the recording again") from error
@@ -88,7 +90,14 @@ def _write_times(path: Path, times: TimeSolution) -> None:
 def _times_json(times: TimeSolution) -> dict[str, Any]:
     ledger = [{name: getattr(c, name) for name in Correction.__slots__} for c in times.ledger]
     notes = notes_json(times.notes)
-    return {"meaning": times.meaning, "source": times.source, "ledger": ledger, "notes": notes}
+    rows = None if times.rows is None else asdict(times.rows)
+    return {
+        "meaning": times.meaning,
+        "source": times.source,
+        "ledger": ledger,
+        "notes": notes,
+        "rows": rows,
+    }
 
 
 def notes_json(notes: Iterable[Note]) -> list[list[str]]:

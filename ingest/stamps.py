@@ -4,7 +4,9 @@ A reader hands over `Stamps` as recorded; `solve` settles their meaning, moves t
 the ledger; `review_times` looks for what a reader of the times must know.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,16 @@ HALF_SECOND = 0.5
 GAP_CADENCES = 1.5
 TO_MID = {"start": 0.5, "mid": 0.0, "end": -0.5}
 STAMP, MID = "recorded stamp", "mid-exposure"
+Insertion = Literal["first field", "second field"]
+"""Which of a frame's fields, in the order of their exposure, an inserter's stamp was read from."""
+STEP_ENDS = {
+    "clock": "recorded stamp in UTC",
+    "acquisition": "instant that the stamp names",
+    "inserter": "inserted time of the first field",
+    "camera": MID,
+    "stamp meaning": MID,
+}
+"""The steps from stamp to mid-exposure in their order, and the instant to which each leads."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +51,13 @@ class Stamps:
         Somebody stated the sigmas: whole seconds do not overrule them.
     notes : tuple of Note
         Caveats that the reader found.
+    inserted : Insertion or None
+        A video time inserter's stamps, the VSYNC that ends the exposure of a camera without internal delay,
+        and of which field; `meaning` is not looked at then.
+    included : tuple of Correction
+        What the recording's writer has corrected already, with `Correction.included`; made by `applied`.
+    said_by : str
+        Who says the meaning, where it is not the format.
     """
 
     stamp_ns: NDArray[np.int64]
@@ -48,6 +67,9 @@ class Stamps:
     source: str
     sigma_stated: bool = False
     notes: tuple[Note, ...] = ()
+    inserted: Insertion | None = None
+    included: tuple[Correction, ...] = ()
+    said_by: str = ""
 
     @property
     def exposure_known(self) -> bool:
@@ -56,7 +78,32 @@ class Stamps:
         return bool(np.isfinite(self.exposure_s[stamped]).all())
 
 
-def solve(stamps: Stamps, meaning: Instant | None = None) -> TimeSolution:
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """One step that moves all stamps by the same time: `what` is a key of `STEP_ENDS`."""
+
+    what: str
+    value_s: float
+    sigma_s: float
+    source: str
+
+
+def applied(what: str, value_s: float, source: str) -> Correction:
+    """A correction that the recording's writer has applied: it is stated, not added, and not made again.
+
+    Parameters
+    ----------
+    what : str
+        A key of `STEP_ENDS`.
+    value_s : float
+        What the writer added, seconds; 0 where it does not say.
+    source : str
+        Where the recording says so.
+    """
+    return Correction(what, f"stamp before the writer's {what}", STAMP, value_s, 0.0, source, included=True)
+
+
+def solve(stamps: Stamps, meaning: Instant | None = None, shifts: Sequence[Shift] = ()) -> TimeSolution:
     """Mid-exposure times of recorded stamps.
 
     The option `meaning` overrules what the format says. Where neither says, a stamp is taken as mid-exposure
@@ -68,6 +115,8 @@ def solve(stamps: Stamps, meaning: Instant | None = None) -> TimeSolution:
         As recorded.
     meaning : Instant, optional
         The option ``--time-is``.
+    shifts : sequence of Shift
+        Further steps of the chain; with a ``camera`` among them the stamps are an inserter's.
     """
     known = stamps.stamp_ns != UNKNOWN_NS
     notes = list(stamps.notes)
@@ -77,30 +126,67 @@ def solve(stamps: Stamps, meaning: Instant | None = None) -> TimeSolution:
     notes += whole
     exposure, assumed = _exposures(stamps, known)
     notes += assumed
-    settled, doubt, origin, unsaid = _settle_meaning(stamps, exposure, known, meaning)
-    notes += unsaid
-    shift_s = np.where(np.isfinite(exposure), exposure, 0.0) * TO_MID[settled]
+    steps = {shift.what: shift for shift in shifts}
+    settled: Instant | None = None
+    doubt = np.zeros(known.size)
+    shift_s = np.zeros(known.size)
+    if stamps.inserted is not None:
+        notes += _inserter_steps(stamps, exposure[known], steps)
+    elif "camera" not in steps:
+        settled, doubt, origin, unsaid = _settle_meaning(stamps, exposure, known, meaning)
+        notes += unsaid
+        shift_s = np.where(np.isfinite(exposure), exposure, 0.0) * TO_MID[settled]
+        middle, spread = float(np.median(shift_s[known])), float(np.median(doubt[known]))
+        steps["stamp meaning"] = Shift("stamp meaning", middle, spread, f"{settled} of exposure, {origin}")
+    constants = [step for step in steps.values() if step.what != "stamp meaning"]
     mid = np.full(known.size, UNKNOWN_NS, np.int64)
     mid[known] = stamps.stamp_ns[known] + np.rint(shift_s[known] * SECOND_NS).astype(np.int64)
-    entry = Correction(
-        what="stamp meaning",
-        start=STAMP,
-        end=MID,
-        value_s=float(np.median(shift_s[known])),
-        sigma_s=float(np.median(doubt[known])),
-        source=f"{settled} of exposure, {origin}",
-    )
+    mid[known] += sum(_ns(step.value_s) for step in constants)
+    squares = sigma**2 + doubt**2 + sum(step.sigma_s**2 for step in constants)
     return reviewed(
         TimeSolution(
             mid_ns=mid,
-            sigma_s=np.where(known, np.hypot(sigma, doubt), np.nan),
+            sigma_s=np.where(known, np.sqrt(squares), np.nan),
             exposure_s=exposure,
             meaning=settled,
             source=stamps.source,
-            ledger=(entry,),
+            ledger=(*stamps.included, *_chain(steps)),
             notes=tuple(notes),
         )
     )
+
+
+def _inserter_steps(stamps: Stamps, exposure: NDArray[np.float64], steps: dict[str, Shift]) -> list[Note]:
+    """Add the steps from an inserter's stamp; without a camera among them, those of one without delay."""
+    field_s = 0.5 * float(np.median(exposure)) if np.isfinite(exposure).any() else 0.0
+    second = stamps.inserted == "second field"
+    if "inserter" not in steps:
+        text = f"{stamps.source}: VSYNC that ends the {stamps.inserted}'s exposure"
+        steps["inserter"] = Shift("inserter", -field_s if second else 0.0, 0.0, text)
+    if "camera" in steps:
+        return []
+    text = "end of the first field is the middle of the frame, for a camera without internal delay"
+    steps["stamp meaning"] = Shift("stamp meaning", 0.0, 0.0, text)
+    note = Note(
+        Caveat.CAMERA_UNKNOWN,
+        f"{stamps.source}: an integrating camera shows its pictures late; the times hold for one without "
+        "internal delay; say --camera NAME where it has one",
+    )
+    return [note]
+
+
+def _chain(steps: Mapping[str, Shift]) -> list[Correction]:
+    """Entries of the ledger, in the order of the steps, each from where the one before ended."""
+    ledger: list[Correction] = []
+    for what, end in STEP_ENDS.items():
+        if what in steps:
+            step, start = steps[what], ledger[-1].end if ledger else STAMP
+            ledger.append(Correction(what, start, end, step.value_s, step.sigma_s, step.source))
+    return ledger
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * SECOND_NS)
 
 
 def _settle_meaning(
@@ -109,7 +195,8 @@ def _settle_meaning(
     """Instant that the stamps name, the doubt about it in seconds, its source, a note if it is assumed."""
     settled = option or stamps.meaning
     if settled is not None:
-        return settled, np.zeros(known.size), "option --time-is" if option else stamps.source, []
+        who = "option --time-is" if option else stamps.said_by or stamps.source
+        return settled, np.zeros(known.size), who, []
     doubt = np.where(np.isfinite(exposure), exposure / 2, 0.0)
     note = Note(
         Caveat.TIME_MEANING_ASSUMED,
@@ -119,27 +206,38 @@ def _settle_meaning(
     return "mid", doubt, "assumed: neither the recording nor an option says", [note]
 
 
-def recover_stamps(solution: TimeSolution) -> Stamps | None:
-    """Stamps behind a solution whose ledger holds their meaning alone; None if it holds more, or nothing."""
-    if len(solution.ledger) != 1 or solution.ledger[0].what != "stamp meaning" or solution.meaning is None:
+def recover_stamps(solution: TimeSolution) -> tuple[Stamps, list[Shift]] | None:
+    """Stamps behind a solution of `solve`, and the shifts added; None where its ledger holds more."""
+    own = [entry for entry in solution.ledger if not entry.included]
+    steps = {e.what: Shift(e.what, e.value_s, e.sigma_s, e.source) for e in own}
+    if not own or _chain(steps) != own:
         return None
     known = solution.known
+    inserted: Insertion | None = "first field" if "inserter" in steps else None
+    meant = None if inserted else solution.meaning
     length = np.where(np.isfinite(solution.exposure_s), solution.exposure_s, 0.0)
+    shift_ns = np.rint(length * TO_MID[meant or "mid"] * SECOND_NS).astype(np.int64)
+    shifts = [step for step in steps.values() if step.what != "stamp meaning"]
     stamp = np.full(known.size, UNKNOWN_NS, np.int64)
-    shift_ns = np.rint(length * TO_MID[solution.meaning] * SECOND_NS).astype(np.int64)
-    stamp[known] = solution.mid_ns[known] - shift_ns[known]
+    stamp[known] = solution.mid_ns[known] - shift_ns[known] - sum(_ns(shift.value_s) for shift in shifts)
     assumed = meaning_assumed(solution)
     variance = solution.sigma_s**2 - ((length / 2) ** 2 if assumed else 0.0)
-    kept = tuple(note for note in solution.notes if note.caveat is not Caveat.TIME_MEANING_ASSUMED)
-    return Stamps(
+    variance = variance - sum(shift.sigma_s**2 for shift in shifts)
+    again = {Caveat.TIME_MEANING_ASSUMED, Caveat.CAMERA_UNKNOWN}
+    said = steps["stamp meaning"].source.partition(" of exposure, ")[2] if "stamp meaning" in steps else ""
+    stamps = Stamps(
         stamp_ns=stamp,
         exposure_s=solution.exposure_s,
         sigma_s=np.sqrt(np.maximum(variance, 0.0)),
-        meaning=None if assumed else solution.meaning,
+        meaning=None if assumed else meant,
         source=solution.source,
         sigma_stated=True,
-        notes=kept,
+        notes=tuple(note for note in solution.notes if note.caveat not in again),
+        inserted=inserted,
+        included=tuple(entry for entry in solution.ledger if entry.included),
+        said_by="" if assumed else said,
     )
+    return stamps, shifts
 
 
 def meaning_assumed(solution: TimeSolution) -> bool:

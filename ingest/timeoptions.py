@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ingest.corrections import Corrections, corrected
 from ingest.instants import SECOND_NS, parse_utc
 from ingest.stamps import Stamps, meaning_assumed, recover_stamps, reviewed, solve
 from reduction.caveats import Caveat, Note
@@ -15,6 +16,7 @@ from reduction.timing import UNKNOWN_NS, Instant, TimeSolution
 
 COLUMNS = ("utc", "frame", "exposure_s", "sigma_s")
 MAX_CADENCE_S = 86_400.0
+NO_CORRECTIONS = Corrections()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class TimeOptions:
         ``--start-utc``: ISO-8601 time of frame 0.
     cadence_s : float or None
         ``--cadence``: seconds from frame to frame.
+    corrections : Corrections
+        ``--camera``, ``--acquisition-delay``, ``--clock``, ``--row-time`` and their companions.
 
     Raises
     ------
@@ -42,8 +46,14 @@ class TimeOptions:
     table: Path | None = None
     start_utc: str | None = None
     cadence_s: float | None = None
+    corrections: Corrections = NO_CORRECTIONS
 
     def __post_init__(self) -> None:
+        if self.meaning is not None and self.corrections.camera is not None:
+            raise RequestError(
+                "--time-is and --camera exclude each other: a camera's delay leads from its inserted stamp "
+                "to mid-exposure, and nothing is corrected twice"
+            )
         if self.meaning not in {None, "start", "mid", "end"}:
             raise RequestError(f"--time-is {self.meaning}: give start, mid or end")
         if (self.start_utc is None) != (self.cadence_s is None):
@@ -72,8 +82,13 @@ def apply_times(native: TimeSolution, frames: int, options: TimeOptions) -> Time
     Raises
     ------
     RequestError
-        The table or the start cannot be used, or the times carry corrections that rest on their meaning.
+        The table or the start cannot be used, or a correction does not fit, or is there already.
     """
+    return corrected(_before_corrections(native, frames, options), options.corrections)
+
+
+def _before_corrections(native: TimeSolution, frames: int, options: TimeOptions) -> TimeSolution:
+    """Times with their meaning settled."""
     if options.table is not None:
         return _from_table(options.table, native, frames, options.meaning)
     if options.start_utc is not None and options.cadence_s is not None:
@@ -81,14 +96,15 @@ def apply_times(native: TimeSolution, frames: int, options: TimeOptions) -> Time
     settled = native.meaning == options.meaning and not meaning_assumed(native)
     if options.meaning is None or settled or not native.known.any():
         return reviewed(native)
-    stamps = recover_stamps(native)
-    if stamps is None:
+    found = recover_stamps(native)
+    if found is None or found[0].inserted is not None:
         steps = ", ".join(entry.what for entry in native.ledger) or "no ledger"
         raise RequestError(
             f"--time-is {options.meaning}: the times ({native.source}) carry corrections beyond the stamps "
             f"({steps}); ingest the recording again with --time-is"
         )
-    return solve(stamps, options.meaning)
+    stamps, shifts = found
+    return replace(solve(replace(stamps, said_by=""), options.meaning, shifts), rows=native.rows)
 
 
 def _computed(

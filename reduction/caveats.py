@@ -33,6 +33,8 @@ class Caveat(StrEnum):
     EXPOSURE_ASSUMED = "exposure-assumed"
     WHOLE_SECONDS = "whole-second-times"
     CLOCK_UNKNOWN = "clock-unknown"
+    CAMERA_UNKNOWN = "camera-delay-unknown"
+    INTEGRATED = "integrating-camera"
     TIMES_COMPUTED = "times-computed"
     TIMES_PARTIAL = "times-missing-on-some-frames"
     TIMES_NOT_MONOTONIC = "times-not-monotonic"

@@ -40,6 +40,7 @@ from reduction.result import (
     Role,
     Star,
 )
+from reduction.rows import at_target
 from reduction.scan import Progress, Scan, scan
 from reduction.segment import Segment, light, measure_segment, segments_of
 from reduction.stack import SourceInfo, Stack
@@ -158,6 +159,7 @@ def reduce(
     roles, notes = _roles(found, paths, view.frames)
     raw = columns(paths, found.u.size, view.frames, roles)
     curve, quality = make_lightcurve(raw, times, seen.repeated, roles.references.size == 0)
+    times, curve = at_target(times, curve, stack.info.height)
     curve = replace(curve, frame=view.sampling.frame_numbers(0, view.frames))
     stars = _stars(found, roles)
     seconds = {

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -26,7 +27,8 @@ class Correction:
     Attributes
     ----------
     what : str
-        ``stamp meaning``, ``inserter``, ``camera``, ``acquisition``, ``integration``, ``row``.
+        ``clock``, ``acquisition``, ``inserter``, ``camera``, ``stamp meaning``, ``integration``, ``field``,
+        ``row``; each at most once.
     start, end : str
         The instant before and after; each entry starts where the one before it ended.
     value_s, sigma_s : float
@@ -34,6 +36,8 @@ class Correction:
         as its median.
     source : str
         Header keyword, table, option or assumption that it rests on.
+    included : bool
+        Whoever wrote the recording has applied it: it is stated, and nothing is added.
     """
 
     what: str
@@ -42,6 +46,33 @@ class Correction:
     value_s: float
     sigma_s: float
     source: str
+    included: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RowTimes:
+    """How the exposure moves down a frame whose sensor is read row by row.
+
+    Attributes
+    ----------
+    per_row_s : float
+        Seconds from a recorded row to the one below it; negative where the sensor is read upwards.
+    reference : float
+        Where in the frame the row stands whose exposure the frame's time is of: 0 top, 1 bottom.
+    sigma_s : float
+        Uncertainty of `per_row_s`, seconds.
+    source : str
+        What they rest on.
+    """
+
+    per_row_s: float
+    reference: float
+    sigma_s: float
+    source: str
+
+    def rows_away(self, row: NDArray[np.float64], height: int) -> NDArray[np.float64]:
+        """Recorded rows from the reference row down to `row`, in frames of `height` rows."""
+        return row - self.reference * (height - 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +95,8 @@ class TimeSolution:
         The chain from stamp to mid-exposure.
     notes : tuple of Note
         Caveats about times.
+    rows : RowTimes or None
+        How rows differ in time; None: all rows are exposed together, or nobody says.
     """
 
     mid_ns: NDArray[np.int64]
@@ -73,17 +106,13 @@ class TimeSolution:
     source: str
     ledger: tuple[Correction, ...] = ()
     notes: tuple[Note, ...] = ()
+    rows: RowTimes | None = None
 
     def __post_init__(self) -> None:
         n = self.mid_ns.shape[0]
         if self.sigma_s.shape != (n,) or self.exposure_s.shape != (n,):
             raise ValueError("mid_ns, sigma_s and exposure_s differ in length")
-        for before, after in zip(self.ledger, self.ledger[1:], strict=False):
-            if before.end != after.start:
-                raise ValueError(f"ledger does not link: {before.end!r} then {after.start!r}")
-        seen = [(c.what, c.start, c.end) for c in self.ledger]
-        if len(set(seen)) != len(seen):
-            raise ValueError("the same interval is corrected twice")
+        check_ledger(self.ledger)
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -96,8 +125,14 @@ class TimeSolution:
         h = hashlib.sha256(b"umbra-times-1\n")
         for array in (self.mid_ns.astype("<i8"), self.sigma_s.astype("<f8"), self.exposure_s.astype("<f8")):
             h.update(np.ascontiguousarray(array).tobytes())
-        entries = [[c.what, c.start, c.end, c.value_s, c.sigma_s, c.source] for c in self.ledger]
+        entries = [
+            [c.what, c.start, c.end, c.value_s, c.sigma_s, c.source, *(["included"] if c.included else [])]
+            for c in self.ledger
+        ]
         h.update(json.dumps([self.meaning, self.source, entries], sort_keys=True).encode())
+        if self.rows is not None:
+            r = self.rows
+            h.update(json.dumps([r.per_row_s, r.reference, r.sigma_s, r.source]).encode())
         return h.hexdigest()
 
     def cadence_s(self) -> float | None:
@@ -111,6 +146,24 @@ class TimeSolution:
     def with_notes(self, extra: Sequence[Note]) -> "TimeSolution":
         """The same times with further caveats."""
         return replace(self, notes=(*self.notes, *extra))
+
+
+def check_ledger(ledger: Sequence[Correction]) -> None:
+    """Refuse a ledger that is no chain, or in which something is corrected twice.
+
+    Raises
+    ------
+    ValueError
+        An entry starts elsewhere than the one before it ended, a kind of correction stands twice, or
+        the chain comes back to an instant that it has left.
+    """
+    for before, after in pairwise(ledger):
+        if before.end != after.start:
+            raise ValueError(f"ledger does not link: {before.end!r} then {after.start!r}")
+    kinds = [entry.what for entry in ledger]
+    instants = [entry.start for entry in ledger] + [entry.end for entry in ledger[-1:]]
+    if len(set(kinds)) != len(kinds) or len(set(instants)) != len(instants):
+        raise ValueError("the same interval is corrected twice")
 
 
 def no_times(frames: int, exposure_s: float | None = None, notes: Sequence[Note] = ()) -> TimeSolution:
