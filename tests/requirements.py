@@ -6,7 +6,13 @@ import shutil
 
 import pytest
 
-PARTS = {"ray": ("ray",), "server": ("fastapi", "uvicorn", "httpx"), "nvrtc": ("cupy", "nvidia"), "cc": ()}
+PARTS = {
+    "ray": ("ray",),
+    "server": ("fastapi", "uvicorn", "httpx"),
+    "nvrtc": ("cupy", "nvidia"),
+    "cc": (),
+    "ocr": ("torch",),
+}
 PROGRAMS = {"cc": ("gcc", "cc", "clang")}
 """Programs of which a part needs one."""
 
