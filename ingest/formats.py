@@ -65,6 +65,23 @@ def _is_fits(head: bytes, path: Path) -> bool:
     return is_fits_head(head)
 
 
+def _is_fstf(head: bytes) -> bool:
+    return head.startswith(b"FSTF")
+
+
+def _is_adv(head: bytes, path: Path) -> bool:
+    return _is_fstf(head) and not _is_aav(head, path)
+
+
+def _is_aav(head: bytes, path: Path) -> bool:
+    """FSTF of analogue video: its metadata say so."""
+    if not _is_fstf(head):
+        return False
+    from ingest.fstf.source import is_analogue
+
+    return is_analogue(path)
+
+
 def _is_video(head: bytes, _path: Path) -> bool:
     """AVI, MP4 or MOV (by its first atom), or Matroska (EBML)."""
     if head.startswith(b"RIFF"):
@@ -77,6 +94,7 @@ def _is_zarr(_head: bytes, path: Path) -> bool:
     return (path / "zarr.json").is_file()
 
 
+FSTF = "ingest.fstf.source:open_fstf"
 FORMATS: tuple[Format, ...] = (
     Format("zarr", _is_zarr, "ingest.stack:open_zarr", True, "Zarr stack of Umbra's", (".zarr",)),
     Format("ser", _is_ser, "ingest.ser:open_ser", True, "SER video", (".ser",)),
@@ -90,6 +108,8 @@ FORMATS: tuple[Format, ...] = (
         (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fits.fz"),
         many=True,
     ),
+    Format("adv", _is_adv, FSTF, True, "Astro Digital Video, versions 1 and 2", (".adv",)),
+    Format("aav", _is_aav, FSTF, True, "Astronomical Analogue Video, versions 1 and 2", (".aav",)),
     Format(
         "video",
         _is_video,

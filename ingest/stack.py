@@ -28,7 +28,7 @@ from ingest.shards import coding_of, decode_frames
 from ingest.stack_times import UNREADABLE, notes_from_json, notes_json, put_times, read_times
 from ingest.timeoptions import TimeOptions, apply_times
 from reduction.errors import DataError, RequestError
-from reduction.stack import Colour, Digest, FrameBlock, SourceInfo, frame_digest, pixel_digest
+from reduction.stack import Box, Colour, Digest, FrameBlock, SourceInfo, frame_digest, pixel_digest
 from reduction.timing import TimeSolution
 
 FORMAT_VERSION = 1
@@ -323,6 +323,7 @@ def info_json(info: SourceInfo) -> dict[str, Any]:
         "shape": list(info.shape),
         "metadata": dict(info.metadata),
         "notes": notes_json(info.notes),
+        "burnt_in": [list(box) for box in info.burnt_in],
     }
 
 
@@ -332,6 +333,7 @@ def info_from_json(document: Mapping[str, Any]) -> SourceInfo:
         "shape": tuple(int(n) for n in document["shape"]),
         "colour": cast(Colour, document["colour"]),
         "notes": notes_from_json(document["notes"]),
+        "burnt_in": tuple(cast(Box, tuple(int(n) for n in box)) for box in document.get("burnt_in", ())),
     }
     return SourceInfo(**plain)
 

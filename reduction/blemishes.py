@@ -89,7 +89,9 @@ def find_blemishes(view: View, frames: NDArray[np.int64], plan: ReductionPlan) -
     lines: tuple[Line, ...] = ()
     if plan.find_overlay:
         few = _spread(np.arange(len(planes)), MOST_FRAMES)
-        lines = find_overlay([planes[int(k)].max(axis=0) for k in few])
+        stated = tuple(Line(*box) for box in info.burnt_in)
+        seen = find_overlay([planes[int(k)].max(axis=0) for k in few])
+        lines = (*stated, *(line for line in seen if not any(line.within(box) for box in stated)))
     hidden = masked(lines, (info.height, info.width))
     if hidden.size:
         hidden = np.ascontiguousarray(np.broadcast_to(hidden, info.frame_shape))

@@ -56,6 +56,11 @@ class Line:
         """Rows."""
         return self.bottom - self.top
 
+    def within(self, other: "Line") -> bool:
+        """Whether the other box covers this one."""
+        rows = other.top <= self.top and self.bottom <= other.bottom
+        return rows and other.left <= self.left and self.right <= other.right
+
     def joined(self, other: "Line") -> "Line":
         """Box around both."""
         return Line(

@@ -21,6 +21,9 @@ Digest = NewType("Digest", str)
 
 Colour = Literal["mono", "rggb", "grbg", "gbrg", "bggr", "cyym", "ycmy", "ymcy", "myyc", "rgb"]
 
+Box = tuple[int, int, int, int]
+"""Rows and columns of a frame: top, bottom, left, right; ends are excluded."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
@@ -47,6 +50,8 @@ class SourceInfo:
         Everything else worth keeping (observer, instrument, telescope, codec, choices made).
     notes : tuple of Note
         Caveats found while opening.
+    burnt_in : tuple of Box
+        Where the container says that digits are burnt into the frames.
     """
 
     format: str
@@ -60,6 +65,7 @@ class SourceInfo:
     read_noise_e: float | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
+    burnt_in: tuple[Box, ...] = ()
 
     @property
     def frames(self) -> int:

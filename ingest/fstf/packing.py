@@ -1,0 +1,63 @@
+"""Pixels out of decompressed bytes: 12-bit packing, and the checksum behind the pixels."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.compiled import compiled
+
+CRC_POLYNOMIAL = 0x04C11DB7
+
+
+def crc32_table() -> NDArray[np.int64]:
+    """Remainders of single bytes, highest bit first, by the polynomial of Ethernet."""
+    table = np.arange(256, dtype=np.int64) << 24
+    for _ in range(8):
+        table = np.where(table & 0x80000000, table << 1 ^ CRC_POLYNOMIAL, table << 1) & 0xFFFFFFFF
+    return table
+
+
+@compiled
+def unpack12(packed: NDArray[Any], out: NDArray[Any], shift: int) -> None:
+    """Two pixels from three bytes: ``p >> 4``, ``(p & 15) << 4 | q >> 8``, ``q & 255``.
+
+    Parameters
+    ----------
+    packed : array, (3 n / 2,), uint8
+        At least as many bytes as `out` needs.
+    out : array, (n,), uint16
+    shift : int
+        Bits by which values are scaled up.
+    """
+    pairs = out.size // 2
+    for k in range(pairs):
+        first, middle, last = (
+            np.int64(packed[3 * k]),
+            np.int64(packed[3 * k + 1]),
+            np.int64(packed[3 * k + 2]),
+        )
+        out[2 * k] = (first << 4 | middle >> 4) << shift
+        out[2 * k + 1] = ((middle & 15) << 8 | last) << shift
+    if out.size & 1:
+        out[2 * pairs] = (np.int64(packed[3 * pairs]) << 4 | np.int64(packed[3 * pairs + 1]) >> 4) << shift
+
+
+@compiled
+def crc32_plain(data: NDArray[Any], table: NDArray[Any]) -> int:
+    """The remainder that writers of the family take: no zeros follow the data, the first four bytes inverted.
+
+    Parameters
+    ----------
+    data : array, (n,), uint8
+        At least four bytes.
+    table : array, (256,), int64
+        `crc32_table`.
+    """
+    value = np.int64(0)
+    for k in range(4):
+        value = value << 8 | np.int64(data[k])
+    value ^= 0xFFFFFFFF
+    for k in range(4, data.size):
+        value = ((value << 8 | np.int64(data[k])) & 0xFFFFFFFF) ^ table[value >> 24]
+    return int(value ^ 0xFFFFFFFF)
