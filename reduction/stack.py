@@ -162,7 +162,7 @@ class InPlace(Protocol):
     """A stack whose frames lie in a file as `Stack.read` returns them."""
 
     def look(self, start: int, stop: int) -> NDArray[Any]:
-        """As `Stack.read`, perhaps read-only and without a copy: for callers who touch each pixel once at most."""
+        """As `Stack.read`, perhaps read-only and without a copy: for callers who touch each pixel once."""
         ...
 
 
