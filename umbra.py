@@ -10,6 +10,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "reduce": ("cluster.cli:reduce", "recording -> light curve, plots and report"),
     "ingest": ("ingest.cli:ingest", "recording -> Zarr stack"),
     "inspect": ("ingest.cli:inspect", "what a recording or a stack holds, and whether its times are sure"),
+    "times": ("ingest.times_cli:times", "the time of every frame, and every correction on its way"),
+    "retime": ("ingest.times_cli:retime", "a new version of a stack's times, or another of its versions"),
     "demo": ("cluster.demo_cli:demo", "synthesise a campaign with known truth, reduce it, compare"),
     "serve": ("api.cli:serve", "the HTTP service"),
 }

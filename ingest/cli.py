@@ -18,6 +18,7 @@ from ingest.inspection import inspect_recording
 from ingest.inspection_text import inspection_text
 from ingest.stack import ZarrStack
 from ingest.time_arguments import Words, time_options, with_time_options
+from ingest.time_plot import write_time_plot
 from reduction.command import INTERRUPTED, run_verb
 from reduction.errors import RequestError
 
@@ -67,13 +68,16 @@ def _inspect(
         list[str], typer.Argument(metavar="INPUT...", help="A recording: file, folder, glob, files, stack.")
     ],
     times: Words,
+    plot: Annotated[str | None, typer.Option("--plot", metavar="PNG", help="Draw the times.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
     """Tell what a recording or a stack holds, and whether its times are sure."""
     options = time_options(times)
     with closing(open_source(paths, options)) as source, _bar("inspect") as progress:
         found = inspect_recording(source, progress)
-    sys.stdout.write(found.json() if as_json else inspection_text(found))
+    if plot is not None:
+        write_time_plot(Path(plot), found.info.name, found.solution, found.cadence, found.verdict)
+    sys.stdout.write(found.json() if as_json else inspection_text(found, sys.stdout.isatty()))
 
 
 def _require_apart(inputs: list[str], target: Path) -> None:

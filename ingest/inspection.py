@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.cadence import Cadence, cadence_notes, find_cadence
 from ingest.stack import ZarrStack
 from ingest.stamps import GAP_CADENCES
+from ingest.time_verdict import TimeVerdict, judge_times
 from reduction.caveats import Caveat, Note
 from reduction.levels import LOSSY_LEVELS, TopSamples, is_lossy, joined, saturation_level, top_samples
 from reduction.stack import FrameSource, SourceInfo, frame_digest, pixel_digest
@@ -123,6 +125,12 @@ class Inspection:
     levels : Levels
     notes : tuple of Note
         Caveats of the recording, of its times, and those found here.
+    solution : TimeSolution
+        The times themselves.
+    cadence : Cadence
+        How regular they are, and which frames are missing or too many.
+    verdict : TimeVerdict
+        Whether they can be trusted.
     """
 
     info: SourceInfo
@@ -131,6 +139,9 @@ class Inspection:
     repeated: list[int]
     levels: Levels
     notes: tuple[Note, ...]
+    solution: TimeSolution
+    cadence: Cadence
+    verdict: TimeVerdict
 
     def document(self) -> dict[str, Any]:
         """The same as a JSON document; its fields stay."""
@@ -155,7 +166,9 @@ class Inspection:
                 "read_noise_e": info.read_noise_e,
                 "metadata": dict(info.metadata),
             },
+            "verdict": asdict(self.verdict),
             "times": asdict(self.times),
+            "cadence": self.cadence.document(),
             "repeated": {"count": len(self.repeated), "frames": self.repeated[:PLACES]},
             "levels": asdict(self.levels),
             "notes": [{"caveat": note.caveat.value, "message": note.message} for note in self.notes],
@@ -187,7 +200,10 @@ def inspect_recording(source: FrameSource, progress: Callable[[int, int], None] 
         scan.add(start, frame, None if stored is None else stored[start].tobytes())
     levels = scan.levels()
     repeated = scan.repeated
-    notes = [*source.info.notes, *source.times.notes]
+    same = np.zeros(source.info.frames, np.bool_)
+    same[repeated] = True
+    cadence = find_cadence(source.times, same)
+    notes = [*source.info.notes, *source.times.notes, *cadence_notes(cadence)]
     if repeated:
         text = f"{len(repeated)} frames have the pixels of the frame before, the first is frame {repeated[0]}"
         notes.append(Note(Caveat.FRAMES_REPEATED, text))
@@ -205,6 +221,9 @@ def inspect_recording(source: FrameSource, progress: Callable[[int, int], None] 
         repeated=repeated,
         levels=levels,
         notes=_one_of_each(notes),
+        solution=source.times,
+        cadence=cadence,
+        verdict=judge_times(source.times, cadence, notes),
     )
 
 

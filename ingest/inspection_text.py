@@ -6,15 +6,18 @@ from ingest.inspection import PLACES, Inspection, Levels, Times
 
 LABEL = 11
 WIDTH = 100
+COLOURS = {"good": "\x1b[32m", "caution": "\x1b[33m", "bad": "\x1b[1;31m"}
+PLAIN = "\x1b[0m"
 
 
-def inspection_text(found: Inspection) -> str:
-    """Lines that a person grasps in ten seconds."""
+def inspection_text(found: Inspection, colour: bool = False) -> str:
+    """Lines that a person grasps in ten seconds; with `colour` the verdict on the times in its own."""
     info, times = found.info, found.times
     depth = f"{info.bit_depth} bit ({info.dtype})" if info.bit_depth else info.dtype
     rows = [("frames", f"{info.frames} of {info.width} x {info.height} px, {info.colour}, {depth}")]
     if "frame_types" in info.metadata:
         rows.append(("files", info.metadata["frame_types"]))
+    rows.append(("verdict", f"times {found.verdict.state}: {found.verdict.sentence}"))
     rows += _time_rows(times, info.frames)
     rows.append(("repeated", _places(len(found.repeated), [f"frame {n}" for n in found.repeated[:PLACES]])))
     rows += _level_rows(found.levels)
@@ -31,7 +34,11 @@ def inspection_text(found: Inspection) -> str:
     rows.append(("digest", found.pixel_digest))
     rows += [("note", note.message) for note in found.notes]
     head = f"{info.name}: {_kind(found)}\n"
-    return head + "".join(_row(label, text) for label, text in rows)
+    lines = [_row(label, text) for label, text in rows]
+    if colour:
+        code = COLOURS[found.verdict.state]
+        lines = [f"{code}{line}{PLAIN}" if line.startswith("  verdict") else line for line in lines]
+    return head + "".join(lines)
 
 
 def seconds_text(value: float | None) -> str:
@@ -60,13 +67,20 @@ def _time_rows(times: Times, frames: int) -> list[tuple[str, str]]:
     rows = [
         ("first", f"{times.first_utc} mid-exposure"),
         ("last", f"{times.last_utc}"),
-        ("times", f"on {known}; {times.source}; stamps name the {times.meaning} of the exposure"),
+        ("times", f"on {known}; {times.source}; stamps name {_named(times)}"),
         ("sigma", seconds_text(times.sigma_s)),
         ("cadence", _cadence(times.cadence_s)),
         ("exposure", seconds_text(times.exposure_s)),
     ]
     places = [f"{seconds_text(p.seconds)} before frame {p.frame}" for p in times.gap_places]
     return [*rows, ("gaps", _places(times.gaps, places))]
+
+
+def _named(times: Times) -> str:
+    """Which instant the stamps name."""
+    if times.meaning is None:
+        return "the inserted time of a field"
+    return f"the {times.meaning} of the exposure"
 
 
 def _cadence(value: float | None) -> str:

@@ -42,6 +42,23 @@ def put_times(path: Path, times: TimeSolution) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
+def use_times(path: Path, digest: str) -> None:
+    """Make a version that stands beside the pixels the current one.
+
+    Raises
+    ------
+    DataError
+        It is missing or damaged.
+    ResourceError
+        The folder cannot be written.
+    """
+    read_times(path, digest)
+    try:
+        zarr.open_group(LocalStore(path / "times"), mode="r+").update_attributes({"current": digest})
+    except OSError as error:
+        raise ResourceError(f"{path}: cannot write the times: {error.strerror or error}") from error
+
+
 def time_digests(path: Path) -> tuple[str, ...]:
     """Digests of every time solution beside the pixels, sorted."""
     return tuple(sorted(p.name for p in (path / "times").iterdir() if p.is_dir() and p.name[0] != "."))

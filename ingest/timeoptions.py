@@ -15,6 +15,8 @@ from reduction.errors import RequestError
 from reduction.timing import UNKNOWN_NS, Instant, TimeSolution
 
 COLUMNS = ("utc", "frame", "exposure_s", "sigma_s")
+NAMED: dict[str, Instant] = {"mid_utc": "mid", "start_utc": "start", "end_utc": "end"}
+"""Columns that may stand for `utc`, and the instant that they name."""
 MAX_CADENCE_S = 86_400.0
 NO_CORRECTIONS = Corrections()
 
@@ -176,7 +178,8 @@ def _from_table(path: Path, native: TimeSolution, frames: int, meaning: Instant 
     sigma = np.full(frames, np.nan)
     lines: dict[int, int] = {}
     stated = False
-    for line, row in _rows(path, frames):
+    rows, named = _rows(path, frames)
+    for line, row in rows:
         if row.frame in lines:
             raise RequestError(
                 f"{path.name}: line {line}: frame {row.frame} stands already on line {lines[row.frame]}; "
@@ -189,15 +192,15 @@ def _from_table(path: Path, native: TimeSolution, frames: int, meaning: Instant 
             exposure[row.frame] = row.exposure_s
     if not lines:
         raise RequestError(f"{path.name}: no rows below the header; give one row with `utc` per frame")
-    stamps = Stamps(stamp, exposure, sigma, None, "times table", stated)
+    stamps = Stamps(stamp, exposure, sigma, named, "times table", stated)
     solution = solve(stamps, meaning)
     return replace(
         solution, exposure_s=np.where(np.isfinite(solution.exposure_s), solution.exposure_s, exposure)
     )
 
 
-def _rows(path: Path, frames: int) -> list[tuple[int, _Row]]:
-    """Parse the table: (line number, row)."""
+def _rows(path: Path, frames: int) -> tuple[list[tuple[int, _Row]], Instant | None]:
+    """Parse the table: (line number, row) of each, and which instant it says that its times name."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -206,13 +209,14 @@ def _rows(path: Path, frames: int) -> list[tuple[int, _Row]]:
         raise RequestError(f"{path.name}: the times are not UTF-8 text (byte {error.start})") from error
     reader = csv.reader(line for line in text.splitlines())
     columns: dict[str, int] | None = None
+    meaning: Instant | None = None
     found: list[tuple[int, _Row]] = []
     try:
         for cells in reader:
             if not any(cell.strip() for cell in cells) or cells[0].lstrip().startswith("#"):
                 continue
             if columns is None:
-                columns = _header(path, reader.line_num, cells)
+                columns, meaning = _header(path, reader.line_num, cells)
                 continue
             where = f"{path.name}: line {reader.line_num}"
             found.append((reader.line_num, _row(where, cells, columns, len(found), frames)))
@@ -222,11 +226,15 @@ def _rows(path: Path, frames: int) -> list[tuple[int, _Row]]:
         raise RequestError(
             f"{path.name}: the times file is empty; it needs a header row with the column `utc`"
         )
-    return found
+    return found, meaning
 
 
-def _header(path: Path, line: int, cells: list[str]) -> dict[str, int]:
+def _header(path: Path, line: int, cells: list[str]) -> tuple[dict[str, int], Instant | None]:
+    """Columns by name, and the instant that the column of times names, where it does."""
     names = [cell.strip().lower() for cell in cells]
+    named = next((name for name in NAMED if name in names), None)
+    if "utc" not in names and named is not None:
+        names[names.index(named)] = "utc"
     if "utc" not in names:
         raise RequestError(
             f"{path.name}: line {line}: the header has no column `utc` (found {', '.join(names)}); "
@@ -235,7 +243,9 @@ def _header(path: Path, line: int, cells: list[str]) -> dict[str, int]:
     twice = sorted({name for name in names if names.count(name) > 1 and name in COLUMNS})
     if twice:
         raise RequestError(f"{path.name}: line {line}: the column {twice[0]} stands twice")
-    return {name: names.index(name) for name in COLUMNS if name in names}
+    plain = "utc" in (cell.strip().lower() for cell in cells)
+    meaning = None if plain or named is None else NAMED[named]
+    return {name: names.index(name) for name in COLUMNS if name in names}, meaning
 
 
 def _row(where: str, cells: list[str], columns: Mapping[str, int], position: int, frames: int) -> _Row:

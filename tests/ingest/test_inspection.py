@@ -167,6 +167,8 @@ def test_document_is_stable() -> None:
     document = json.loads(inspect_recording(Frames(sky(), regular(30), 8)).json())
     assert document["umbra_inspect"] == 1
     assert {key: sorted(value) for key, value in document.items() if isinstance(value, dict)} == {
+        "cadence": ["flags", "frames_missing", "regular", "scatter_s", "step_s"],
+        "verdict": ["sentence", "state"],
         "input": [
             "bit_depth",
             "channels",
@@ -213,9 +215,10 @@ def test_document_is_stable() -> None:
 
 def test_text() -> None:
     text = inspection_text(inspect_recording(Frames(sky(), regular(30), 8)))
-    assert text.splitlines()[:8] == [
+    assert text.splitlines()[:9] == [
         "t: test",
         "  frames     30 of 50 x 40 px, mono, 8 bit (uint8)",
+        "  verdict    times good: ±1 ms, regular within less than 1 µs",
         "  first      2026-01-01T00:00:00.000000Z mid-exposure",
         "  last       2026-01-01T00:00:01.160000Z",
         "  times      on all frames; a clock; stamps name the start of the exposure",
