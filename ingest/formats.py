@@ -82,6 +82,12 @@ def _is_aav(head: bytes, path: Path) -> bool:
     return is_analogue(path)
 
 
+def _is_images(head: bytes, path: Path) -> bool:
+    from ingest.images.source import has_pictures, picture_kind
+
+    return has_pictures(path) if path.is_dir() else picture_kind(head) is not None
+
+
 def _is_video(head: bytes, _path: Path) -> bool:
     """AVI, MP4 or MOV (by its first atom), or Matroska (EBML)."""
     if head.startswith(b"RIFF"):
@@ -117,6 +123,15 @@ FORMATS: tuple[Format, ...] = (
         False,
         "AVI, MP4, MOV or Matroska video",
         (".avi", ".mp4", ".mov", ".mkv", ".m4v"),
+    ),
+    Format(
+        "images",
+        _is_images,
+        "ingest.images.source:open_images",
+        True,
+        "PNG, TIFF or BMP pictures, a folder of them, or a TIFF of many pages",
+        (".png", ".tif", ".tiff", ".bmp"),
+        many=True,
     ),
 )
 
