@@ -8,7 +8,7 @@ of an integration by the computer's network time stands for the end of the expos
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -18,9 +18,9 @@ from ingest.fstf.chains import Chains
 from ingest.fstf.container import Container
 from ingest.fstf.frames import FrameTable
 from ingest.fstf.status import StatusTable
-from ingest.gps_status import Almanac, Fix, GpsStatus, review_gps
+from ingest.gps_status import LEAST_LEAP_SECONDS, Almanac, Fix, GpsStatus, review_gps
 from ingest.instants import DAY_NS, SECOND_NS
-from ingest.stamps import Stamps
+from ingest.stamps import Stamps, applied
 from reduction.caveats import Caveat, Note
 from reduction.timing import UNKNOWN_NS, Instant, utc_text
 
@@ -45,9 +45,11 @@ def gps_status(status: StatusTable) -> GpsStatus:
 
     Almanac 0 is uncertain, 1 good, 2 certain; fix 0 none, 1 kept by the clock, 2 time, 3 position. An offset
     of a good almanac is in the stamps already. Of an uncertain one it is not, nor is the offset that the
-    receiver found by the end of the recording: the later one is then taken as what is missing.
+    receiver found by the end of the recording: the later one is then taken as what is missing. Writers put
+    the whole count of leap seconds there too, which is no offset.
     """
     almanac, offset, fix = (status.number(name) for name in ("almanac", "almanac_offset", "fix"))
+    offset = np.where(np.abs(offset) < LEAST_LEAP_SECONDS, offset, 0.0)
     good, uncertain = np.isin(almanac, (1, 2)), almanac == 0
     found = offset[good][-1] if good.any() and np.isfinite(offset[good][-1]) else 0.0
     missing = np.where(offset != 0, offset, found)
@@ -75,13 +77,10 @@ def recorded_stamps(container: Container, chains: Chains) -> Stamps:
         found = _network_stamps(container, status) or found
     stamp, notes = _dated(found.stamp_ns, status, found.source)
     review = review_gps(gps_status(status), stamp, found.source)
-    return Stamps(
+    return replace(
+        found,
         stamp_ns=stamp,
-        exposure_s=found.exposure_s,
         sigma_s=np.hypot(found.sigma_s, review.sigma_s),
-        meaning=found.meaning,
-        source=found.source,
-        sigma_stated=found.sigma_stated,
         notes=(*found.notes, *notes, *review.notes),
     )
 
@@ -106,10 +105,19 @@ def _header_stamps(container: Container, frames: FrameTable, status: StatusTable
     stamp = np.where(plain, since_ns + EPOCH_NS, UNKNOWN_NS)
     exposure = np.where(exposure > 0, exposure, np.nan).astype(np.float64)
     meaning: Instant = "mid" if container.version == 1 else "start"
+    reason = ""
     if container.analogue:
         meaning, reason = _analogue_meaning(container, status, stamp, meaning)
-        source += f" ({reason})"
-    return Stamps(stamp, exposure, np.full(stamp.size, sigma), meaning, source, stated, tuple(notes))
+    return Stamps(
+        stamp_ns=stamp,
+        exposure_s=exposure,
+        sigma_s=np.full(stamp.size, sigma),
+        meaning=meaning,
+        source=source,
+        sigma_stated=stated,
+        notes=tuple(notes),
+        said_by=reason,
+    )
 
 
 def _unwrapped(status: StatusTable, source: str) -> tuple[NDArray[np.float64], list[Note]]:
@@ -134,10 +142,10 @@ def _analogue_meaning(
     """Which instant of an integration its stamp names, and why."""
     seen = _meaning_by_digits(container, status, stamp)
     if seen is not None:
-        return seen, f"{seen} of the integration, by the digits that were read"
+        return seen, "the digits that the recorder read beside them"
     if container.version == 2 and container.tags.get("RECORDER-SOFTWARE", "").startswith("OccuRec"):
-        return "mid", "mid of the integration, as OccuRec writes it"
-    return default, f"{default} of the integration, as the format has it"
+        return "mid", "OccuRec, which writes the middle of the integration"
+    return default, f"AAV version {container.version}"
 
 
 def _meaning_by_digits(container: Container, status: StatusTable, stamp: NDArray[np.int64]) -> Instant | None:
@@ -167,12 +175,17 @@ def _field_s(container: Container) -> float:
     return 0.5 / rate if rate else PAL_FIELD_S
 
 
-def _positive(text: str | None) -> float | None:
+def _number(text: str | None) -> float | None:
     try:
         value = float(text or "")
     except ValueError:
         return None
-    return value if 0 < value < 1e6 else None
+    return value if abs(value) < 1e6 else None
+
+
+def _positive(text: str | None) -> float | None:
+    value = _number(text)
+    return value if value is not None and value > 0 else None
 
 
 def parse_digits(text: str) -> float | None:
@@ -207,10 +220,17 @@ def _network_stamps(container: Container, status: StatusTable) -> Stamps | None:
     error = status.number("ntp_error_tenths") * 1e-4
     rate = _positive(container.tags.get("EFFECTIVE-FRAME-RATE"))
     source = "AAV network time (arrival of the last frame of an integration)"
-    text = (
-        f"{source}: the delay from the end of the exposure to the arrival of the frame is in them, but for "
-        f"CAPHNTP-TIMING-CORRECTION {container.tags.get('CAPHNTP-TIMING-CORRECTION', 'unknown')} ms"
-    )
+    said = container.tags.get("CAPHNTP-TIMING-CORRECTION", "")
+    delay_ms = _number(said)
+    if delay_ms:
+        included = (applied("acquisition", -1e-3 * delay_ms, f"CAPHNTP-TIMING-CORRECTION {said} ms"),)
+        text = f"{source}: the recorder has taken off {said} ms for the way of a frame to the computer"
+    else:
+        included = ()
+        text = (
+            f"{source}: the way of a frame from the end of its exposure to the computer is still in them, "
+            "some tens of milliseconds; give --acquisition-delay where it is known"
+        )
     return Stamps(
         stamp_ns=stamp,
         exposure_s=np.full(since.size, 1 / rate if rate else np.nan),
@@ -219,6 +239,7 @@ def _network_stamps(container: Container, status: StatusTable) -> Stamps | None:
         source=source,
         sigma_stated=bool(np.isfinite(error[known]).all()),
         notes=(Note(Caveat.CLOCK_UNKNOWN, text),),
+        included=included,
     )
 
 

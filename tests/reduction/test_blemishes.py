@@ -146,3 +146,22 @@ def test_short_recordings_have_no_judged_pixels() -> None:
 def test_a_frame_or_two(frames: int) -> None:
     _, found = looked_at(replace(CLEAR, frames=frames))
     assert not found.any
+
+
+def test_lines_that_the_container_states_are_hidden() -> None:
+    stated = (200, 216, 10, 310)
+    info = replace(SceneSource(CLEAR).info, burnt_in=(stated,))
+
+    class Stated(SceneSource):
+        @property
+        def info(self) -> SourceInfo:
+            return info
+
+    view = View(Stated(replace(CLEAR, frames=60)))
+    found = find_blemishes(view, FRAMES, ReductionPlan(find_defects=False))
+    assert [(b.top, b.bottom, b.left, b.right) for b in found.lines] == [stated]
+    values = treated(view, found).images(3, 4).values[0]
+    assert np.isnan(values[200:216, 10:310]).all()
+    assert np.isnan(values).sum() == 16 * 300
+    assert [note.caveat for note in found.notes()] == [Caveat.OVERLAY]
+    assert not find_blemishes(view, FRAMES, ReductionPlan(find_overlay=False, find_defects=False)).any
