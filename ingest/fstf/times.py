@@ -22,7 +22,7 @@ from ingest.gps_status import LEAST_LEAP_SECONDS, Almanac, Fix, GpsStatus, revie
 from ingest.instants import DAY_NS, SECOND_NS
 from ingest.stamps import Stamps, applied
 from reduction.caveats import Caveat, Note
-from reduction.timing import UNKNOWN_NS, Instant, utc_text
+from reduction.timing import UNKNOWN_NS, Correction, Instant, utc_text
 
 EPOCH_NS = int(datetime(2010, 1, 1, tzinfo=UTC).timestamp()) * SECOND_NS
 LAST_NS = 130 * 365 * DAY_NS
@@ -222,11 +222,11 @@ def _network_stamps(container: Container, status: StatusTable) -> Stamps | None:
     source = "AAV network time (arrival of the last frame of an integration)"
     said = container.tags.get("CAPHNTP-TIMING-CORRECTION", "")
     delay_ms = _number(said)
+    included: tuple[Correction, ...] = ()
     if delay_ms:
         included = (applied("acquisition", -1e-3 * delay_ms, f"CAPHNTP-TIMING-CORRECTION {said} ms"),)
         text = f"{source}: the recorder has taken off {said} ms for the way of a frame to the computer"
     else:
-        included = ()
         text = (
             f"{source}: the way of a frame from the end of its exposure to the computer is still in them, "
             "some tens of milliseconds; give --acquisition-delay where it is known"
