@@ -222,7 +222,7 @@ def _stars(
             *_agnostic.clipped_sky(images, x, y, *annulus),
         )
     if frames.dtype == np.float64 and development.active:
-        frames = _read_only(frames.astype(np.float32))  # as `develop` does
+        frames = read_only(frames.astype(np.float32))  # as `develop` does
     shape = (*x.shape, radii.size)
     sums, areas, peaks = np.empty(shape), np.empty(shape), np.empty(shape)
     sky, sigma, count = np.empty(x.shape), np.empty(x.shape), np.empty(x.shape, np.int64)
@@ -255,8 +255,8 @@ def development_arrays(
         raise ValueError(f"a response of {development.response.size} levels for {frames.dtype.name} samples")
     if development.step != 1:
         raise ValueError("mosaics are developed as a whole: their defects have other neighbours")
-    offset, scale, defect = (_read_only(master) for master in masters)
-    return _read_only(development.response), offset, scale, defect
+    offset, scale, defect = (read_only(master) for master in masters)
+    return read_only(development.response), offset, scale, defect
 
 
 def _status(
@@ -309,7 +309,7 @@ def _checked(
         raise ValueError(f"radii {radius.tolist()}: a list of ascending, positive, finite radii is needed")
     if not on_host(frames):
         return frames, columns, rows, radius
-    return _read_only(frames), _read_only(columns), _read_only(rows), _read_only(radius)
+    return read_only(frames), read_only(columns), read_only(rows), read_only(radius)
 
 
 def _float64(places: ArrayLike, frames: NDArray[Any]) -> NDArray[np.float64]:
@@ -324,7 +324,8 @@ def _ascend(radii: NDArray[np.float64]) -> bool:
     return bool(np.all(np.diff(radii, prepend=0.0) > 0.0) and np.isfinite(radii[-1]))
 
 
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """A C-ordered view that cannot be written to: one compiled text serves all callers."""
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view

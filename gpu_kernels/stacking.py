@@ -13,13 +13,20 @@ from gpu_kernels._agnostic.gather import nearest, windows
 from gpu_kernels._agnostic.photometry import MAD_TO_SIGMA, masked_median
 from gpu_kernels._numba.extraction import cut_block
 from gpu_kernels.align import Transform
+from gpu_kernels.calibrate import Development, develop
 from gpu_kernels.device import Array, namespace, on_host, to_device
-from gpu_kernels.photometry import clip_correction
+from gpu_kernels.photometry import AS_RECORDED, clip_correction, development_arrays, read_only
 
 MAX_ROUNDS = 10
 
 
-def cutouts(frames: Array, x: ArrayLike, y: ArrayLike, shape: tuple[int, int]) -> tuple[Array, Array, Array]:
+def cutouts(
+    frames: Array,
+    x: ArrayLike,
+    y: ArrayLike,
+    shape: tuple[int, int],
+    development: Development = AS_RECORDED,
+) -> tuple[Array, Array, Array]:
     """Boxes about stars, cut at whole pixels.
 
     Parameters
@@ -28,6 +35,8 @@ def cutouts(frames: Array, x: ArrayLike, y: ArrayLike, shape: tuple[int, int]) -
     x, y : array, (n, s), pixels
     shape : (int, int)
         Height and width of a box.
+    development : Development
+        What makes a measurable value of a recorded sample: as `develop` of whole frames does it, bit for bit.
 
     Returns
     -------
@@ -55,9 +64,9 @@ def cutouts(frames: Array, x: ArrayLike, y: ArrayLike, shape: tuple[int, int]) -
     top = xp.where(known, nearest(xp.where(known, rows, 0.0), xp) - shape[0] // 2, far)
     if on_host(frames):
         boxes = np.empty((*columns.shape, *shape), np.float32)
-        cut_block(np.ascontiguousarray(frames), left, top, boxes)
+        cut_block(read_only(frames), *development_arrays(frames, development), left, top, boxes)
         return boxes, left, top
-    values, _ = windows(frames, left, top, shape, xp)
+    values, _ = windows(develop(frames, development), left, top, shape, xp)
     return xp.astype(values, xp.float32), left, top
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_kernels.calibrate import Development
 from gpu_kernels.device import to_host
 from gpu_kernels.extraction import (
     Profile,
@@ -17,6 +18,7 @@ from gpu_kernels.extraction import (
 )
 from gpu_kernels.photometry import StarStatus
 from gpu_kernels.sky import EFFICIENCY, Estimate, sky_levels
+from gpu_kernels.stacking import cutouts
 from reduction.caveats import Caveat, Note
 from reduction.noise import Aperture, StarNoise
 from reduction.sampling import Measured
@@ -94,9 +96,40 @@ class Extraction:
         return self.sky_estimate == "mean" and (steady or self.kind == "aperture")
 
     @property
+    def boxed(self) -> bool:
+        """Whether `take` wants of the images only the pixels of `Boxes`."""
+        return self.kind == "optimal" and self.on_device
+
+    @property
     def sums_only(self) -> bool:
         """Whether `measure` gives all that is taken, and pixels need not be looked at again."""
         return self.kind == "aperture" and self.sky_estimate == "mean"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Boxes:
+    """The developed pixels around each star of n images alone: n s images of one star each.
+
+    Attributes
+    ----------
+    pixels : array, (n s, m, m), float32
+        NaN off the frame.
+    x, y : array, (n s, 1), pixels
+        Of the box.
+    """
+
+    pixels: NDArray[np.float32]
+    x: Floats
+    y: Floats
+
+
+def boxes_around(
+    extraction: Extraction, frames: NDArray[Any], x: Floats, y: Floats, development: Development
+) -> Boxes:
+    """Pixels that a `boxed` extraction takes fluxes from: the same values as in whole developed frames."""
+    side = 2 * (int(np.ceil(extraction.radius)) + 2) + 1
+    pixels, left, top = cutouts(frames, x, y, (side, side), development)
+    return Boxes(pixels.reshape(-1, side, side), (x - left).reshape(-1, 1), (y - top).reshape(-1, 1))
 
 
 def by_aperture(
@@ -147,6 +180,7 @@ def take(
     y: Floats,
     measured: Measured,
     noise: StarNoise,
+    boxes: Boxes | None = None,
 ) -> Taken:
     """Take fluxes from a block of images.
 
@@ -154,12 +188,15 @@ def take(
     ----------
     extraction : Extraction
     images : array, (n, height, width)
+        Only their shape is looked at where `boxes` are given.
     x, y : array, (n, s), pixels
         NaN where a frame is lost.
     measured : Measured
         The same stars with the extraction's aperture as the only radius, and its annulus.
     noise : StarNoise
         Noise at the stars.
+    boxes : Boxes, optional
+        `boxes_around` the same places.
 
     Returns
     -------
@@ -180,7 +217,7 @@ def take(
         flux, variance, share = _masked(extraction, images, x, y, sky, count, noise)
     else:
         sky, count = extraction.shared.at(sky, count, noise.pixel_variance(sky))
-        flux, variance, share = _weighted(extraction, images, x, y, sky, count, noise)
+        flux, variance, share = _weighted(extraction, images, x, y, sky, count, noise, boxes)
     status = _status(images.shape, x, y, extraction.radius, share, seen.status[:, :, 0])
     return Taken(np.where(share >= LEAST_SHARE, flux, np.nan), variance, status, sky, sky_sigma)
 
@@ -211,12 +248,19 @@ def _weighted(
     sky: Floats,
     count: Floats,
     noise: StarNoise,
+    boxes: Boxes | None = None,
 ) -> tuple[Floats, Floats, Floats]:
     """Fluxes by the profile's weights; those of close stars fitted together."""
     scales = widths(extraction, images, x, y, sky, noise)
-    got = optimal_sums(images, x, y, sky, extraction.profile, extraction.radius, extraction.softening, scales)
+    shape = extraction.profile, extraction.radius, extraction.softening
+    if boxes is None:
+        got = optimal_sums(images, x, y, sky, *shape, scales)
+    else:
+        got = optimal_sums(boxes.pixels, boxes.x, boxes.y, sky.reshape(-1, 1), *shape)
     pixel = noise.pixel_variance(sky)
-    flux, share, light, squares, area = map(to_host, (got.flux, got.share, got.light, got.squares, got.area))
+    flux, share, light, squares, area = (
+        to_host(part).reshape(x.shape) for part in (got.flux, got.share, got.light, got.squares, got.area)
+    )
     photons = np.maximum(flux, 0.0) * noise.inv_gain * light
     variance = photons + (squares + area**2 / np.maximum(count, 1.0)) * pixel
     if extraction.kind == "psf" and extraction.groups.size:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gpu_kernels.calibrate import Development, develop, measurable
 from gpu_kernels.device import Array
 from gpu_kernels.photometry import StarStatus, measure, peaks_within
-from reduction.extraction import take
+from reduction.extraction import boxes_around, take
 from reduction.following import Follower, Placed
 from reduction.readahead import one_ahead
 from reduction.result import STAR_DTYPE, Flag
@@ -150,10 +150,14 @@ def fill(
         measured = _measured(survey, view, part, x, y)
     seen = measured.stars
     peak = seen.peak[:, :, 0]
-    images = developed
+    images, boxes = developed, None
     if images is None:
-        images = part.frames if survey.extraction.sums_only else develop(part.frames, part.development)
-    taken = take(survey.extraction, images, x, y, measured, survey.star_noise)
+        images = part.frames
+        if survey.extraction.boxed:
+            boxes = boxes_around(survey.extraction, images, x, y, part.development)
+        elif not survey.extraction.sums_only:
+            images = develop(images, part.development)
+    taken = take(survey.extraction, images, x, y, measured, survey.star_noise, boxes)
     status = taken.status
     flags = np.zeros((n, stars), np.uint32)
     with np.errstate(invalid="ignore"):

@@ -115,7 +115,10 @@ def clipped_sky(
     enough = count >= least
     used = used & enough[..., None]
     start = remedian(values, used, xp)
-    mad = remedian(xp.abs(values - start[..., None]), used, xp)
+    away = xp.abs(values - start[..., None])
+    if frames.dtype != xp.float64:  # as exact as the pixels are: the compiled texts keep them so
+        away = xp.astype(xp.astype(away, xp.float32), xp.float64)
+    mad = remedian(away, used, xp)
     mean, sigma, kept = _iterated(xp.where(used, values, 0.0), used, start, mad, clip, xp)
     return xp.where(enough, mean, xp.nan), xp.where(enough, sigma, xp.nan), xp.where(enough, kept, 0)
 

@@ -171,6 +171,12 @@ typedef struct {
     int count;
 } Sky;
 
+// Distance from the centre, as exact as the pixels are: see clipped() in _numba/sky.py.
+static __device__ double distance(double value, double centre) {
+    double away = fabs(value - centre);
+    return sizeof(VALUE) == 8 ? away : (double)(float)away;
+}
+
 // About the median of the values (or of their distances from `centre`): medians of three, of three, ...; the three
 // lie a third of the list apart. See remedian() in _numba/sky.py.
 static __device__ double remedian(const Sky *sky, int distances, double centre) {
@@ -183,7 +189,7 @@ static __device__ double remedian(const Sky *sky, int distances, double centre) 
             double a, b, c;
             if (raw) {
                 a = sky->values[i], b = sky->values[third + i], c = sky->values[2 * third + i];
-                if (distances) a = fabs(a - centre), b = fabs(b - centre), c = fabs(c - centre);
+                if (distances) a = distance(a, centre), b = distance(b, centre), c = distance(c, centre);
             } else
                 a = source[i], b = source[third + i], c = source[2 * third + i];
             double low = a < b ? a : b, high = a < b ? b : a;
@@ -196,7 +202,7 @@ static __device__ double remedian(const Sky *sky, int distances, double centre) 
         raw = 0;
     }
     for (int i = 0; i < n; i++) { // sort the few that are left
-        double value = raw ? (distances ? fabs(sky->values[i] - centre) : (double)sky->values[i]) : source[i];
+        double value = raw ? (distances ? distance(sky->values[i], centre) : (double)sky->values[i]) : source[i];
         int k = i;
         for (; k > 0 && few[k - 1] > value; k--) few[k] = few[k - 1];
         few[k] = value;

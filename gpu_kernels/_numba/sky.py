@@ -103,7 +103,7 @@ def remedian(values: NDArray[Any], count: int, one: NDArray[Any], other: NDArray
         while k > 0 and goal[k - 1] > goal[k]:
             goal[k - 1], goal[k] = goal[k], goal[k - 1]
             k -= 1
-    return float(0.5 * (goal[(n - 1) // 2] + goal[n // 2]))
+    return float(0.5 * (np.float64(goal[(n - 1) // 2]) + np.float64(goal[n // 2])))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -124,14 +124,15 @@ def _step(values: NDArray[Any], count: int, middle: float, lanes: NDArray[Any]) 
     above, below, at = lanes[0], lanes[1], lanes[2]
     above[:], below[:], at[:] = np.inf, -np.inf, 0.0
     kind = values.dtype.type
-    centre, highest, lowest, none, some = kind(middle), kind(np.inf), kind(-np.inf), kind(0.0), kind(1.0)
+    highest, lowest, none, some = kind(np.inf), kind(-np.inf), kind(0.0), kind(1.0)
     for base in range(0, count, LANES):
         part = values[base : base + LANES]
         for i in range(LANES):
             value = part[i]
-            over = value if value > centre else highest
-            under = value if value < centre else lowest
-            equal = some if value == centre else none
+            exact = np.float64(value)
+            over = value if exact > middle else highest
+            under = value if exact < middle else lowest
+            equal = some if exact == middle else none
             above[i] = over if over < above[i] else above[i]
             below[i] = under if under > below[i] else below[i]
             at[i] = equal if equal > at[i] else at[i]
@@ -154,11 +155,11 @@ def clipped(
     middle = remedian(values, count, rooms[0], rooms[1])
     padded = (count + LANES - 1) // LANES * LANES
     values[count:padded] = np.nan
-    deviation, centre = rooms[2], values.dtype.type(middle)
+    deviation = rooms[2]
     for base in range(0, padded, LANES):
         part, goal = values[base : base + LANES], deviation[base : base + LANES]
         for i in range(LANES):
-            goal[i] = abs(part[i] - centre)
+            goal[i] = abs(np.float64(part[i]) - middle)
     sigma = _MAD_TO_SIGMA * remedian(deviation, count, rooms[0], rooms[1])
     step = _step(values, padded, middle, deviation[: 3 * LANES].reshape(3, LANES))
     mean, before, first_before, second_before = middle, -1.0, 0.0, 0.0

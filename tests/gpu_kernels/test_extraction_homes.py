@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from astropy.nddata import Cutout2D
 
+from gpu_kernels.calibrate import Development, develop
 from gpu_kernels.extraction import (
     dynamic_mask_sums,
     fit_groups,
@@ -151,6 +152,24 @@ def test_cutouts_are_astropys(home: Home) -> None:
         peer = Cutout2D(frames[f].astype(np.float32), middle, (7, 9), mode="partial", fill_value=np.nan)
         np.testing.assert_array_equal(boxes[f, s], peer.data)
         assert (left[f, s] + 4, top[f, s] + 3) == middle
+
+
+@in_homes(cutouts)
+def test_cutouts_of_raw_frames_are_those_of_developed_ones(home: Home) -> None:
+    rng = np.random.default_rng(5)
+    frames = rng.integers(0, 255, (3, *SHAPE), np.uint8)
+    x, y = places(3, 3)
+    x[0, 0], x[1, 1], y[2, 2] = np.nan, -1.4, SHAPE[0] - 0.6
+    development = Development(
+        response=(np.arange(256) * 1.1).astype(np.float32),
+        offset=rng.uniform(0, 9, SHAPE).astype(np.float32),
+        scale=rng.uniform(0.8, 1.2, SHAPE).astype(np.float32),
+        defect=rng.random(SHAPE) < 0.02,
+    )
+    found, left, top = home.run(cutouts, frames, x, y, (7, 9), development=development)
+    whole, *corners = cutouts(develop(frames, development), x, y, (7, 9))
+    np.testing.assert_allclose(found, whole, rtol=0 if home.name == "numpy" else 1e-6)
+    np.testing.assert_array_equal([left, top], corners)
 
 
 @in_homes(sky_levels)

@@ -15,6 +15,7 @@ from gpu_kernels.photometry import (
     development_arrays,
     measure,
     peaks_within,
+    read_only,
 )
 from tests.gpu_kernels.homes import Home, in_homes
 from tests.gpu_kernels.test_photometry import HEIGHT, WIDTH, peer_sums, slow_sky
@@ -164,3 +165,11 @@ def test_a_development_as_compiled_texts_take_it() -> None:
         development_arrays(frames, Development(scale=ones[:3]))
     with pytest.raises(ValueError, match="mosaics are developed as a whole"):
         development_arrays(frames, Development(offset=ones, step=2))
+
+
+def test_read_only_views_share_the_pixels() -> None:
+    pixels = np.arange(6.0).reshape(2, 3)
+    view = read_only(pixels)
+    assert (view.flags.writeable, pixels.flags.writeable) == (False, True)
+    assert np.shares_memory(view, pixels)
+    assert read_only(pixels.T).flags.c_contiguous
