@@ -10,11 +10,16 @@ from numpy.typing import NDArray
 
 from reduction.caveats import Caveat
 from reduction.errors import RequestError
-from reduction.result import ReductionResult
+from reduction.extraction import Extraction
+from reduction.result import Flag, ReductionResult
 from reduction.run import reduce
-from reduction.segment import measure_segment
+from reduction.scan import scan
+from reduction.segment import light, measure_segment
+from reduction.stack import InPlace
+from reduction.survey import survey
 from reduction.synthetic import Occultation, Scene, SceneStar
 from reduction.synthetic.psf import FWHM_PER_SIGMA
+from reduction.view import Calibration, Recipe, View
 from tests.reduction.surveyed import held, plan_of, survey_of
 
 Floats = NDArray[np.float64]
@@ -147,6 +152,24 @@ def test_steady_seeing_is_not_followed() -> None:
     found, _, _ = survey_of(held(replace(SCENE, frames=64)), plan_of(SCENE, extract="optimal"))
     assert found.extraction.guides.size == 0
     assert found.extraction.profile.fwhm == pytest.approx(3.0, rel=0.02)
+
+
+def test_weights_of_boxes_are_those_of_whole_developed_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    edge = (SceneStar(6.2, 60.0, 9_000.0), SceneStar(160.0, 70.0, 9_000.0))
+    scene = replace(SCENE, frames=64, stars=(*SCENE.stars, *edge))
+    stack = held(scene)
+    rng = np.random.default_rng(2)
+    flat = rng.uniform(0.97, 1.03, (scene.height, scene.width)).astype(np.float32)
+    dark = rng.uniform(0.0, 2.0, flat.shape).astype(np.float32)
+    view = View(stack, Recipe(Calibration(dark, flat)))
+    found = survey(view, scan(stack, 64), plan_of(scene, extract="optimal"))
+    assert found.extraction.boxed
+    assert light(found, view) is isinstance(stack, InPlace)
+    boxes = measure_segment(found, view, 0, 64, 20).rows
+    monkeypatch.setattr(Extraction, "boxed", property(lambda _: False))
+    whole = measure_segment(found, view, 0, 64, 20).rows
+    assert boxes.tobytes() == whole.tobytes()
+    assert (boxes["flags"] & Flag.OFF_FRAME.value).any()
 
 
 def test_an_aperture_that_is_given_is_used(tmp_path: Path) -> None:
