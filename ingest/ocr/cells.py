@@ -10,7 +10,7 @@ from ingest.ocr.find import DIGIT, MARKS, Spikes
 from ingest.ocr.network import CLASSES, STRIDE
 
 Floats = NDArray[np.float64]
-LEAST_SHARE = 0.06
+LEAST_SHARE = 0.12
 """Of the fields, in which a cell shows a sign."""
 
 SURE = 0.6

@@ -28,7 +28,10 @@ LADDER = 1.22
 PITCHES = (0.42, 3.0)
 """In heights of the text."""
 
-SAMPLE, FEW = 6, 3
+TOGETHER = 5
+"""Fields of which one quiet picture is made to look for rows."""
+
+SAMPLE, FEW, STARTS = 8, 4, 2
 LEAST_SIGNS = 5.0
 SURE = 0.8
 MOVING_COST, RESPACING_COST = 0.4, 0.1
@@ -71,19 +74,18 @@ def find_lines(fields: NDArray[Any], network: Network) -> list[Line]:
     Returns
     -------
     list of Line
-        Best first; empty where there is no text.
+        Best first; empty where there is no text. One line of text may stand there more than once, at
+        pitches that differ a little.
     """
     lines = []
     for top, bottom, left, right in text_bands(fields):
-        found = _best(fields, network, Crop(top, bottom, left, right, float(bottom - top)))
-        if found is not None:
-            lines.append(found)
+        lines += _best(fields, network, Crop(top, bottom, left, right, float(bottom - top)))
     return sorted(lines, key=lambda line: -line.score)
 
 
 def text_bands(fields: NDArray[Any]) -> list[tuple[int, int, int, int]]:
     """Rows and columns (ends excluded) with strong edges: ``(top, bottom, left, right)``, busiest first."""
-    values = fields.astype(np.float32)
+    values = _quieter(fields)
     edges = np.abs(np.diff(values, axis=2))
     noise = 1.4826 * float(np.median(edges))
     strong = float(np.percentile(edges, 99.7))
@@ -104,6 +106,14 @@ def text_bands(fields: NDArray[Any]) -> list[tuple[int, int, int, int]]:
     return [band for _, band in sorted(bands, reverse=True)[:MOST_BANDS]]
 
 
+def _quieter(fields: NDArray[Any]) -> NDArray[np.float32]:
+    """Medians of runs of fields: what stands still is kept, noise and a spoilt field are not."""
+    if len(fields) < 2 * TOGETHER:
+        return fields.astype(np.float32)
+    runs = np.array_split(np.arange(len(fields)), len(fields) // TOGETHER)
+    return np.stack([np.median(fields[run], axis=0) for run in runs]).astype(np.float32)
+
+
 def _runs(count: NDArray[np.float64], least: float) -> Iterator[tuple[int, int]]:
     """Runs of rows above `least`, of a height that text has; two lines that touch are parted at their gap."""
     above = np.concatenate([[False], count >= least, [False]])
@@ -113,8 +123,8 @@ def _runs(count: NDArray[np.float64], least: float) -> Iterator[tuple[int, int]]
             yield start, stop
 
 
-def _best(fields: NDArray[Any], network: Network, rough: Crop) -> Line | None:
-    """The pitch, polarity and rows in which a band reads best."""
+def _best(fields: NDArray[Any], network: Network, rough: Crop) -> list[Line]:
+    """The pitches, polarities and rows in which a band reads best."""
     sample = fields[np.unique(np.linspace(0, len(fields) - 1, SAMPLE).round().astype(int))]
     high = rough.bottom - rough.top
     few = sample[:: max(1, len(sample) // FEW)][:FEW]
@@ -124,12 +134,10 @@ def _best(fields: NDArray[Any], network: Network, rough: Crop) -> Line | None:
         tried += [_scored(few, network, replace(rough, pitch=pitch, white=w)) for w in (True, False)]
         pitch *= LADDER
     tried.sort(key=lambda line: -line.score)
-    best = tried[0]
-    if best.score < LEAST_SIGNS * 0.5:
-        return None
-    for start in tried[:2]:
-        best = max(best, _refined(sample, network, start), key=lambda line: line.score)
-    return best if best.score >= LEAST_SIGNS else None
+    if tried[0].score < LEAST_SIGNS * 0.5:
+        return []
+    refined = [_refined(sample, network, start) for start in tried[:STARTS]]
+    return [line for line in refined if line.score >= LEAST_SIGNS]
 
 
 def _refined(sample: NDArray[Any], network: Network, start: Line) -> Line:
@@ -156,10 +164,11 @@ def _respaced(sample: NDArray[Any], network: Network, line: Line) -> Line:
 
 
 def _scored(sample: NDArray[Any], network: Network, crop: Crop) -> Line:
-    """How well a crop reads: sure signs of a time in each field, less what is unsure or none."""
+    """How well a crop reads: sure signs of a time, less what is unsure or none, in the better half."""
     found = spikes(network.columns(normalise(sample, crop)))
     worth = np.where(WORTH[found.sign] > 0.0, 2.0 * found.sure - 1.0, WORTH[found.sign])
-    return Line(crop, float(worth.sum()) / len(sample))
+    each = np.sort(np.bincount(found.picture, worth, minlength=len(sample)))
+    return Line(crop, float(each[len(each) // 2 :].mean()))
 
 
 def _spacing(found: Spikes, crop: Crop) -> float | None:

@@ -1,5 +1,6 @@
 """From what the cells show to the time of day and the counter of each field, and how sure they are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,3 +130,16 @@ def _counts(counter: Floats) -> Ints:
         count = np.where(going, 10 * count + best[:, k] - 1, count)
         length += going
     return np.where(length > 0, count, UNREAD).astype(np.int64)
+
+
+def joined(parts: Sequence[Readings]) -> Readings:
+    """Readings of several runs of fields as one."""
+    return Readings(
+        time=np.concatenate([part.time for part in parts]),
+        counter=np.concatenate([part.counter for part in parts]),
+        ticks=np.concatenate([part.ticks for part in parts]),
+        sure=np.concatenate([part.sure for part in parts]),
+        count=np.concatenate([part.count for part in parts]),
+        side=np.concatenate([part.side for part in parts]),
+        decimals=parts[0].decimals,
+    )
