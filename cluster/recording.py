@@ -41,6 +41,8 @@ class Times(Settings):
     table: str | None = None
     start_utc: str | None = None
     cadence_s: float | None = None
+    vti: str | None = None
+    vti_date: str | None = None
     camera: str | None = None
     acquisition_delay_s: float | None = None
     acquisition_sigma_s: float | None = None

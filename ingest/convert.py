@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest import durable as disk
+from ingest.burnt_in import BurntInSource
 from ingest.formats import open_in_place, open_source
 from ingest.shards import coding_of, encode_shard
 from ingest.stack import (
@@ -238,7 +239,11 @@ def convert(
         except DataError:
             shutil.rmtree(path, ignore_errors=True)  # no later run can finish it
             raise
-        return finalise(path, source.times, durable=durable)
+        if not isinstance(source, BurntInSource):
+            return finalise(path, source.times, durable=durable)
+        stack = finalise(path, source.container_times, durable=durable)
+    add_times(path, source.times_from(stack))
+    return open_stack(path)
 
 
 def stack_of(

@@ -286,4 +286,8 @@ def _exists(path: Path) -> bool:
 def _open(row: Format, paths: Sequence[Path], times: TimeOptions | None) -> FrameSource:
     module, function = row.opener.split(":")
     opener = cast(Opener, getattr(importlib.import_module(module), function))
-    return opener(paths, TimeOptions() if times is None else times)
+    if times is None or times.vti is None:
+        return opener(paths, TimeOptions() if times is None else times)
+    from ingest.burnt_in import with_burnt_in_times
+
+    return with_burnt_in_times(opener(paths, TimeOptions()), times)

@@ -215,6 +215,11 @@ class ZarrStack:
         """Frames per shard."""
         return shard_frames(self._pixels)
 
+    def retimed(self, times: TimeSolution) -> "ZarrStack":
+        """The same stack, open with other times; those stored stay."""
+        self._times = times
+        return self
+
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Frames ``start`` to ``stop`` (excluded), native-endian.
 

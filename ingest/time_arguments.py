@@ -11,6 +11,7 @@ import typer
 
 from ingest.clocks import NTP_POLL_S, NTP_TOLERANCE_PPM, Clock
 from ingest.corrections import Corrections, Rows
+from ingest.ocr.options import vti_options
 from ingest.timeoptions import TimeOptions
 from reduction.errors import RequestError
 
@@ -38,6 +39,8 @@ ARGUMENTS: dict[str, Argument] = {
     "start_utc": Argument(str, "--start-utc", "T", "UTC of frame 0, ISO-8601."),
     "cadence_s": Argument(float, "--cadence", "S", "Seconds between frames."),
     "meaning": Argument(str, "--time-is", "start|mid|end", "What a stamp names."),
+    "vti": Argument(str, "--vti", "auto|off|MODEL", "Read the burnt-in time: iota, kiwi, ..."),
+    "vti_date": Argument(str, "--vti-date", "DATE", "UTC date of the first frame, for --vti."),
     "camera": Argument(str, "--camera", "NAME", "Analogue camera and mode: WAT-910HX-PAL-x8."),
     "acquisition_delay_s": Argument(float, "--acquisition-delay", "S", "Seconds by which stamps are late."),
     "acquisition_sigma_s": Argument(float, "--acquisition-sigma", "S", "Its uncertainty."),
@@ -76,6 +79,7 @@ def time_options(words: Words) -> TimeOptions:
             clock=_clock(words),
             rows=_rows(words),
         ),
+        vti=vti_options(words.get("vti"), words.get("vti_date")),
     )
 
 

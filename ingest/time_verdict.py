@@ -31,6 +31,7 @@ DOUBTS: Mapping[Caveat, str] = MappingProxyType(
         Caveat.TIMES_COMPUTED: "they are computed from a start and a cadence",
         Caveat.TIMES_PARTIAL: "some frames have none",
         Caveat.CAMERA_UNKNOWN: "the camera's internal delay is not known",
+        Caveat.BURNT_IN_UNSURE: "the burnt-in time is not sure on some frames",
         Caveat.GPS_FIX: "the GPS receiver had no fix on some frames",
         Caveat.LEAP_SECOND: "a leap second falls inside",
         Caveat.TIMES_CONFLICT: "the recording contradicts itself",

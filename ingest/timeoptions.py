@@ -9,6 +9,7 @@ import numpy as np
 
 from ingest.corrections import Corrections, corrected
 from ingest.instants import SECOND_NS, parse_utc
+from ingest.ocr.options import Vti
 from ingest.stamps import Stamps, meaning_assumed, recover_stamps, reviewed, solve
 from reduction.caveats import Caveat, Note
 from reduction.errors import RequestError
@@ -37,6 +38,8 @@ class TimeOptions:
         ``--cadence``: seconds from frame to frame.
     corrections : Corrections
         ``--camera``, ``--acquisition-delay``, ``--clock``, ``--row-time`` and their companions.
+    vti : Vti or None
+        ``--vti``, ``--vti-date``: the times are burnt into the frames.
 
     Raises
     ------
@@ -49,6 +52,7 @@ class TimeOptions:
     start_utc: str | None = None
     cadence_s: float | None = None
     corrections: Corrections = NO_CORRECTIONS
+    vti: Vti | None = None
 
     def __post_init__(self) -> None:
         if self.meaning is not None and self.corrections.camera is not None:
@@ -65,6 +69,9 @@ class TimeOptions:
             raise RequestError(f"{given} is given without {missing}: computed times need both")
         if self.table is not None and self.start_utc is not None:
             raise RequestError("--times and --start-utc exclude each other: give one of them")
+        if self.vti is not None and (self.table is not None or self.start_utc is not None):
+            given = "--times" if self.table is not None else "--start-utc"
+            raise RequestError(f"--vti and {given} exclude each other: give one of them")
         if self.cadence_s is not None and not 0 < self.cadence_s <= MAX_CADENCE_S:
             raise RequestError(f"--cadence {self.cadence_s:g}: give seconds between frames, above 0")
 

@@ -19,7 +19,7 @@ from ingest.time_arguments import Words, time_options, with_time_options
 from ingest.time_plot import write_time_plot
 from ingest.time_table import TimeTable, ledger_line
 from ingest.time_verdict import judge_times
-from ingest.timeoptions import apply_times
+from ingest.timeoptions import TimeOptions, apply_times
 from reduction.command import run_verb
 from reduction.errors import RequestError, ResourceError
 from reduction.stack import FrameSource
@@ -98,10 +98,19 @@ def _retime(
         use_times(stack, _version(stack, use))
     elif times:
         base = read_times(stack, None if start is None else _version(stack, start))
-        put_times(stack, apply_times(base, opened.info.frames, options))
+        put_times(stack, _retimed(opened, base, options))
     elif start is not None:
         raise RequestError("--from is given without anything to change; see umbra retime --help")
     sys.stdout.write(_versions(stack, as_json))
+
+
+def _retimed(stack: ZarrStack, base: TimeSolution, options: TimeOptions) -> TimeSolution:
+    """Times of a stack after the options: those of a version of its times, or the burnt-in ones."""
+    if options.vti is None:
+        return apply_times(base, stack.info.frames, options)
+    from ingest.burnt_in import burnt_in_times
+
+    return burnt_in_times(stack, options)
 
 
 def _version(stack: Path, text: str) -> str:

@@ -184,5 +184,5 @@ def _times_absent(path: Path) -> Note:
     return Note(
         Caveat.TIMES_ABSENT,
         f"{path.name}: a video has no UTC (its presentation times are not): "
-        "give --times FILE.csv, or --start-utc and --cadence",
+        "give --vti-date for a burnt-in time, --times FILE.csv, or --start-utc and --cadence",
     )

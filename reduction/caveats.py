@@ -43,6 +43,8 @@ class Caveat(StrEnum):
     INTEGRATED = "integrating-camera"
     TIMES_COMPUTED = "times-computed"
     DATE_UNSET = "date-unset"
+    BURNT_IN_TIME = "burnt-in-time-read"
+    BURNT_IN_UNSURE = "burnt-in-time-unsure"
     TIMES_PARTIAL = "times-missing-on-some-frames"
     TIMES_NOT_MONOTONIC = "times-not-monotonic"
     TIME_GAPS = "time-gaps"

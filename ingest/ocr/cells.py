@@ -48,6 +48,13 @@ class Cells:
         """Which cells hold digits."""
         return self.digits > self.marks
 
+    @property
+    def spacing(self) -> float:
+        """Columns from digit to digit within a group; `PITCH` where there are too few."""
+        steps = np.diff(self.column[self.is_digit])
+        near = steps[(steps > 0.6 * PITCH) & (steps < 1.4 * PITCH)]
+        return float(np.median(near)) if near.size >= 3 else PITCH
+
     def chosen(self, which: list[int]) -> "Cells":
         """Some of the cells."""
         return Cells(self.column[which], self.digits[which], self.marks[which])

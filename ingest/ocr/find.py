@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.ocr.crop import PITCH, Crop, normalise
-from ingest.ocr.network import CLASSES, STRIDE, Network
+from ingest.ocr.network import CLASSES, STRIDE, Recogniser
 
 BLOCK = 16
 EDGE_SIGMA = 5.0
@@ -61,14 +61,14 @@ class Spikes:
     sure: NDArray[np.float64]
 
 
-def find_lines(fields: NDArray[Any], network: Network) -> list[Line]:
+def find_lines(fields: NDArray[Any], network: Recogniser) -> list[Line]:
     """Find lines of digits that stand still over a sample of fields.
 
     Parameters
     ----------
     fields : array, (n, height, width)
         Fields, evenly spread over the recording; 6 to 24 suffice.
-    network : Network
+    network : Recogniser
         The recogniser.
 
     Returns
@@ -123,7 +123,7 @@ def _runs(count: NDArray[np.float64], least: float) -> Iterator[tuple[int, int]]
             yield start, stop
 
 
-def _best(fields: NDArray[Any], network: Network, rough: Crop) -> list[Line]:
+def _best(fields: NDArray[Any], network: Recogniser, rough: Crop) -> list[Line]:
     """The pitches, polarities and rows in which a band reads best."""
     sample = fields[np.unique(np.linspace(0, len(fields) - 1, SAMPLE).round().astype(int))]
     high = rough.bottom - rough.top
@@ -140,7 +140,7 @@ def _best(fields: NDArray[Any], network: Network, rough: Crop) -> list[Line]:
     return [line for line in refined if line.score >= LEAST_SIGNS]
 
 
-def _refined(sample: NDArray[Any], network: Network, start: Line) -> Line:
+def _refined(sample: NDArray[Any], network: Recogniser, start: Line) -> Line:
     """Pitch from the spacing of the signs that were read, rows a little higher or lower, the pitch again."""
     best = _respaced(sample, network, start)
     crop = best.crop
@@ -154,7 +154,7 @@ def _refined(sample: NDArray[Any], network: Network, start: Line) -> Line:
     return _respaced(sample, network, best)
 
 
-def _respaced(sample: NDArray[Any], network: Network, line: Line) -> Line:
+def _respaced(sample: NDArray[Any], network: Recogniser, line: Line) -> Line:
     """The line with the pitch at which its signs are spaced, if it reads no worse."""
     pitch = _spacing(spikes(network.columns(normalise(sample, line.crop))), line.crop)
     if pitch is None:
@@ -163,7 +163,7 @@ def _respaced(sample: NDArray[Any], network: Network, line: Line) -> Line:
     return other if other.score >= line.score - RESPACING_COST else line
 
 
-def _scored(sample: NDArray[Any], network: Network, crop: Crop) -> Line:
+def _scored(sample: NDArray[Any], network: Recogniser, crop: Crop) -> Line:
     """How well a crop reads: sure signs of a time, less what is unsure or none, in the better half."""
     found = spikes(network.columns(normalise(sample, crop)))
     worth = np.where(WORTH[found.sign] > 0.0, 2.0 * found.sure - 1.0, WORTH[found.sign])

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,14 @@ LAYERS = (
     Layer(64, 64, (1, 5), True, (1, 1)),
     Layer(64, len(CLASSES), (1, 1), True, (1, 1), rectified=False),
 )
+
+
+class Recogniser(Protocol):
+    """What reads pictures: `Network`, or EasyOCR with the same network."""
+
+    def columns(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Log-probability of each class at each column, ``(n, width // 2, 14)``."""
+        ...
 
 
 class Network:

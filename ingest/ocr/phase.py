@@ -81,10 +81,10 @@ def find_step(ticks: Ints, per_second: int, nominal: tuple[float, ...] = NOMINAL
     read = np.flatnonzero(ticks != UNREAD)
     near = read[:-1][np.diff(read) == 1]
     steps = (ticks[near + 1] - ticks[near]).astype(np.float64)
-    steps = steps[(steps > 0) & (steps < 60 * per_second)]
-    if steps.size < LEAST_READ:
-        return None
-    step = float(np.median(steps))
+    steps = steps[np.abs(steps) < 60 * per_second]
+    if steps.size < LEAST_READ or np.median(steps) <= 0.0:
+        return None  # also where the time shown is coarser than the fields
+    step = float(np.median(steps[steps > 0]))
     for usual in nominal:
         if abs(step - usual * per_second) <= max(1.01, 0.004 * step):
             return usual * per_second

@@ -4,9 +4,9 @@ Video has two fields in a frame, each with its own time; a recording whose field
 read in whole frames.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,12 @@ from ingest.ocr.cells import Cells, find_cells, read_cells
 from ingest.ocr.crop import PITCH, Crop, normalise
 from ingest.ocr.find import Line, find_lines, spikes
 from ingest.ocr.layouts import Layout, Model, find_layout
-from ingest.ocr.network import STRIDE
+from ingest.ocr.network import STRIDE, Recogniser
 from ingest.ocr.parse import Readings, joined, parse
 from ingest.ocr.shifts import line_shifts
 from ingest.ocr.solve import field_order
-from reduction.cores import on_all_cores
-from reduction.stack import Stack
+from reduction.cores import cores, in_order
+from reduction.stack import FrameBlock, FrameSource, SourceInfo, Stack
 
 SAMPLE_FRAMES = 24
 BLOCK_BYTES = 16 << 20
@@ -29,14 +29,6 @@ MARGIN = 1.6
 
 Frames = NDArray[Any]
 Progress = Callable[[int, int], None]
-
-
-class Recogniser(Protocol):
-    """What reads pictures: `ingest.ocr.network.Network`, or EasyOCR with the same network."""
-
-    def columns(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Log-probability of each class at each column, ``(n, width // 2, 14)``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +62,26 @@ class Reading:
     odd: Readings | None
 
 
-def find_overlay_time(stack: Stack, recogniser: Recogniser, model: Model | None = None) -> Overlay | None:
-    """Find a burnt-in time by a sample of frames; None where there is none.
+def sample_frames(recording: FrameSource) -> Frames:
+    """Gray frames, evenly spread over a recording, to find the line on: ``(n, y, x)``."""
+    count = recording.info.frames
+    numbers = np.unique(np.linspace(0, count - 1, SAMPLE_FRAMES).round().astype(int))
+    if isinstance(recording, Stack):
+        return np.concatenate([gray(recording.read(int(k), int(k) + 1)) for k in numbers])
+    kept = []
+    for block in recording.blocks(_together(recording.info)):
+        inside = (numbers >= block.start) & (numbers < block.start + len(block.frames))
+        kept.append(gray(block.frames[numbers[inside] - block.start]))
+    return np.concatenate(kept)
+
+
+def find_overlay_time(frames: Frames, recogniser: Recogniser, model: Model | None = None) -> Overlay | None:
+    """Find a burnt-in time; None where there is none.
 
     Parameters
     ----------
-    stack : Stack
-        The recording.
+    frames : array, (n, y, x)
+        From `sample_frames`.
     recogniser : Recogniser
         Reads pictures.
     model : Model, optional
@@ -87,15 +92,11 @@ def find_overlay_time(stack: Stack, recogniser: Recogniser, model: Model | None 
     DataError
         There is a time, but not in the layout of `model`.
     """
-    count = stack.info.frames
-    numbers = np.unique(np.linspace(0, count - 1, SAMPLE_FRAMES).round().astype(int))
-    frames = np.concatenate([gray(stack.read(int(k), int(k) + 1)) for k in numbers])
-    fields = np.concatenate([frames[:, 0::2][:, : frames.shape[1] // 2], frames[:, 1::2]])
+    rows = frames.shape[1] // 2
+    fields = np.concatenate([frames[:, 0 : 2 * rows : 2], frames[:, 1 : 2 * rows : 2]])
     found = _of_fields(fields, recogniser, model, interlaced=True)
-    if found is not None:
-        even, odd = _both_fields(frames, found, recogniser)
-        if field_order(even, odd).first is not None:
-            return found
+    if found is not None and field_order(*_both_fields(frames, found, recogniser)).first is not None:
+        return found
     whole = _of_fields(frames, recogniser, model, interlaced=False)
     if whole is None or found is not None:
         return whole or found
@@ -106,7 +107,9 @@ def find_overlay_time(stack: Stack, recogniser: Recogniser, model: Model | None 
     return fielded if combed else whole
 
 
-def _of_fields(fields: Frames, recogniser: Recogniser, model: Model | None, interlaced: bool) -> Overlay | None:
+def _of_fields(
+    fields: Frames, recogniser: Recogniser, model: Model | None, interlaced: bool
+) -> Overlay | None:
     """The best line that holds a time; all fields are looked at, then parts, for a line may move."""
     lines = find_lines(fields, recogniser)
     thirds = np.array_split(np.arange(len(fields)), 3)
@@ -127,7 +130,14 @@ def _at(
         return None
     crop = line.crop
     ends = crop.left + (found.column[[0, -1]] + np.array([-MARGIN, MARGIN]) * PITCH) / crop.scale
-    tight = replace(crop, left=float(max(crop.left, ends[0])), right=float(min(crop.right, ends[1])))
+    tight = Crop(
+        top=crop.top,
+        bottom=crop.bottom,
+        left=float(max(crop.left, ends[0])),
+        right=float(min(crop.right, ends[1])),
+        pitch=crop.pitch * found.spacing / PITCH,
+        white=crop.white,
+    )
     cells, again = _cells(fields, tight, recogniser, model)
     if again is None or again.decimals != layout.decimals:
         return Overlay(crop, found, layout, interlaced)
@@ -143,13 +153,13 @@ def _cells(
 
 
 def read_overlay(
-    stack: Stack, overlay: Overlay, recogniser: Recogniser, progress: Progress | None = None
+    recording: FrameSource, overlay: Overlay, recogniser: Recogniser, progress: Progress | None = None
 ) -> Reading:
     """Read the time in every frame.
 
     Parameters
     ----------
-    stack : Stack
+    recording : FrameSource
         The recording.
     overlay : Overlay
         From `find_overlay_time`.
@@ -158,30 +168,28 @@ def read_overlay(
     progress : callable, optional
         Called with frames done and frames in all.
     """
-    size = max(1, BLOCK_BYTES // max(1, stack.info.frame_bytes))
-    starts = list(range(0, stack.info.frames, size))
 
-    def block(start: int) -> tuple[Readings, Readings | None]:
-        frames = gray(stack.read(start, min(start + size, stack.info.frames)))
+    def read(block: FrameBlock) -> tuple[Readings, Readings | None]:
+        frames = gray(block.frames)
         if overlay.interlaced:
             return _both_fields(frames, overlay, recogniser)
         return _parsed(frames, overlay, recogniser), None
 
     even: list[Readings] = []
     odd: list[Readings] = []
-    for group in _grouped(starts):
-        for one, two in on_all_cores(block, group):
-            even.append(one)
-            if two is not None:
-                odd.append(two)
+    done = 0
+    for one, two in in_order(read, recording.blocks(_together(recording.info)), cores()):
+        even.append(one)
+        odd += [] if two is None else [two]
+        done += len(one.ticks)
         if progress is not None:
-            progress(min(group[-1] + size, stack.info.frames), stack.info.frames)
+            progress(done, recording.info.frames)
     return Reading(overlay, joined(even), joined(odd) if odd else None)
 
 
-def _grouped(starts: list[int], together: int = 32) -> Iterator[list[int]]:
-    for k in range(0, len(starts), together):
-        yield starts[k : k + together]
+def _together(info: SourceInfo) -> int:
+    """Frames read at a time."""
+    return max(1, BLOCK_BYTES // max(1, info.frame_bytes))
 
 
 def _both_fields(frames: Frames, overlay: Overlay, recogniser: Recogniser) -> tuple[Readings, Readings]:

@@ -54,6 +54,7 @@ CAUTIONS: Mapping[Topic, Mapping[Caveat, str]] = MappingProxyType(
             Caveat.LEAP_SECOND: "a leap second falls inside",
             Caveat.FRAMES_DROPPED: "frames were dropped while recording",
             Caveat.GPS_ALMANAC: "the GPS receiver was not sure of whole seconds",
+            Caveat.BURNT_IN_UNSURE: "the burnt-in time is not sure on some frames",
             Caveat.GPS_FIX: "the GPS receiver had no fix on some frames",
         },
         "tracking": {

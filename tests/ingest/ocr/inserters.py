@@ -5,13 +5,14 @@ built-in typeface. Truth is what the inserter knew: the time of each field, and 
 """
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from reduction.stack import SourceInfo
+from reduction.stack import FrameBlock, SourceInfo
 from reduction.timing import TimeSolution, no_times
 
 WIDE = """
@@ -43,11 +44,11 @@ def _drawn(art: str) -> list[NDArray[np.float32]]:
 
 def _typeface(size: int = 40) -> list[NDArray[np.float32]]:
     font = ImageFont.load_default(size)
-    out = []
+    out: list[NDArray[np.float32]] = []
     for d in range(10):
         image = Image.new("L", (60, 60))
         ImageDraw.Draw(image).text((10, 5), str(d), fill=255, font=font)
-        out.append(np.asarray(image, np.float32) / 255)
+        out.append((np.asarray(image) / 255).astype(np.float32))
     inked = np.flatnonzero(np.max(out, axis=(0, 2)))
     columns = np.flatnonzero(np.max(out, axis=(0, 1)))
     return [g[inked[0] : inked[-1] + 1, columns[0] : columns[-1] + 1] for g in out]
@@ -143,7 +144,7 @@ class Scene:
     def shown_s(self, number: NDArray[np.int64]) -> NDArray[np.float64]:
         """Time that the inserter shows for fields: cut to its resolution."""
         per = round(1 / self.unit_s())
-        return np.floor((self.start_s + number * self.step_s) * per + 1e-6) / per
+        return np.asarray(np.floor((self.start_s + number * self.step_s) * per + 1e-6) / per)
 
 
 class Recording:
@@ -196,6 +197,10 @@ class Recording:
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
         return np.stack([self._frame(k) for k in range(start, stop)])
 
+    def blocks(self, size: int, start: int = 0) -> Iterator[FrameBlock]:
+        for first in range(start, self.scene.frames, size):
+            yield FrameBlock(first, self.read(first, min(first + size, self.scene.frames)))
+
     def _frame(self, k: int) -> NDArray[np.uint8]:
         s = self.scene
         rng = np.random.default_rng([s.seed, k])
@@ -206,7 +211,9 @@ class Recording:
         for place in range(2):
             parity = place if s.top_first else 1 - place
             number = int(numbers[place])
-            signs = self.inserter.line(shown[place], s.count + number, (s.count + number) % 2 == 0, before[place])
+            signs = self.inserter.line(
+                shown[place], s.count + number, (s.count + number) % 2 == 0, before[place]
+            )
             self._burn(frame[parity::2], signs)
         if self._spoilt[k]:
             rows = slice(2 * self._row - 4, 2 * (self._row + self.inserter.size[1]) + 4)

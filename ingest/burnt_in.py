@@ -1,0 +1,144 @@
+"""Recordings whose times are read from the line that an inserter burnt into their frames.
+
+The times are read when they are first asked for: of a stack, whose frames lie at hand, at once; of a
+video that is converted, from the finished stack, after the last frame.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.ocr.network import recogniser
+from ingest.ocr.options import Vti
+from ingest.ocr.read import Progress, find_overlay_time, read_overlay, sample_frames
+from ingest.ocr.stamps import BurntIn, burnt_in, burnt_in_notes
+from ingest.stack import ZarrStack
+from ingest.stamps import solve
+from ingest.timeoptions import TimeOptions, apply_times
+from reduction.errors import DataError
+from reduction.stack import FrameBlock, FrameSource, SourceInfo, Stack
+from reduction.timing import TimeSolution
+
+
+def read_burnt_in(recording: FrameSource, vti: Vti, progress: Progress | None = None) -> BurntIn:
+    """Find and read the burnt-in time of a recording.
+
+    Parameters
+    ----------
+    recording : FrameSource
+        The recording; read once, or twice where its frames cannot be read in any order.
+    vti : Vti
+        What a person says of it.
+    progress : callable, optional
+        Called with frames done and frames in all.
+
+    Raises
+    ------
+    DataError
+        There is no such line, or its times make no sense.
+    """
+    network = recogniser()
+    name = recording.info.name
+    overlay = find_overlay_time(sample_frames(recording), network, vti.model)
+    if overlay is None:
+        raise DataError(
+            f"{name}: no line with a burnt-in time HH:MM:SS was found; say --vti off, or give --times"
+        )
+    return burnt_in(read_overlay(recording, overlay, network, progress), vti, name)
+
+
+def burnt_in_times(
+    recording: FrameSource, options: TimeOptions, progress: Progress | None = None
+) -> TimeSolution:
+    """Times of frames from their burnt-in line, corrected as the options ask.
+
+    Raises as `read_burnt_in` and `ingest.timeoptions.apply_times`.
+    """
+    if options.vti is None:
+        raise ValueError("no burnt-in time is asked for")
+    found = read_burnt_in(recording, options.vti, progress)
+    stamps = replace(found.stamps, notes=tuple(burnt_in_notes(found)))
+    return apply_times(solve(stamps), recording.info.frames, replace(options, vti=None))
+
+
+class BurntInSource:
+    """A recording with the times that are burnt into it; read on demand."""
+
+    def __init__(self, recording: FrameSource, options: TimeOptions) -> None:
+        self._recording = recording
+        self._options = options
+        self._times: TimeSolution | None = None
+
+    @property
+    def info(self) -> SourceInfo:
+        """The recording."""
+        return self._recording.info
+
+    @property
+    def container_times(self) -> TimeSolution:
+        """What the container says."""
+        return self._recording.times
+
+    @property
+    def times(self) -> TimeSolution:
+        """The burnt-in times; all frames are read for them."""
+        if self._times is None:
+            self._times = burnt_in_times(self._recording, self._options)
+        return self._times
+
+    def times_from(self, stack: Stack, progress: Progress | None = None) -> TimeSolution:
+        """The same, read from a stack of this recording."""
+        self._times = burnt_in_times(stack_source(stack), self._options, progress)
+        return self._times
+
+    def blocks(self, size: int, start: int = 0) -> Iterator[FrameBlock]:
+        """Yield blocks of `size` frames (the last may be shorter) from frame `start`."""
+        return self._recording.blocks(size, start)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._recording.close()
+
+
+class BurntInStack(BurntInSource):
+    """The same of a recording that can be read anywhere."""
+
+    def __init__(self, stack: Stack, options: TimeOptions) -> None:
+        super().__init__(stack_source(stack), options)
+        self._stack = stack
+
+    @property
+    def shard_size(self) -> int:
+        """Frames per shard."""
+        return self._stack.shard_size
+
+    @property
+    def known_digests(self) -> NDArray[np.uint8] | None:
+        """Frame digests, if stored beside the pixels."""
+        return self._stack.known_digests
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Frames ``start`` to ``stop`` (excluded)."""
+        return self._stack.read(start, stop)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stack, name)
+
+
+def with_burnt_in_times(recording: FrameSource, options: TimeOptions) -> FrameSource:
+    """The recording with its burnt-in times: a stack of Umbra's itself, another in a wrapper."""
+    if isinstance(recording, ZarrStack):
+        return recording.retimed(burnt_in_times(recording, options))
+    if isinstance(recording, Stack):
+        return BurntInStack(recording, options)
+    return BurntInSource(recording, options)
+
+
+def stack_source(stack: Stack) -> FrameSource:
+    """A stack as a source; every stack of this program is one."""
+    if not isinstance(stack, FrameSource):
+        raise TypeError(f"{stack.info.name}: a stack that cannot be read from front to back")
+    return stack

@@ -1,0 +1,52 @@
+"""What a person says about a burnt-in time: ``--vti`` and ``--vti-date``."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from ingest.instants import SECOND_NS
+from ingest.ocr.layouts import MODELS, Model
+from reduction.errors import RequestError
+
+
+@dataclass(frozen=True, slots=True)
+class Vti:
+    """A burnt-in time is to be read: the inserter (None: told by its line), and the UTC date of frame 0."""
+
+    model: Model | None
+    date: date
+
+    @property
+    def midnight_ns(self) -> int:
+        """The beginning of that day, UTC nanoseconds."""
+        day = datetime(self.date.year, self.date.month, self.date.day, tzinfo=UTC)
+        return int(day.timestamp()) * SECOND_NS
+
+
+def vti_options(word: str | None, day: str | None) -> Vti | None:
+    """The options, checked; None where no burnt-in time is to be read.
+
+    Parameters
+    ----------
+    word : str or None
+        ``auto``, ``off``, or a model of `ingest.ocr.layouts.MODELS`; a date alone means ``auto``.
+    day : str or None
+        ISO-8601 date.
+
+    Raises
+    ------
+    RequestError
+        An unknown word, no date (the lines hold none, and it is never guessed), or none that exists.
+    """
+    if word not in {None, "auto", "off", *MODELS}:
+        raise RequestError(f"--vti {word}: give auto, off, {', '.join(MODELS)}")
+    if word == "off" or (word is None and day is None):
+        return None
+    if day is None:
+        raise RequestError(
+            f"--vti {word}: a burnt-in time has no date: give --vti-date, the UTC date of the first frame"
+        )
+    try:
+        parsed = date.fromisoformat(day)
+    except ValueError:
+        raise RequestError(f"--vti-date {day}: not a date such as 2026-01-31") from None
+    return Vti(next((model for model in MODELS if model == word), None), parsed)
