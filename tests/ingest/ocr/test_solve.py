@@ -29,7 +29,7 @@ def readings(ticks: NDArray[np.int64], sure: float = 0.98, decimals: int = 4) ->
 
 
 def line(n: int, step: float, start: int = 400_000_000) -> NDArray[np.int64]:
-    return np.floor(start + step * np.arange(n)).astype(np.int64)
+    return np.asarray(np.floor(start + step * np.arange(n)), np.int64)
 
 
 def spoil(found: Readings, which: NDArray[np.int64], rng: np.random.Generator) -> None:
