@@ -23,6 +23,7 @@ BENCHES: dict[str, str] = {
     "ingest": "bench.conversion:ingest",
     "memory": "bench.memory:memory",
     "figure9": "bench.figure9:figure9",
+    "extraction": "bench.extraction:extraction",
 }
 
 

@@ -15,7 +15,7 @@ from scipy.special import ndtr
 
 from gpu_kernels.photometry import aperture_sums
 from gpu_kernels.planes import whole_frames
-from reduction.noise import Aperture
+from reduction.noise import Aperture, circle_weights
 
 Floats = NDArray[np.float64]
 Smoothed = Literal["none", "mosaic", "field"]
@@ -187,15 +187,6 @@ def _recorded_weights(
     py = profile(-half - dy, weight.shape[0], 1, sigma)[recorded]
     px = profile(-(weight.shape[1] // 2) - dx, weight.shape[1], 1, sigma)
     return spread[recorded], py[:, None] * px[None, :]
-
-
-def circle_weights(radius: float, dy: float, dx: float, fine: int = 16) -> Floats:
-    """Share of each pixel, about the middle one, that a circle at (`dy`, `dx`) covers; by subpixels."""
-    half = int(np.ceil(radius + max(abs(dy), abs(dx)))) + 1
-    steps = (np.arange((2 * half + 1) * fine) + 0.5) / fine - half - 0.5
-    inside = ((steps - dy) ** 2)[:, None] + ((steps - dx) ** 2)[None, :] <= radius**2
-    size = 2 * half + 1
-    return np.asarray(inside.reshape(size, fine, size, fine).mean(axis=(1, 3)), np.float64)
 
 
 def white_excess(smoothed: Smoothed, sigma: float) -> float:

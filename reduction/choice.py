@@ -311,6 +311,7 @@ def _mismatch(trial: _Trial, sample: Sample, known: Known) -> float:
     level = known.middle.squares + known.middle.area**2 / np.maximum(known.count[judges], 1.0)
     light = np.median(circle[good], axis=0)
     by_circle = (light * known.noise.inv_gain * known.middle.light + level * pixel) / light**2
+    by_circle += known.middle.phase**2
     by_weights = np.median(trial.variance[:, judges][good], axis=0) / np.median(ours[good], axis=0) ** 2
     expected = np.maximum(by_circle - by_weights, 0.05 * by_circle)
     beyond = seen - expected * (1.0 + 3.0 * np.sqrt(2.0 / good.sum()))

@@ -1,10 +1,11 @@
 """Noise of the recording from the recording: sky variance, gain, read noise."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from gpu_kernels.detect import clipped_sigma
 
@@ -52,7 +53,8 @@ class StarNoise:
 
         Photons of the star, noise of the aperture's pixels, and of the sky level taken from
         `sky_count` pixels (Merline & Howell 1995, Exp. Astron. 6, 163), pixels of the rim
-        counting with the squares of their weights.
+        counting with the squares of their weights; and what the circle holds more or less of the
+        star's light with its place within a pixel.
 
         Parameters
         ----------
@@ -62,8 +64,9 @@ class StarNoise:
         """
         pixel = self.pixel_variance(sky)
         level = aperture.area**2 / np.maximum(sky_count, 1.0)
-        photons = np.maximum(flux, 0.0) * self.inv_gain * aperture.light
-        return np.asarray(photons + (aperture.squares + level) * pixel, np.float64)
+        light = np.maximum(flux, 0.0)
+        own = light * self.inv_gain * aperture.light + (aperture.phase * light) ** 2
+        return np.asarray(own + (aperture.squares + level) * pixel, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,36 +83,58 @@ class Aperture:
         Sum of their squares, averaged over places of the centre within a pixel.
     light : float
         Photon noise of a star of Gaussian profile, over that of the flux within.
+    phase : float
+        Relative rms of that flux with the star's place within a pixel: a rim that crosses pixels cannot
+        tell where in them the light lies. 0.1 to 0.5 % at a FWHM of 2 to 3 px, 3 % at 1.3 px.
     """
 
     radius: float
     area: float
     squares: float
     light: float
+    phase: float = 0.0
+
+    def where_stars_move(self, share: float) -> "Aperture":
+        """The same where stars visit so many places that `share` of the variance of `phase` is seen."""
+        return replace(self, phase=self.phase * float(np.sqrt(share)))
 
 
-def aperture_of(radius: float, sigma: float) -> Aperture:
-    """Weights' squares of an aperture on stars of Gaussian width `sigma`, pixels."""
-    area = float(np.pi * radius**2)
-    squares = _weight_squares(radius) if radius < 10.0 else area - 2.0 * np.pi * radius / 6.0
-    rim = (area - squares) / (2.0 * np.pi * radius)  # per pixel of circumference
-    outside = float(np.exp(-0.5 * (radius / sigma) ** 2))
-    slope = radius / sigma**2 * outside / max(1.0 - outside, 1e-12)
-    return Aperture(radius, area, squares, max(1.0 - rim * slope, 0.5))
+def aperture_of(radius: float, sigma: float, places: int = 4) -> Aperture:
+    """An aperture on stars of Gaussian width `sigma`, pixels; places in a quarter of a pixel tell all."""
+    half = int(np.ceil(radius + 0.5)) + 1
+    offsets = (np.arange(places) + 0.5) / (2 * places)
+    bins = [_gaussian_bins(d, half, sigma) for d in offsets]
+    squares, light, photons = np.zeros(places**2), np.zeros(places**2), np.zeros(places**2)
+    for k in range(places**2):
+        j, i = divmod(k, places)
+        weight = circle_weights(radius, offsets[j], offsets[i])
+        cut = slice(half - weight.shape[0] // 2, half + weight.shape[0] // 2 + 1)
+        caught = weight * bins[j][cut, None] * bins[i][None, cut]
+        squares[k], light[k], photons[k] = (weight**2).sum(), caught.sum(), (weight * caught).sum()
+    mean = float(light.mean())
+    return Aperture(
+        radius,
+        float(np.pi * radius**2),
+        float(squares.mean()),
+        float(photons.mean()) / mean,
+        float(light.std()) / mean,
+    )
 
 
-def _weight_squares(radius: float, fine: int = 16, places: int = 4) -> float:
-    """Sum of squared overlap weights, by subpixels, over a grid of centres within a pixel."""
-    half = int(np.ceil(radius)) + 1
-    steps = (np.arange((2 * half + 1) * fine) + 0.5) / fine - half - 0.5
-    total = 0.0
-    offsets = (np.arange(places) + 0.5) / places - 0.5
-    for dy in offsets:
-        for dx in offsets:
-            inside = ((steps - dy) ** 2)[:, None] + ((steps - dx) ** 2)[None, :] <= radius**2
-            weights = inside.reshape(2 * half + 1, fine, 2 * half + 1, fine).mean(axis=(1, 3))
-            total += float((weights**2).sum())
-    return total / places**2
+def circle_weights(radius: float, dy: float, dx: float, rows: int = 32) -> Floats:
+    """Share of each pixel, about the middle one, that a circle at (`dy`, `dx`) covers; by chords."""
+    half = int(np.ceil(radius + max(abs(dy), abs(dx)))) + 1
+    size = 2 * half + 1
+    y = (np.arange(size * rows) + 0.5) / rows - half - 0.5 - dy
+    chord = np.sqrt(np.maximum(radius**2 - y**2, 0.0))[:, None]
+    edges = (np.arange(size + 1) - half - 0.5 - dx)[None, :]
+    covered = np.diff(np.clip(edges, -chord, chord), axis=1)
+    return np.asarray(covered.reshape(size, rows, size).mean(axis=1), np.float64)
+
+
+def _gaussian_bins(centre: float, half: int, sigma: float) -> Floats:
+    """Light of a Gaussian at `centre` in the 2 half + 1 pixels about 0."""
+    return np.asarray(np.diff(ndtr((np.arange(2 * half + 2) - half - 0.5 - centre) / sigma)), np.float64)
 
 
 def pair_variance(differences: Sequence[NDArray[np.float32]]) -> float:

@@ -22,6 +22,7 @@ from reduction.faint import settle_faint
 from reduction.guiding import tracking_field
 from reduction.neighbours import Crowd, crowd_of
 from reduction.noise import Aperture, Noise, StarNoise, gain_from_pairs, settle
+from reduction.phases import pixel_phases
 from reduction.places import Settled, settle_places
 from reduction.plan import ReductionPlan
 from reduction.register import Registered, register, sample_frames
@@ -228,7 +229,9 @@ def _decide(
     level = median_of_finite(sample.sky)
     target = stars.role.index("target") if "target" in stars.role else -1
 
-    apertures = [view.sampling.aperture(float(r), sigma) for r in radii]
+    whole_pixels = [view.sampling.aperture(float(r), sigma) for r in radii]
+    phases = pixel_phases(registered, rank)
+    apertures = [a.where_stars_move(phases.seen) for a in whole_pixels]
     mid = apertures[middle]
     rounding = view.rounding_variance(between.level)
     local = np.maximum(between.at(stars.u, stars.v), rounding)
@@ -236,7 +239,8 @@ def _decide(
     bright = median_of_finite(flux[:, :, middle])
     fit_for_gain = ~saturated & (whole > 0.5) & (bright > 3.0 * np.sqrt(fixed))
     first, second = neighbours(rank[sample.kept], flux[:, :, middle])
-    measured = gain_from_pairs(first, second, fixed, fit_for_gain, mid.light)
+    moved = whole_pixels[middle].where_stars_move(phases.between).phase * bright
+    measured = gain_from_pairs(first, second, fixed + moved**2, fit_for_gain, mid.light)
     gain, gain_source = _stated(plan.gain_e_per_adu, info.gain_e_per_adu)
     read, read_source = _stated(plan.read_noise_e, info.read_noise_e)
     noise = settle(

@@ -16,12 +16,11 @@ from reduction.capture import (
     Lattice,
     Smoothed,
     capture_of,
-    circle_weights,
     profile,
     sparse_aperture,
     white_excess,
 )
-from reduction.noise import aperture_of
+from reduction.noise import aperture_of, circle_weights
 
 Floats = NDArray[np.float64]
 RADII = np.array([1.7, 2.5, 4.0])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gpu_kernels.photometry import aperture_sums
 from reduction.noise import Aperture, Noise, aperture_of, gain_from_pairs, pair_variance, settle
 from reduction.synthetic import star_image
+from reduction.synthetic.psf import FWHM_PER_SIGMA
 
 Floats = NDArray[np.float64]
 
@@ -126,6 +127,31 @@ class TestModel:
         )
         photons = (seen - light).var() / light.mean()
         assert photons == pytest.approx(circle.light, rel=0.12)
+
+    @pytest.mark.parametrize(("beta", "doubt"), [(None, 0.07), (2.5, 0.3)])
+    def test_a_circle_holds_more_or_less_with_the_place(self, beta: float | None, doubt: float) -> None:
+        """Undersampled light in exact circles, at random places; the Gaussian that fits knows it of wings."""
+        radii = np.array([1.1, 1.5, 1.9, 2.3, 2.7])
+        places = 15 + np.random.default_rng(5).uniform(-0.5, 0.5, (2, 3000))
+        fwhm = 1.6
+        stars = np.stack([star_image(x, y, fwhm, (31, 31), beta) for x, y in places.T])
+        light, _ = aperture_sums(stars, places[0][:, None], places[1][:, None], radii)
+        seen = light[:, 0].std(axis=0) / light[:, 0].mean(axis=0)
+        sigma = fwhm * (1.0 if beta is None else 1.17) / FWHM_PER_SIGMA
+        found = np.array([aperture_of(r, sigma).phase for r in radii])
+        if beta is None:
+            np.testing.assert_allclose(found, seen, rtol=doubt, atol=1e-4)
+        assert np.sqrt((found**2).sum()) == pytest.approx(np.sqrt((seen**2).sum()), rel=doubt)
+        assert aperture_of(1.5, sigma).where_stars_move(0.25).phase == pytest.approx(0.5 * found[1])
+
+    def test_what_the_place_does_is_part_of_the_sigma(self) -> None:
+        stars = Noise(25.0, 100.0, 0.5, 0.0, "option", None, "unknown", 0.1).at(
+            np.array([25.0]), np.array([100.0])
+        )
+        flux, sky, count = np.array([1e5]), np.array([100.0]), np.array([300.0])
+        still, moving = Aperture(3.0, 30.0, 26.0, 0.9), Aperture(3.0, 30.0, 26.0, 0.9, 0.01)
+        more = stars.flux_variance(flux, sky, count, moving) - stars.flux_variance(flux, sky, count, still)
+        assert more == pytest.approx(1e6)
 
     def settled(
         self,

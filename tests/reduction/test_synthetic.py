@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gpu_kernels.photometry import aperture_sums
 from reduction.stack import FrameSource, Stack
 from reduction.synthetic import (
     Bump,
@@ -17,6 +18,7 @@ from reduction.synthetic import (
     SceneSource,
     SceneStar,
     combined_bound_px,
+    flux_bounds,
     position_bound_px,
     shift_bound_px,
     star_field,
@@ -291,3 +293,38 @@ def test_impossible_scenes_are_refused(change: dict[str, object], message: str) 
         dataclasses.replace(EMPTY, **change)  # type: ignore[arg-type]  # fields by name
     with pytest.raises(IndexError):
         EMPTY.frame(4)
+
+
+@pytest.mark.parametrize(("fwhm", "beta"), [(2.0, None), (3.0, 3.0)])
+def test_the_flux_bound_is_what_a_fit_reaches_and_the_best_circle_what_circles_do(
+    fwhm: float, beta: float | None
+) -> None:
+    """Many noisy stars at random places: weights by the true profile, and circles of all radii."""
+    rng = np.random.default_rng(8)
+    flux, variance = 400.0, 100.0
+    places = 20.0 + rng.uniform(-0.5, 0.5, (4000, 2))
+    stars = np.stack([star_image(float(x), float(y), fwhm, (41, 41), beta) for x, y in places])
+    frames = flux * stars + rng.normal(0.0, 1.0, stars.shape) * np.sqrt(variance + flux * stars)
+    weights = stars / (variance + flux * stars)
+    fitted = (weights * frames).sum(axis=(1, 2)) / (weights * stars).sum(axis=(1, 2))
+    sums, _ = aperture_sums(frames, places[:, :1], places[:, 1:], fwhm * np.linspace(0.5, 1.2, 15))
+    scatter = (sums[:, 0].std(axis=0) / sums[:, 0].mean(axis=0)).min()
+    bounds = flux_bounds(flux, fwhm, variance, beta)
+    assert fitted.std() / flux == pytest.approx(bounds.known, rel=0.04)
+    assert scatter == pytest.approx(bounds.circle, rel=0.04)
+    assert bounds.known < bounds.circle < bounds.whole
+
+
+@pytest.mark.parametrize(
+    ("fwhm", "beta", "gain"),
+    [(2.0, None, 0.021), (3.0, None, 0.039), (4.5, None, 0.057), (2.0, 3.0, 0.042), (3.0, 3.0, 0.065)],
+)
+def test_what_a_known_profile_gains_over_the_best_circle(
+    fwhm: float, beta: float | None, gain: float
+) -> None:
+    bounds = flux_bounds(1.0, fwhm, 300.0, beta)
+    assert bounds.circle / bounds.known - 1.0 == pytest.approx(gain, abs=0.003)
+    assert 0.1 < bounds.whole / bounds.known - 1.0 < 0.16
+    with_sky = flux_bounds(1.0, fwhm, 300.0, beta, 400.0)
+    assert with_sky.known == bounds.known
+    assert 0.005 < with_sky.circle / bounds.circle - 1.0 < 0.04
