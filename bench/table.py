@@ -45,8 +45,16 @@ def _section(record: dict[str, Any]) -> str:
             f"| {peer} | " + " | ".join(_times(record, ours, peer) for ours in _ours(record)) + " |"
             for peer in dict.fromkeys(one["peer"] for one in record["ratios"])
         ]
-    if record["values"]:
-        lines += ["", *(f"- {name}: {_text(value)}" for name, value in record["values"].items())]
+    grids = {name: value for name, value in record["values"].items() if _is_grid(value)}
+    for name, value in grids.items():
+        heads = list(next(iter(value.values())))
+        lines += ["", f"| {name} | " + " | ".join(heads) + " |", "|---|" + "--:|" * len(heads)]
+        lines += [
+            f"| {row} | " + " | ".join(map(_text, cells.values())) + " |" for row, cells in value.items()
+        ]
+    rest = {name: value for name, value in record["values"].items() if name not in grids}
+    if rest:
+        lines += ["", *(f"- {name}: {_text(value)}" for name, value in rest.items())]
     if record["targets"]:
         lines += ["", *(_target(target) for target in record["targets"])]
     return "\n".join(lines)
@@ -66,6 +74,14 @@ def _times(record: dict[str, Any], ours: str, peer: str) -> str:
 def _target(target: dict[str, Any]) -> str:
     needed = f"at least {target['at_least']:g}" if "at_least" in target else f"at most {target['at_most']:g}"
     return f"- {target['what']}: {target['found']:,.2f}, {needed}: {'met' if target['met'] else '**missed**'}"
+
+
+def _is_grid(value: Any) -> bool:
+    """Whether rows of the same columns, more than would fit a line."""
+    if not isinstance(value, dict) or len(value) < 6:
+        return False
+    rows = list(value.values())
+    return all(isinstance(row, dict) and list(row) == list(rows[0]) for row in rows)
 
 
 def _text(value: Any) -> str:

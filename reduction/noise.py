@@ -147,6 +147,40 @@ def pair_variance(differences: Sequence[NDArray[np.float32]]) -> float:
     return float(np.median(values)) if values else float("nan")
 
 
+def least_nuisance(
+    apertures: Sequence[Aperture],
+    first: int,
+    local: Floats,
+    count: Floats,
+    bright: Floats,
+    inside: NDArray[np.bool_],
+) -> tuple[int, Floats]:
+    """Circle in which photon noise stands out most, and what else there is of each star, ADU^2.
+
+    Sky noise grows with the circle, and what the place within a pixel does falls (`Aperture.phase`): to
+    take that away by prediction would leave much of it where stars are undersampled.
+
+    Parameters
+    ----------
+    apertures : sequence of Aperture
+        Ascending; `phase` as far as it shows between neighbouring frames.
+    first : int
+        The smallest one that will do.
+    local, count, bright : array, (star,)
+        Variance of a sky pixel, pixels that tell the sky, usual flux.
+    inside : array, (star,), bool
+        Stars that count.
+    """
+    light = np.maximum(bright, 0.0)
+    noise = [
+        (a.squares + a.area**2 / np.maximum(count, 1.0)) * local + (a.phase * light) ** 2
+        for a in apertures[first:]
+    ]
+    told = [float(((light / n)[inside] ** 2).sum()) for n in noise]
+    best = int(np.argmax(told))
+    return first + best, noise[best]
+
+
 def gain_from_pairs(
     first: Floats, second: Floats, constant: Floats, inside: NDArray[np.bool_], rim: float = 1.0
 ) -> tuple[float, float]:

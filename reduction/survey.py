@@ -21,7 +21,7 @@ from reduction.extraction import Extraction, notes_of
 from reduction.faint import settle_faint
 from reduction.guiding import tracking_field
 from reduction.neighbours import Crowd, crowd_of
-from reduction.noise import Aperture, Noise, StarNoise, gain_from_pairs, settle
+from reduction.noise import Aperture, Noise, StarNoise, gain_from_pairs, least_nuisance, settle
 from reduction.phases import pixel_phases
 from reduction.places import Settled, settle_places
 from reduction.plan import ReductionPlan
@@ -238,9 +238,10 @@ def _decide(
     fixed = (mid.squares + mid.area**2 / np.maximum(count, 1.0)) * local
     bright = median_of_finite(flux[:, :, middle])
     fit_for_gain = ~saturated & (whole > 0.5) & (bright > 3.0 * np.sqrt(fixed))
-    first, second = neighbours(rank[sample.kept], flux[:, :, middle])
-    moved = whole_pixels[middle].where_stars_move(phases.between).phase * bright
-    measured = gain_from_pairs(first, second, fixed + moved**2, fit_for_gain, mid.light)
+    moving = [a.where_stars_move(phases.between) for a in whole_pixels]
+    calm, constant = least_nuisance(moving, middle, local, count, bright, fit_for_gain)
+    first, second = neighbours(rank[sample.kept], flux[:, :, calm])
+    measured = gain_from_pairs(first, second, constant, fit_for_gain, moving[calm].light)
     gain, gain_source = _stated(plan.gain_e_per_adu, info.gain_e_per_adu)
     read, read_source = _stated(plan.read_noise_e, info.read_noise_e)
     noise = settle(

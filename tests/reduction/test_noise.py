@@ -7,7 +7,15 @@ import pytest
 from numpy.typing import NDArray
 
 from gpu_kernels.photometry import aperture_sums
-from reduction.noise import Aperture, Noise, aperture_of, gain_from_pairs, pair_variance, settle
+from reduction.noise import (
+    Aperture,
+    Noise,
+    aperture_of,
+    gain_from_pairs,
+    least_nuisance,
+    pair_variance,
+    settle,
+)
 from reduction.synthetic import star_image
 from reduction.synthetic.psf import FWHM_PER_SIGMA
 
@@ -152,6 +160,19 @@ class TestModel:
         still, moving = Aperture(3.0, 30.0, 26.0, 0.9), Aperture(3.0, 30.0, 26.0, 0.9, 0.01)
         more = stars.flux_variance(flux, sky, count, moving) - stars.flux_variance(flux, sky, count, still)
         assert more == pytest.approx(1e6)
+
+    def test_photons_are_sought_where_they_stand_out(self) -> None:
+        """In small circles where stars are faint; in larger ones where a rim would tell of places."""
+        three = np.full(3, 1.0)
+        for sigma, flux, least in ((0.6, 3e4, 2.0), (1.5, 3e4, 2.0), (1.5, 500.0, 2.0)):
+            circles = [aperture_of(r, sigma) for r in (1.0, 2.0, 3.0, 4.0)]
+            best, rest = least_nuisance(circles, 1, 300.0 * three, 400.0 * three, flux * three, three > 0)
+            circle = circles[best]
+            assert circle.radius >= least
+            by_hand = 300.0 * (circle.squares + circle.area**2 / 400.0) + (circle.phase * flux) ** 2
+            assert rest == pytest.approx(np.full(3, by_hand))
+            assert circle.phase * flux < np.sqrt(flux)
+        assert best == 1
 
     def settled(
         self,
