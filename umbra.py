@@ -12,6 +12,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "inspect": ("ingest.cli:inspect", "what a recording or a stack holds, and whether its times are sure"),
     "times": ("ingest.times_cli:times", "the time of every frame, and every correction on its way"),
     "retime": ("ingest.times_cli:retime", "a new version of a stack's times, or another of its versions"),
+    "export": (
+        "ingest.export_cli:export",
+        "frames of a recording or a stack as FITS, with their times",
+    ),
     "demo": ("cluster.demo_cli:demo", "synthesise a campaign with known truth, reduce it, compare"),
     "serve": ("api.cli:serve", "the HTTP service"),
 }

@@ -49,11 +49,11 @@ def _ingest(
         raise RequestError(f"{last}: give a recording and the stack to write: umbra ingest INPUT STACK.zarr")
     if target.suffix != ".zarr":
         raise RequestError(f"{last}: the last argument names the stack to write and must end in .zarr")
-    _require_apart(inputs, target)
+    require_apart(inputs, target)
     options = time_options(times)
     began = time.perf_counter()
     try:
-        with closing(open_source(inputs, options)) as source, _bar("ingest") as progress:
+        with closing(open_source(inputs, options)) as source, progress_bar("ingest") as progress:
             stack = convert(source, target, progress, overwrite=overwrite)
     except KeyboardInterrupt:
         kept = "run the same command again to go on" if target.exists() else "nothing was written"
@@ -73,14 +73,14 @@ def _inspect(
 ) -> None:
     """Tell what a recording or a stack holds, and whether its times are sure."""
     options = time_options(times)
-    with closing(open_source(paths, options)) as source, _bar("inspect") as progress:
+    with closing(open_source(paths, options)) as source, progress_bar("inspect") as progress:
         found = inspect_recording(source, progress)
     if plot is not None:
         write_time_plot(Path(plot), found.info.name, found.solution, found.cadence, found.verdict)
     sys.stdout.write(found.json() if as_json else inspection_text(found, sys.stdout.isatty()))
 
 
-def _require_apart(inputs: list[str], target: Path) -> None:
+def require_apart(inputs: list[str], target: Path) -> None:
     """Refuse a target that is an input, or holds one: --overwrite would delete it."""
     goal = target.resolve()
     for path in expand(inputs):
@@ -89,7 +89,7 @@ def _require_apart(inputs: list[str], target: Path) -> None:
 
 
 @contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
     """A progress bar on a terminal; None elsewhere."""
     if not sys.stderr.isatty():
         yield None

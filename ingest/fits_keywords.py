@@ -39,7 +39,7 @@ def image_type(header: FitsHeader) -> ImageType | None:
 def mosaic(header: FitsHeader) -> Colour:
     """Bayer pattern at the first pixel stored, offsets applied; mono where none is stated."""
     text = next((text for key in BAYER_KEYS if (text := header.text(key))), "").lower()
-    if text not in {"rggb", "bggr", "grbg", "gbrg"}:
+    if text not in {"rggb", "bggr", "grbg", "gbrg", "cyym", "ycmy", "ymcy", "myyc"}:
         return "mono"
     if (header.number("XBAYROFF") or 0) % 2:
         text = text[1] + text[0] + text[3] + text[2]

@@ -24,6 +24,8 @@ JD_DOUBLE_S = 2.0e-5  # half the spacing of doubles near 2.46 million days
 CLOCK_KEYS = ("TIME-OBS", "UT-OBS", "UTC-OBS", "UTSTART", "UT", "UTC", "UTTIME")
 EXPOSURE_KEYS = ("EXPTIME", "EXPOSURE", "XPOSURE", "EXP_TIME", "EXPOSUR")
 CADENCE_KEYS = ("CADENCE", "FRMTIME", "KCT")
+ERROR_KEYS = ("TIMSYER", "TIMRDER")
+TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 FRACTION = 0.1  # of the span, within which a stated cadence must agree with a stated end
 
 
@@ -93,7 +95,10 @@ TIME_KEYS = (
     TimeKey("JD", _jd, None),
     TimeKey("MJD", _mjd, None),
 )
-WANTED = frozenset({key.name for key in TIME_KEYS} | {*CLOCK_KEYS, *EXPOSURE_KEYS, *CADENCE_KEYS, "TIMESYS"})
+WANTED = frozenset(
+    {key.name for key in TIME_KEYS}
+    | {*CLOCK_KEYS, *EXPOSURE_KEYS, *CADENCE_KEYS, *ERROR_KEYS, "TIMESYS", "TIMEUNIT"}
+)
 
 
 def exposure_s(header: FitsHeader) -> float | None:
@@ -127,6 +132,7 @@ def sequence_stamps(headers: Sequence[FitsHeader], option: Instant | None) -> St
         return _without(exposures, "FITS headers")
     stamp = np.full(len(headers), UNKNOWN_NS, np.int64)
     half = 0.0
+    errors = np.array([_stated_error(header) for header in headers])
     unknown_scale = ""
     for i, (header, reading) in enumerate(zip(headers, readings, strict=True)):
         if reading is None:
@@ -142,9 +148,18 @@ def sequence_stamps(headers: Sequence[FitsHeader], option: Instant | None) -> St
     if unknown_scale:
         text = f"TIMESYS = {unknown_scale!r} cannot be converted to UTC; the times of that scale are not used"
         notes = (Note(Caveat.TIMES_ABSENT, text),)
-    sigma = np.full(len(headers), half)
+    sigma = np.hypot(np.where(np.isfinite(errors), errors, 0.0), half)
+    stated = bool(np.isfinite(errors).any())
     meaning = _stated_meaning(headers[0].comment(key.name), key.meaning)
-    return Stamps(stamp, exposures, sigma, meaning, f"FITS {key.name}", notes=notes)
+    return Stamps(stamp, exposures, sigma, meaning, f"FITS {key.name}", stated, notes=notes)
+
+
+def _stated_error(header: FitsHeader) -> float:
+    """Uncertainty of the times by TIMSYER and TIMRDER (FITS 4.0, 9.4.2), seconds; NaN where not stated."""
+    unit = TIME_UNITS.get(header.text("TIMEUNIT") or "s")
+    errors = [header.number(key) for key in ERROR_KEYS]
+    known = [error for error in errors if error is not None and error >= 0]
+    return float(np.hypot.reduce(known)) * unit if known and unit is not None else float("nan")
 
 
 def _choose(
@@ -274,9 +289,12 @@ def _table_stamps(
         times = [None if item is None else utc_from_scale(item.ns, scale) for item in readings]
         stamp = np.array([UNKNOWN_NS if ns is None else ns for ns in times], np.int64)
         half = min(item.half_digit_s for item in readings if item is not None)
-        return Stamps(
-            stamp, exposures, np.full(stamp.size, half), key.meaning, f"FITS table column {key.name}"
-        )
+        errors = table.get("TIMSYER")
+        stated = errors is not None and errors.dtype.kind == "f" and errors.shape == stamp.shape
+        sigma = np.full(stamp.size, half)
+        if stated and errors is not None:
+            sigma = np.hypot(np.nan_to_num(errors.astype(np.float64)), half)
+        return Stamps(stamp, exposures, sigma, key.meaning, f"FITS table column {key.name}", stated)
     return None
 
 
