@@ -17,6 +17,13 @@ MAGIC = b"\xff\x22\x01\xee"
 HEADS = {1: struct.Struct("<4sqII"), 2: struct.Struct("<4sBqqI")}
 """Of a frame: magic, stamp and exposure, bytes of the image (1); magic, stream, ticks, bytes (2)."""
 
+_PICTURE = [("bytes", "<u4"), ("layout", "u1"), ("mode", "u1")]
+FIELDS = {
+    1: np.dtype([("magic", "S4"), ("stamp", "<i8"), ("exposure", "<u4"), *_PICTURE]),
+    2: np.dtype([("magic", "S4"), ("stream", "u1"), ("start", "<i8"), ("end", "<i8"), *_PICTURE]),
+}
+"""The same with the beginning of the image."""
+
 ENTRIES = {
     1: np.dtype([("elapsed", "<u4"), ("offset", "<i8"), ("bytes", "<u4")]),
     2: np.dtype([("elapsed", "<i8"), ("offset", "<i8"), ("bytes", "<u4")]),
@@ -71,7 +78,7 @@ class FrameTable:
 
 
 COLUMNS = len(FrameTable.__slots__)
-OFFSET, END, STREAM = 0, 1, 2
+END = 1
 
 
 def find_frames(file: RawFile, container: Container) -> tuple[FrameTable, int, list[Note]]:
@@ -128,15 +135,39 @@ def _by_index(file: RawFile, container: Container) -> tuple[FrameTable, int] | N
     tables = _index(file, container)
     if not tables or not tables[0].size:
         return None
-    rows = array("q")
-    end = container.first_frame
-    for offset in tables[0]["offset"].tolist():
-        row = _frame_at(file, container, offset) if offset >= end else None
-        if row is None or row[STREAM] != 0:
-            return None
-        rows.extend(row)
-        end = row[END]
-    return _table(rows), sum(table.size for table in tables[1:])
+    offset = tables[0]["offset"].astype(np.int64)
+    kind = FIELDS[container.version]
+    last = file.size - kind.itemsize - 4
+    if offset.min() < container.first_frame or offset.max() > last:
+        return None
+    head = file.gather(offset, kind.itemsize).reshape(-1).view(kind)
+    status = offset + kind.itemsize - 2 + head["bytes"]
+    if (head["magic"] != MAGIC).any() or (head["bytes"] < 2).any() or status.max() > file.size - 4:
+        return None
+    length = file.gather(status, 4).view("<u4").reshape(-1).astype(np.int64)
+    end = status + 4 + length
+    sound = (offset >= np.concatenate([offset[:1], end[:-1]])) & (end <= file.size)
+    sound &= np.isin(head["layout"], list(container.image.layouts)) & np.isin(head["mode"], MODES)
+    first = container.version == 1
+    zeros = np.zeros(offset.size, np.int64)
+    stream = zeros if first else head["stream"].astype(np.int64)
+    if not sound.all() or stream.any():
+        return None
+    table = FrameTable(
+        offset=offset,
+        end=end,
+        stream=stream,
+        layout=head["layout"].astype(np.int64),
+        mode=head["mode"].astype(np.int64),
+        image=offset + kind.itemsize,
+        image_bytes=head["bytes"].astype(np.int64) - 2,
+        status=status + 4,
+        status_bytes=length,
+        stamp_ms=head["stamp"].astype(np.int64) if first else zeros,
+        exposure_tenths=head["exposure"].astype(np.int64) if first else zeros,
+        follows=zeros + 1,
+    )
+    return table, sum(table.size for table in tables[1:])
 
 
 def _table(rows: "array[int]") -> FrameTable:

@@ -20,6 +20,11 @@ GREATEST_RATIO = 128
 """Bytes that one byte can stand for: 255 in a match of three bytes and a bit."""
 
 DAMAGED = -1
+U = np.uint64
+ZERO, ONE, TWO, THREE, FOUR = (U(k) for k in range(5))
+BYTE, TWO_BYTES, THREE_BYTES = U(8), U(16), U(24)
+MASK, NOWHERE, TRIPLE = U(ENTRIES - 1), U(ENTRIES), U(0xFFFFFF)
+EMPTY = np.uint32(0xFFFFFFFF)
 
 
 def declared_size(block: Bytes) -> int | None:
@@ -53,67 +58,77 @@ def _expand(source: NDArray[Any], out: NDArray[Any]) -> int:
 
     A position of `out` is entered in the table once the three bytes from it on are there, but for those
     inside a match: these go to an entry that no match names, which spares a branch that cannot be foreseen.
+    All numbers are unsigned: numba then has no indices from the end to provide for.
     """
-    table = np.full(ENTRIES + 1, -1, np.int32)
-    length, size = source.size, out.size
-    last = size - 11  # from here on there are literals alone
-    at, made, hashed = np.int64(0), np.int64(0), np.int64(-1)
-    control = np.int64(1)
-    before = np.int64(0)  # the two bytes before the next one
+    table = np.full(ENTRIES + 1, EMPTY, np.uint32)
+    length, size = U(source.size), U(out.size)
+    last = size - U(11) if size > U(11) else ZERO  # from here on there are literals alone
+    at, made = ZERO, ZERO
+    due = ZERO  # positions before it are entered, or never will be
+    before = ZERO  # the two bytes before the next one
+    control = ONE
     while made < last:
-        if control == 1:
-            if at + 4 > length:
+        if control == ONE:
+            if at + FOUR > length:
                 return DAMAGED
-            control = np.int64(source[at]) | np.int64(source[at + 1]) << 8
-            control |= np.int64(source[at + 2]) << 16 | np.int64(source[at + 3]) << 24
-            at += 4
-            if control == 0:
+            control = U(source[at]) | U(source[at + ONE]) << BYTE
+            control |= U(source[at + TWO]) << TWO_BYTES | U(source[at + THREE]) << THREE_BYTES
+            at += FOUR
+            if control == ZERO:
                 return DAMAGED
-        if control & 1:
-            if at + 3 > length:
+        if control & ONE:
+            if at + THREE > length:
                 return DAMAGED
-            first = np.int64(source[at])
-            start = np.int64(table[first >> 4 | np.int64(source[at + 1]) << 4])
-            count = first & 15
+            first = U(source[at])
+            start = U(table[first >> FOUR | U(source[at + ONE]) << FOUR])
+            count = first & U(15)
             if count:
-                count += 2
-                at += 2
+                count += TWO
+                at += TWO
             else:
-                count = np.int64(source[at + 2])
-                at += 3
-            if start < 0 or count < 3 or made + count > size:
+                count = U(source[at + TWO])
+                at += THREE
+            if start >= made or count < THREE or made + count > size:
                 return DAMAGED
-            for k in range(count):
+            out[made] = out[start]
+            out[made + ONE] = out[start + ONE]
+            out[made + TWO] = out[start + TWO]
+            out[made + THREE] = out[start + THREE]  # one too many in a match of three, soon written over
+            run = before | U(out[made]) << TWO_BYTES | U(out[made + ONE]) << THREE_BYTES
+            run |= U(out[made + TWO]) << U(32)
+            k = FOUR
+            while k < count:
                 out[made + k] = out[start + k]
-            run = before | np.int64(out[made]) << 16 | np.int64(out[made + 1]) << 24
-            run |= np.int64(out[made + 2]) << 32
-            for k in range(3):
-                value = run >> 8 * k & 0xFFFFFF
-                place = made - 2 + k
-                table[(value >> 12 ^ value) & 4095 if place > hashed else ENTRIES] = place
+                k += ONE
+            value = run & TRIPLE
+            table[(value >> U(12) ^ value) & MASK if made >= due + TWO else NOWHERE] = made - TWO
+            value = run >> BYTE & TRIPLE
+            table[(value >> U(12) ^ value) & MASK if made >= due + ONE else NOWHERE] = made - ONE
+            value = run >> TWO_BYTES
+            table[(value >> U(12) ^ value) & MASK] = made
             made += count
-            hashed = made - 1
-            before = np.int64(out[made - 2]) | np.int64(out[made - 1]) << 8
+            due = made
+            before = U(out[made - TWO]) | U(out[made - ONE]) << BYTE
         else:
             if at >= length:
                 return DAMAGED
-            value = before | np.int64(source[at]) << 16
+            value = before | U(source[at]) << TWO_BYTES
             out[made] = source[at]
-            at += 1
-            made += 1
-            place = made - 3
-            table[(value >> 12 ^ value) & 4095 if place > hashed else ENTRIES] = place
-            hashed = max(hashed, place)
-            before = value >> 8
-        control >>= 1
+            at += ONE
+            made += ONE
+            enter = made >= due + THREE
+            table[(value >> U(12) ^ value) & MASK if enter else NOWHERE] = made - THREE
+            due = made - TWO if enter else due
+            before = value >> BYTE
+        control >>= ONE
     while made < size:
-        if control == 1:
-            at += 4
-            control = np.int64(0x80000000)
+        if control == ONE:
+            at += FOUR
+            control = U(0x80000000)
         if at >= length:
             return DAMAGED
         out[made] = source[at]
-        control >>= 1
-        at += 1
-        made += 1
+        control >>= ONE
+        at += ONE
+        made += ONE
     return int(made)

@@ -153,10 +153,7 @@ def _read_batch(
             table.damaged[members] = True
             continue
         for part in np.array_split(members, -(-members.size * size // BATCH_BYTES) or 1):
-            raw = np.empty((part.size, size), np.uint8)
-            for row, number in zip(raw, part.tolist(), strict=True):
-                file.read_into(row, int(frames.status[number]))
-            _take(raw, part, section, version, table)
+            _take(file.gather(frames.status[part], size), part, section, version, table)
 
 
 def _take(
