@@ -21,6 +21,7 @@ BENCHES: dict[str, str] = {
     "alignment": "bench.alignment:alignment",
     "photometry": "bench.photometry:photometry",
     "ingest": "bench.conversion:ingest",
+    "adv": "bench.adv:adv",
     "memory": "bench.memory:memory",
     "figure9": "bench.figure9:figure9",
     "extraction": "bench.extraction:extraction",

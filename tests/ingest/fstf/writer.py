@@ -244,7 +244,7 @@ def write_v2(path: Path, recording: Recording, *, finish: bool = True) -> Path:
 def _frames_v2(recording: Recording, at: int) -> tuple[bytes, list[list[tuple[int, int, int]]]]:
     coders = [_Coder(recording), _Coder(recording)]
     tables: list[list[tuple[int, int, int]]] = [[], []]
-    body = b""
+    body: list[bytes] = []
     for frame in recording.frames:
         image = coders[frame.stream].image(frame)
         stamp = frame.utc_ns - EPOCH if frame.utc_ns else 0
@@ -252,9 +252,10 @@ def _frames_v2(recording: Recording, at: int) -> tuple[bytes, list[list[tuple[in
         status += status_bytes(recording, frame, True)
         whole = b"\xff\x22\x01\xee" + struct.pack("<Bqq", frame.stream, *frame.ticks)
         whole += len(image).to_bytes(4, "little") + image + len(status).to_bytes(4, "little") + status
-        tables[frame.stream].append((frame.ticks[0], at + len(body), len(whole) - 4))
-        body += whole
-    return body, tables
+        tables[frame.stream].append((frame.ticks[0], at, len(whole) - 4))
+        body.append(whole)
+        at += len(whole)
+    return b"".join(body), tables
 
 
 def write_v1(path: Path, recording: Recording, *, finish: bool = True) -> Path:
