@@ -29,7 +29,7 @@ from gpu_kernels.coarse import (
     peak_of,
     without_peak,
 )
-from gpu_kernels.device import namespace, on_cuda, on_host, to_device, to_host, type_name
+from gpu_kernels.device import namespace, on_cuda, on_host, read_only, to_device, to_host, type_name
 from gpu_kernels.masks import blank, blanked
 from gpu_kernels.transforms import IDENTITY, Transform
 
@@ -142,7 +142,7 @@ def _boxes(
     left = np.floor(np.where(known, x, 0.0) + 0.5).astype(np.int64) - reach
     top = np.floor(np.where(known, y, 0.0) + 0.5).astype(np.int64) - reach
     boxes = np.empty((x.size, 2 * reach + 1, 2 * reach + 1))
-    _stars.cut_boxes(frame, left, top, boxes)
+    _stars.cut_boxes(read_only(frame), left, top, boxes)
     if mask is not None:
         blank(boxes, left, top, mask)
     return half, left, top, boxes
@@ -303,7 +303,8 @@ def add_registered(frame: NDArray[Any], transform: Transform, total: Floats, cou
         _elsewhere.add_registered(frame, turn, total, count)
         return
     if turns:
-        _coarse.add_turned(frame, transform.tx, transform.ty, transform.c, transform.s, total, count)
+        place = (transform.tx, transform.ty, transform.c, transform.s)
+        _coarse.add_turned(read_only(frame), *place, total, count)
         return
     tx, ty = transform.shift_at(cx, cy)
     ix, iy = int(np.floor(tx)), int(np.floor(ty))

@@ -17,7 +17,7 @@ from gpu_kernels._cuda import coarse as _cuda
 from gpu_kernels._numba import coarse as _coarse
 from gpu_kernels._numba import coarse_block as _coarse_block
 from gpu_kernels.calibrate import Development
-from gpu_kernels.device import namespace, on_cuda, on_host, to_device, type_name
+from gpu_kernels.device import namespace, on_cuda, on_host, read_only, to_device, type_name
 from gpu_kernels.masks import BinMask
 
 SURROUNDINGS = 8
@@ -54,10 +54,10 @@ def bin_sum(frame: NDArray[Any], factor: int, mask: BinMask | None = None) -> ND
     height, width = frame.shape[0] // factor, frame.shape[1]
     if frame.dtype.kind == "u" and frame.dtype.itemsize <= 2:
         rows = np.empty((height, width), np.uint16 if frame.dtype.itemsize == 1 else np.uint32)
-        _coarse.add_rows(frame, factor, rows)
+        _coarse.add_rows(read_only(frame), factor, rows)
     else:
         rows = np.empty((height, width), np.float32)
-        _coarse.add_rows_finite(frame, factor, rows)
+        _coarse.add_rows_finite(read_only(frame), factor, rows)
     out = np.empty((height, width // factor), np.float32)
     _coarse.add_columns(rows, factor, out)
     if mask is not None:

@@ -80,6 +80,13 @@ def to_host(array: Array) -> NDArray[Any]:
     return np.asarray(np.from_dlpack(array))
 
 
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """A host array in order of rows that cannot be written to: one compiled text serves all frames."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
 @dataclass(frozen=True, slots=True)
 class Accelerator:
     """A CUDA device that can be used.

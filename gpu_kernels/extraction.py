@@ -16,7 +16,7 @@ from gpu_kernels._cuda import photometry as _cuda
 from gpu_kernels._numba.extraction import normal_table, star_profile, weighted_block, widths_block
 from gpu_kernels._numba.mask import blob_block, footprint_block
 from gpu_kernels._numba.psf_fit import fit_block
-from gpu_kernels.device import namespace, on_cuda, on_host, to_device, to_host
+from gpu_kernels.device import namespace, on_cuda, on_host, read_only, to_device, to_host
 
 Floats = NDArray[np.float64]
 
@@ -52,8 +52,9 @@ class Profile:
         """Light of a star of unit flux at `x`, `y` in the pixels of an image of `shape` (height, width)."""
         height, width = shape
         out = np.empty(shape)
+        place = float(x), float(y)  # of integers numba would compile another copy
         star_profile(
-            x, y, 0, 0, height, width, self.terms, 1.0, _TABLE[0], np.empty(width), np.empty(height), out
+            *place, 0, 0, height, width, self.terms, 1.0, _TABLE[0], np.empty(width), np.empty(height), out
         )
         return out
 
@@ -150,7 +151,7 @@ def optimal_sums(
         return Extracted(*_columns(_elsewhere.optimal_sums(frames, columns, rows, level, width, *shape)))
     out = np.empty((*columns.shape, 6))
     weighted_block(
-        np.ascontiguousarray(frames), columns, rows, level, width, profile.terms, float(softening),
+        read_only(frames), columns, rows, level, width, profile.terms, float(softening),
         float(radius), _TABLE[0], out,
     )  # fmt: skip
     return Extracted(*_columns(out))
@@ -192,7 +193,7 @@ def frame_widths(
         )
     out = np.empty((len(frames), 2))
     widths_block(
-        np.ascontiguousarray(frames), columns, rows, level, profile.terms, float(variance), float(inv_gain),
+        read_only(frames), columns, rows, level, profile.terms, float(variance), float(inv_gain),
         float(spread), float(radius), _TABLE, out,
     )  # fmt: skip
     return out[:, 0].copy(), out[:, 1].copy()
@@ -264,7 +265,7 @@ def fit_groups(
         return Fitted(*_columns(fit))
     out = np.full((*columns.shape, 5), np.nan)
     fit_block(
-        np.ascontiguousarray(frames), columns, rows, level, count, pixel, float(inv_gain), members,
+        read_only(frames), columns, rows, level, count, pixel, float(inv_gain), members,
         width, profile.terms, float(softening), float(radius), _TABLE[0], out,
     )  # fmt: skip
     return Fitted(*_columns(out))
@@ -300,7 +301,7 @@ def static_mask_sums(
     if not on_host(frames):
         return _masked(_elsewhere_masks.footprint_sums(frames, columns, rows, level, _odd(footprint)))
     out = np.empty((*columns.shape, 5))
-    footprint_block(np.ascontiguousarray(frames), columns, rows, level, _odd(footprint), out)
+    footprint_block(read_only(frames), columns, rows, level, _odd(footprint), out)
     return _masked(out)
 
 
@@ -343,7 +344,7 @@ def dynamic_mask_sums(
         )
     out = np.empty((*columns.shape, 5))
     blob_block(
-        np.ascontiguousarray(frames),
+        read_only(frames),
         columns,
         rows,
         level,

@@ -17,7 +17,7 @@ from gpu_kernels._cuda import photometry as _cuda
 from gpu_kernels._numba.photometry import raw_peaks, star_block
 from gpu_kernels._numba.sky import truncation_factor
 from gpu_kernels.calibrate import Development, develop
-from gpu_kernels.device import namespace, on_cuda, on_host, to_device, to_host, type_name
+from gpu_kernels.device import namespace, on_cuda, on_host, read_only, to_device, to_host, type_name
 
 LEAST_SKY_PIXELS = 10
 """Fewest usable pixels in the annulus from which a sky is taken."""
@@ -322,10 +322,3 @@ def _float64(places: ArrayLike, frames: NDArray[Any]) -> NDArray[np.float64]:
 
 def _ascend(radii: NDArray[np.float64]) -> bool:
     return bool(np.all(np.diff(radii, prepend=0.0) > 0.0) and np.isfinite(radii[-1]))
-
-
-def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """A C-ordered view that cannot be written to: one compiled text serves all callers."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gpu_kernels._agnostic import levels as _elsewhere
 from gpu_kernels._numba.levels import MEDIAN, MODE, level_block
-from gpu_kernels.device import namespace, on_host, to_device
+from gpu_kernels.device import namespace, on_host, read_only, to_device
 from gpu_kernels.photometry import LEAST_SKY_PIXELS
 
 Estimate = Literal["mean", "median", "mode"]
@@ -87,7 +87,7 @@ def sky_levels(
     kept = np.empty(columns.shape, np.int64)
     which = MODE if estimate == "mode" else MEDIAN
     level_block(
-        np.ascontiguousarray(frames), columns, rows, float(sky_inner), float(sky_outer), float(clip),
+        read_only(frames), columns, rows, float(sky_inner), float(sky_outer), float(clip),
         LEAST_SKY_PIXELS, which, level, sigma, kept,
     )  # fmt: skip
     return SkyLevels(level, sigma, kept)

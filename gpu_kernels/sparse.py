@@ -10,7 +10,7 @@ from gpu_kernels._agnostic.gather import nearest, windows
 from gpu_kernels._numba import sparse as _sparse
 from gpu_kernels._numba import stars as _stars
 from gpu_kernels.align import StarFits
-from gpu_kernels.device import Array, namespace, on_host, to_device
+from gpu_kernels.device import Array, namespace, on_host, read_only, to_device
 
 Floats = NDArray[np.float64]
 LARGEST_MOVE = 2
@@ -55,7 +55,7 @@ def fit_sparse(
     left = np.floor(np.where(known, x, 0.0) + 0.5).astype(np.int64) - reach
     top = np.floor(np.where(known, y, 0.0) + 0.5).astype(np.int64) - reach
     boxes = np.empty((x.size, 2 * reach + 1, 2 * reach + 1))
-    _stars.cut_boxes(frame, left, top, boxes)
+    _stars.cut_boxes(read_only(frame), left, top, boxes)
     out, status = np.empty((x.size, 6)), np.empty(x.size, np.int64)
     first = np.stack([top - (first_row or 0), left], 1)
     places = np.stack([x - left, y - top], 1)

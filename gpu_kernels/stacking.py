@@ -14,8 +14,8 @@ from gpu_kernels._agnostic.photometry import MAD_TO_SIGMA, masked_median
 from gpu_kernels._numba.extraction import cut_block
 from gpu_kernels.align import Transform
 from gpu_kernels.calibrate import Development, develop
-from gpu_kernels.device import Array, namespace, on_host, to_device
-from gpu_kernels.photometry import AS_RECORDED, clip_correction, development_arrays, read_only
+from gpu_kernels.device import Array, namespace, on_host, read_only, to_device
+from gpu_kernels.photometry import AS_RECORDED, clip_correction, development_arrays
 
 MAX_ROUNDS = 10
 

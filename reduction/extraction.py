@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_kernels.beforehand import wait_for
 from gpu_kernels.calibrate import Development
 from gpu_kernels.device import to_host
 from gpu_kernels.extraction import (
@@ -330,7 +331,9 @@ def weights_of(profile: Profile, radius: float, softening: float, places: int = 
     side = 2 * int(np.ceil(radius)) + 5
     at = (np.arange(places) + 0.5) / places - 0.5 + side // 2
     x, y = (a.reshape(1, -1) for a in np.meshgrid(at, at))
-    got = optimal_sums(np.zeros((1, side, side)), x, y, np.zeros(x.shape), profile, radius, softening)
+    dark = np.zeros((1, side, side), np.uint8)  # of any type: the kernel of this one is often there already
+    wait_for("extraction")
+    got = optimal_sums(dark, x, y, np.zeros(x.shape), profile, radius, softening)
     return Weights(float(got.area.mean()), float(got.squares.mean()), float(got.light.mean()))
 
 

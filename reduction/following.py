@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gpu_kernels._numba.follow import follow, profile_tables
 from gpu_kernels.align import correlate_each
+from gpu_kernels.beforehand import wait_for
 from gpu_kernels.calibrate import Development, develop
 from gpu_kernels.photometry import development_arrays
 from gpu_kernels.transforms import Transform
@@ -219,6 +220,7 @@ class Follower:
         shape = len(frames), self._u.size
         p, fits, used = np.empty((len(frames) + 1, 4)), np.zeros((*shape, 7)), np.zeros(shape, np.bool_)
         p[0] = before
+        wait_for("following")
         done = follow(
             frames, response, offset, scale, defect, self._mask, self._u, self._v, self._flux, sigma, tables,
             half, field.variance, field.inv_gain, field.saturation, FLOOR_PX, LOOSE_PX, field.rotate, wanted,

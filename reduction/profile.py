@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.special import erf
 
+from gpu_kernels.beforehand import wait_for
 from gpu_kernels.detect import FWHM_PER_SIGMA
 from gpu_kernels.extraction import Profile, frame_widths, gaussian
 
@@ -214,6 +215,7 @@ def seeing_of(boxes: Boxes, frame: NDArray[np.int64], profile: Profile, radius: 
     profile : Profile
     radius : float, pixels
     """
+    wait_for("extraction")
     variance = float(np.median(boxes.variance))
     factor = np.ones(frame.size)
     logs, errors = [], []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Singles = NDArray[np.float32]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def develop_block(
     frames: NDArray[Any], response: Singles, offset: Singles, scale: Singles, out: Singles
 ) -> None:
@@ -37,7 +37,7 @@ def develop_block(
                     made[k] *= factor[k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def repair_block(
     images: Singles, defect: NDArray[np.bool_], places: NDArray[np.int64], rows: int, step: int
 ) -> None:

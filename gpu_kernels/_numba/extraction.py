@@ -40,7 +40,7 @@ def _look(table: Floats, t: float) -> float:
     return float(table[k] + (at - k) * (table[k + 1] - table[k]))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
 def _bins(centre: float, first: int, count: int, sigma: float, table: Floats, out: Floats) -> None:
     """Light of a Gaussian in the pixels `first` to ``first + count - 1`` of one axis."""
     inverse = 1.0 / sigma
@@ -51,7 +51,7 @@ def _bins(centre: float, first: int, count: int, sigma: float, table: Floats, ou
         before = after
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
 def _widening(centre: float, first: int, count: int, sigma: float, density: Floats, out: Floats) -> None:
     """Derivative of `_bins` by the logarithm of sigma: differences of ``-t phi(t)``."""
     inverse = 1.0 / sigma
@@ -64,7 +64,7 @@ def _widening(centre: float, first: int, count: int, sigma: float, density: Floa
         before = after
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def star_profile(
     x: float,
     y: float,
@@ -106,7 +106,7 @@ def rim_weight(distance2: float, radius: float) -> float:
     return radius + 0.5 - math.sqrt(distance2)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def weighted_block(
     frames: NDArray[Any],
     x: Floats,
@@ -125,8 +125,10 @@ def weighted_block(
     times P of the pixels that are there. `sky` (n, s), `scales` (n,) the width of each frame's profile.
     """
     height, width = frames.shape[1], frames.shape[2]
-    widest = radius * scales.max() + 0.5
-    side = 2 * int(math.ceil(widest)) + 3
+    largest = 0.0
+    for f in range(scales.size):  # numba's own max() costs half a second to compile
+        largest = scales[f] if scales[f] > largest else largest
+    side = 2 * int(math.ceil(radius * largest + 0.5)) + 3
     gx, gy, light = np.empty(side), np.empty(side), np.empty((side, side))
     for f in range(frames.shape[0]):
         frame = frames[f]
@@ -176,7 +178,7 @@ def weighted_block(
                 out[f, s, 5] = peak
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def widths_block(
     frames: NDArray[Any],
     x: Floats,
@@ -228,7 +230,7 @@ def widths_block(
         out[f, 1] = 1.0 / math.sqrt(information) if information > 0.0 else math.inf
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
 def _width_terms(
     frame: NDArray[Any], cx: float, cy: float, level: float, left: int, top: int, rows: int, columns: int,
     profile: Floats, scale: float, reach: float, variance: float, inv_gain: float, table: Floats,
@@ -274,7 +276,7 @@ def _width_terms(
     return gradient, information
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def cut_block(
     frames: NDArray[Any],
     response: NDArray[np.float32],

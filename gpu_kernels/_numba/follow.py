@@ -63,7 +63,7 @@ def _profile(
         d[i] = slopes[i] - slopes[i + 1]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def fit_star(
     box: Floats32, x: float, y: float, tables: Floats, half: int, variance: float, inv_gain: float,
     saturation: float, room: Floats, out: Floats,
@@ -161,7 +161,7 @@ def fit_star(
     return SEEN
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
 def _solve(
     u: Floats, v: Floats, fits: Floats, good: NDArray[np.bool_], floor: float, rotate: bool, p: Floats
 ) -> None:
@@ -194,7 +194,7 @@ def _solve(
     p[2], p[3] = mx - (c * mu - s * mv), my - (s * mu + c * mv)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
 def _brightest(box: Floats32, x: float, y: float, search: int) -> tuple[float, float]:
     """Middle of the brightest 3 x 3 pixels within `search` of a place in the box."""
     ix, iy = int(math.floor(x + 0.5)), int(math.floor(y + 0.5))
@@ -209,7 +209,7 @@ def _brightest(box: Floats32, x: float, y: float, search: int) -> tuple[float, f
     return float(bx), float(by)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def follow(
     frames: NDArray[Any],
     response: Floats32,
@@ -320,7 +320,7 @@ def follow(
     return int(n)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
 def _itself(
     u: float, v: float, flux: float, fit: Floats, before: Floats, wanted: Floats, search: int
 ) -> bool:
@@ -331,7 +331,7 @@ def _itself(
     return fit[6] >= LONE_SNR and fit[2] >= LONE_FLUX * flux and near
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
 def _sure(
     u: Floats, v: Floats, flux: Floats, fits: Floats, used: NDArray[np.bool_], status: NDArray[np.int64],
     p: Floats, sigma: float, variance: float, inv_gain: float, loose: float,

@@ -23,7 +23,7 @@ def developed(
     return np.float32(value)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
 def _inside(
     frame: NDArray[Any], response: Floats32, offset: Floats32, scale: Floats32, left: int, top: int,
     box: NDArray[Any],
@@ -52,7 +52,7 @@ def _inside(
                 made[k] *= factor[k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def gather(
     frame: NDArray[Any],
     response: Floats32,
@@ -90,7 +90,7 @@ def gather(
                     box[i, k] = _mended(frame, response, offset, scale, defect, top + i, left + k)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
 def _mended(
     frame: NDArray[Any],
     response: Floats32,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Singles = NDArray[np.float32]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def line_levels(
     images: Singles, cast: Singles, limit: float, first: int, rounds: int, out: NDArray[np.float64]
 ) -> None:

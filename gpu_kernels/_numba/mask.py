@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
 def _footprint_sum(
     frame: NDArray[Any], column: int, row: int, footprint: NDArray[np.bool_], level: float, out: Floats
 ) -> None:
@@ -39,7 +39,7 @@ def _footprint_sum(
     out[4] = 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def footprint_block(
     frames: NDArray[Any], x: Floats, y: Floats, sky: Floats, footprint: NDArray[np.bool_], out: Floats
 ) -> None:
@@ -59,7 +59,7 @@ def footprint_block(
             )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
 def _smooth(
     frame: NDArray[Any],
     left: int,
@@ -96,7 +96,7 @@ def _smooth(
             box[j, i] = total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
 def _grow(
     box: Floats,
     threshold: float,
@@ -126,7 +126,7 @@ def _grow(
     return tail
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def blob_block(
     frames: NDArray[Any],
     x: Floats,

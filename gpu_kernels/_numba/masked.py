@@ -8,7 +8,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def blank_boxes(
     mask: NDArray[np.bool_], left: NDArray[np.int64], top: NDArray[np.int64], boxes: NDArray[np.float64]
 ) -> None:
@@ -22,7 +22,7 @@ def blank_boxes(
                     boxes[s, y - top[s], x - left[s]] = math.nan
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def leave_out(
     frame: NDArray[Any],
     rows: NDArray[np.int64],

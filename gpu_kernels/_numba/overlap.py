@@ -75,7 +75,7 @@ def quadrant_overlap(left: float, right: float, bottom: float, top: float, radiu
     return 0.0 if left * left + bottom * bottom >= square else cut
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def quadrant_overlaps(
     left: Floats, right: Floats, bottom: Floats, top: Floats, radius: Floats, count: int, areas: Floats
 ) -> None:

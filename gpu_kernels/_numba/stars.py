@@ -17,7 +17,7 @@ _SQRT2 = math.sqrt(2.0)
 _INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def cut_boxes(
     frame: NDArray[Any], left: NDArray[np.int64], top: NDArray[np.int64], out: NDArray[np.float64]
 ) -> None:
@@ -33,7 +33,7 @@ def cut_boxes(
                 out[s, i, k] = float(frame[y, x]) if inside else math.nan
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
 def _find_peak(
     box: NDArray[np.float64],
     x: float,
@@ -84,7 +84,7 @@ def _find_peak(
     return bx, by
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
 def _profile(
     centre: float, first: int, n: int, sigma: float, p: NDArray[np.float64], d: NDArray[np.float64]
 ) -> None:
@@ -101,7 +101,7 @@ def _profile(
         cdf, pdf = cdf2, pdf2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
 def _solve4(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
     """Solve the 4x4 symmetric system in place (Gauss-Jordan, diagonal pivots); `a` becomes its inverse."""
     for k in range(4):
@@ -216,7 +216,7 @@ def _fit_one(
     return SEEN
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def fit_boxes(
     boxes: NDArray[np.float64],
     x: NDArray[np.float64],

@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def moment_widths(boxes: NDArray[np.float64], sky: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """Gaussian widths of the stars in the middle of boxes (n, m, m); NaN where none is found.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gpu_kernels import device
-from gpu_kernels.device import namespace, on_cuda, on_host, to_device, to_host, type_name
+from gpu_kernels.device import namespace, on_cuda, on_host, read_only, to_device, to_host, type_name
 from tests.gpu_kernels.homes import Home, in_homes
 
 
@@ -27,6 +27,18 @@ def test_host_arrays_are_not_copied() -> None:
     values = np.arange(3)
     assert to_host(values) is values
     assert to_device(values, values) is values
+
+
+def test_read_only_frames_are_in_order_of_rows_and_not_copied_without_need() -> None:
+    values = np.arange(6.0).reshape(2, 3)
+    view = read_only(values)
+    assert np.shares_memory(view, values)
+    assert values.flags.writeable
+    for turned in (values.T, values[:, ::2]):
+        view = read_only(turned)
+        assert view.flags.c_contiguous
+        assert not view.flags.writeable
+        np.testing.assert_array_equal(view, turned)
 
 
 def test_what_is_no_array_is_refused() -> None:
