@@ -4,11 +4,12 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from gpu_kernels._numba import kernel
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+
+@kernel
 def add_rows(frame: NDArray[Any], factor: int, out: NDArray[Any]) -> None:
     """Sum groups of `factor` rows of `frame` into `out` (h // factor, w), exactly: wide enough integers."""
     for i in range(out.shape[0]):
@@ -21,7 +22,7 @@ def add_rows(frame: NDArray[Any], factor: int, out: NDArray[Any]) -> None:
                 total[k] += line[k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def add_rows_finite(frame: NDArray[Any], factor: int, out: NDArray[np.float32]) -> None:
     """`add_rows` for floats; pixels that are not finite count as 0."""
     for i in range(out.shape[0]):
@@ -35,7 +36,7 @@ def add_rows_finite(frame: NDArray[Any], factor: int, out: NDArray[np.float32]) 
                     total[k] += np.float32(line[k])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def add_columns(rows: NDArray[Any], factor: int, out: NDArray[np.float32]) -> None:
     """Sum groups of `factor` columns of `rows` into `out` (h, w // factor)."""
     for i in range(out.shape[0]):
@@ -56,7 +57,7 @@ def add_columns(rows: NDArray[Any], factor: int, out: NDArray[np.float32]) -> No
                 total[k] = value
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def column_means(
     binned: NDArray[np.float32],
     half: int,
@@ -86,7 +87,7 @@ def column_means(
             total[half + k] = line[k] * share
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def sum_17(wide: NDArray[np.float32], line: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """Sums of 17 neighbouring columns of `wide` (h, n), by doubling, into the first n - 16 of `out`."""
     n = wide.shape[1]
@@ -102,7 +103,7 @@ def sum_17(wide: NDArray[np.float32], line: NDArray[np.float32], out: NDArray[np
             total[k] = (line[k] + line[k + 8]) + row[k + 16]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def cut_above(
     binned: NDArray[np.float32],
     sums: NDArray[np.float32],
@@ -118,7 +119,7 @@ def cut_above(
             goal[k] = rest if rest < top else top
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def smooth_121(image: NDArray[np.float32], scratch: NDArray[np.float32]) -> None:
     """Smooth with 1-2-1 both ways, in place, so that a shift of half a value costs little."""
     height, width = image.shape
@@ -134,7 +135,7 @@ def smooth_121(image: NDArray[np.float32], scratch: NDArray[np.float32]) -> None
         goal[width - 1] = row[width - 2] + np.float32(3.0) * row[width - 1]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def correlate_sparse(
     image: NDArray[np.float32],
     rows: NDArray[np.int64],
@@ -164,7 +165,7 @@ def correlate_sparse(
                 target[k] += w * line[k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def add_turned(
     frame: NDArray[Any], dx: float, dy: float, c: float, s: float, total: NDArray[np.float64],
     count: NDArray[np.float64],

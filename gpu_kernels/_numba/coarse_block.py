@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from gpu_kernels._numba import inner, kernel
 from gpu_kernels._numba.coarse import (
     add_columns,
     add_rows,
@@ -19,7 +20,7 @@ from gpu_kernels._numba.coarse import (
 Floats32 = NDArray[np.float32]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def correlate_block(
     frames: NDArray[Any],
     factor: int,
@@ -69,7 +70,7 @@ def correlate_block(
         _peak(surface, highest, places[f])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _peak(surface: Floats32, highest: Floats32, place: NDArray[np.float64]) -> None:
     """Place of the maximum against the middle, by parabolas through its neighbours: (x, y)."""
     for k in range(highest.size):

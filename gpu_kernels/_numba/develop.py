@@ -4,13 +4,14 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from gpu_kernels._numba import kernel
 
 Singles = NDArray[np.float32]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def develop_block(
     frames: NDArray[Any], response: Singles, offset: Singles, scale: Singles, out: Singles
 ) -> None:
@@ -37,7 +38,7 @@ def develop_block(
                     made[k] *= factor[k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def repair_block(
     images: Singles, defect: NDArray[np.bool_], places: NDArray[np.int64], rows: int, step: int
 ) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from gpu_kernels._numba import inner, kernel
 from gpu_kernels._numba.gather import gather
 
 Floats = NDArray[np.float64]
@@ -40,7 +41,7 @@ def _look(table: Floats, t: float) -> float:
     return float(table[k] + (at - k) * (table[k + 1] - table[k]))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _bins(centre: float, first: int, count: int, sigma: float, table: Floats, out: Floats) -> None:
     """Light of a Gaussian in the pixels `first` to ``first + count - 1`` of one axis."""
     inverse = 1.0 / sigma
@@ -51,7 +52,7 @@ def _bins(centre: float, first: int, count: int, sigma: float, table: Floats, ou
         before = after
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _widening(centre: float, first: int, count: int, sigma: float, density: Floats, out: Floats) -> None:
     """Derivative of `_bins` by the logarithm of sigma: differences of ``-t phi(t)``."""
     inverse = 1.0 / sigma
@@ -64,7 +65,7 @@ def _widening(centre: float, first: int, count: int, sigma: float, density: Floa
         before = after
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def star_profile(
     x: float,
     y: float,
@@ -106,7 +107,7 @@ def rim_weight(distance2: float, radius: float) -> float:
     return radius + 0.5 - math.sqrt(distance2)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def weighted_block(
     frames: NDArray[Any],
     x: Floats,
@@ -178,7 +179,7 @@ def weighted_block(
                 out[f, s, 5] = peak
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def widths_block(
     frames: NDArray[Any],
     x: Floats,
@@ -230,7 +231,7 @@ def widths_block(
         out[f, 1] = 1.0 / math.sqrt(information) if information > 0.0 else math.inf
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _width_terms(
     frame: NDArray[Any], cx: float, cy: float, level: float, left: int, top: int, rows: int, columns: int,
     profile: Floats, scale: float, reach: float, variance: float, inv_gain: float, table: Floats,
@@ -276,7 +277,7 @@ def _width_terms(
     return gradient, information
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def cut_block(
     frames: NDArray[Any],
     response: NDArray[np.float32],

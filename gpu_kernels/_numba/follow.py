@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from gpu_kernels._numba import inner, kernel
 from gpu_kernels._numba.gather import gather
 from gpu_kernels._numba.stars import LARGEST_MOVE, OFF, SATURATED, SEEN, SHARP, _solve4
 
@@ -63,7 +64,7 @@ def _profile(
         d[i] = slopes[i] - slopes[i + 1]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def fit_star(
     box: Floats32, x: float, y: float, tables: Floats, half: int, variance: float, inv_gain: float,
     saturation: float, room: Floats, out: Floats,
@@ -161,7 +162,7 @@ def fit_star(
     return SEEN
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _solve(
     u: Floats, v: Floats, fits: Floats, good: NDArray[np.bool_], floor: float, rotate: bool, p: Floats
 ) -> None:
@@ -194,7 +195,7 @@ def _solve(
     p[2], p[3] = mx - (c * mu - s * mv), my - (s * mu + c * mv)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _brightest(box: Floats32, x: float, y: float, search: int) -> tuple[float, float]:
     """Middle of the brightest 3 x 3 pixels within `search` of a place in the box."""
     ix, iy = int(math.floor(x + 0.5)), int(math.floor(y + 0.5))
@@ -209,7 +210,7 @@ def _brightest(box: Floats32, x: float, y: float, search: int) -> tuple[float, f
     return float(bx), float(by)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def follow(
     frames: NDArray[Any],
     response: Floats32,
@@ -320,7 +321,7 @@ def follow(
     return int(n)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _itself(
     u: float, v: float, flux: float, fit: Floats, before: Floats, wanted: Floats, search: int
 ) -> bool:
@@ -331,7 +332,7 @@ def _itself(
     return fit[6] >= LONE_SNR and fit[2] >= LONE_FLUX * flux and near
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _sure(
     u: Floats, v: Floats, flux: Floats, fits: Floats, used: NDArray[np.bool_], status: NDArray[np.int64],
     p: Floats, sigma: float, variance: float, inv_gain: float, loose: float,

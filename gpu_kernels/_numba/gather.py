@@ -7,6 +7,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from gpu_kernels._numba import inner, kernel
+
 Floats32 = NDArray[np.float32]
 
 
@@ -23,7 +25,7 @@ def developed(
     return np.float32(value)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _inside(
     frame: NDArray[Any], response: Floats32, offset: Floats32, scale: Floats32, left: int, top: int,
     box: NDArray[Any],
@@ -52,7 +54,7 @@ def _inside(
                 made[k] *= factor[k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def gather(
     frame: NDArray[Any],
     response: Floats32,
@@ -90,7 +92,7 @@ def gather(
                     box[i, k] = _mended(frame, response, offset, scale, defect, top + i, left + k)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _mended(
     frame: NDArray[Any],
     response: Floats32,

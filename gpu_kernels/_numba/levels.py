@@ -4,8 +4,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from gpu_kernels._numba import inner, kernel
 
 Floats = NDArray[np.float64]
 
@@ -13,7 +14,7 @@ MEDIAN, MODE = 1, 2
 _MAX_ROUNDS = 10
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def middle(values: Floats, first: int, stop: int) -> float:
     """Median of ascending ``values[first:stop]``; among ties interpolated as if spread over their level.
 
@@ -38,7 +39,7 @@ def middle(values: Floats, first: int, stop: int) -> float:
     return float(upper - 0.5 * down + part * 0.5 * (down + up))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _moments(values: Floats, first: int, stop: int, about: float) -> tuple[float, float]:
     """Mean and standard deviation of ``values[first:stop]``."""
     a = b = 0.0
@@ -51,7 +52,7 @@ def _moments(values: Floats, first: int, stop: int, about: float) -> tuple[float
     return about + a / n, math.sqrt(max(spread, 0.0))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _level(values: Floats, count: int, clip: float, estimate: int) -> tuple[float, float, int]:
     """Level, standard deviation and pixels kept of ascending values."""
     first, stop = 0, count
@@ -78,7 +79,7 @@ def _level(values: Floats, count: int, clip: float, estimate: int) -> tuple[floa
     return (mode if estimate == MODE else median), sigma, stop - first
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def level_block(
     frames: NDArray[Any],
     x: Floats,

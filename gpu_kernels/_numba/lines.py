@@ -3,13 +3,14 @@
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from gpu_kernels._numba import kernel
 
 Singles = NDArray[np.float32]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def line_levels(
     images: Singles, cast: Singles, limit: float, first: int, rounds: int, out: NDArray[np.float64]
 ) -> None:

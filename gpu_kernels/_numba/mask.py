@@ -4,13 +4,14 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from gpu_kernels._numba import inner, kernel
 
 Floats = NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _footprint_sum(
     frame: NDArray[Any], column: int, row: int, footprint: NDArray[np.bool_], level: float, out: Floats
 ) -> None:
@@ -39,7 +40,7 @@ def _footprint_sum(
     out[4] = 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def footprint_block(
     frames: NDArray[Any], x: Floats, y: Floats, sky: Floats, footprint: NDArray[np.bool_], out: Floats
 ) -> None:
@@ -59,7 +60,7 @@ def footprint_block(
             )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _smooth(
     frame: NDArray[Any],
     left: int,
@@ -96,7 +97,7 @@ def _smooth(
             box[j, i] = total
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _grow(
     box: Floats,
     threshold: float,
@@ -126,7 +127,7 @@ def _grow(
     return tail
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def blob_block(
     frames: NDArray[Any],
     x: Floats,

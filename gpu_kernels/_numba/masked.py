@@ -4,11 +4,12 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from gpu_kernels._numba import kernel
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+
+@kernel
 def blank_boxes(
     mask: NDArray[np.bool_], left: NDArray[np.int64], top: NDArray[np.int64], boxes: NDArray[np.float64]
 ) -> None:
@@ -22,7 +23,7 @@ def blank_boxes(
                     boxes[s, y - top[s], x - left[s]] = math.nan
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def leave_out(
     frame: NDArray[Any],
     rows: NDArray[np.int64],

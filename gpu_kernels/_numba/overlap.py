@@ -11,6 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from gpu_kernels._numba import kernel
+
 Floats = NDArray[np.float64]
 
 
@@ -75,7 +77,7 @@ def quadrant_overlap(left: float, right: float, bottom: float, top: float, radiu
     return 0.0 if left * left + bottom * bottom >= square else cut
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def quadrant_overlaps(
     left: Floats, right: Floats, bottom: Floats, top: Floats, radius: Floats, count: int, areas: Floats
 ) -> None:

@@ -8,9 +8,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from gpu_kernels._numba import inner, kernel
 from gpu_kernels._numba.gather import gather
 from gpu_kernels._numba.overlap import quadrant_overlaps
 from gpu_kernels._numba.sky import LANES, annulus_pixels, clipped
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _add_rim(rim: Floats, count: int, sums: Floats, areas: Floats, peaks: Floats) -> None:
     """Weight the first `count` rectangles of `rim` and add their pixels to the apertures they belong to.
 
@@ -34,7 +34,7 @@ def _add_rim(rim: Floats, count: int, sums: Floats, areas: Floats, peaks: Floats
             peaks[k] = value if value > peaks[k] else peaks[k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _push(
     rim: Floats, count: int, x0: float, x1: float, y0: float, y1: float, radius: float, value: float, k: int
 ) -> int:
@@ -49,7 +49,7 @@ def _push(
     return count + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _push_pixels(
     rim: Floats,
     count: int,
@@ -84,7 +84,7 @@ def _push_pixels(
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _star_row(
     frame: NDArray[Any],
     j: int,
@@ -142,7 +142,7 @@ def _star_row(
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _apertures(
     image: NDArray[Any], x: float, y: float, radii: Floats, rim: Floats, sums: Floats, areas: Floats,
     peaks: Floats,
@@ -157,7 +157,7 @@ def _apertures(
     _add_rim(rim, count, sums, areas, peaks)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def star_block(
     frames: NDArray[Any],
     response: Floats32,
@@ -212,7 +212,7 @@ def star_block(
                     mean[f, s], sigma[f, s], kept[f, s] = clipped(values, count, clip, rooms, lanes)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def raw_peaks(frames: NDArray[Any], x: Floats, y: Floats, radius: float, peaks: Floats) -> None:
     """Largest value of which any part lies within `radius` of `x`, `y` (n, s); NaN where none does."""
     height, width = frames.shape[1], frames.shape[2]

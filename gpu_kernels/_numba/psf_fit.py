@@ -8,15 +8,15 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from gpu_kernels._numba import inner, kernel
 from gpu_kernels._numba.extraction import rim_weight, star_profile
 
 Floats = NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _invert(a: Floats, n: int) -> bool:
     """Invert the positive definite leading n x n block of `a` in place (Gauss-Jordan, diagonal pivots)."""
     for k in range(n):
@@ -36,7 +36,7 @@ def _invert(a: Floats, n: int) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def fit_block(
     frames: NDArray[Any],
     x: Floats,

@@ -8,8 +8,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from gpu_kernels._numba import inner, kernel
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +25,7 @@ _MAD_TO_SIGMA = 1.482602218505602  # 1 / Phi^-1(3/4)
 _FEW = 8
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _disc_row(x: float, dy2: float, radius2: float, width: int) -> tuple[int, int]:
     """Pixels ``first`` to ``stop - 1`` of a row with centres in the disc: ``dx^2 + dy2 < radius2``."""
     if dy2 >= radius2:
@@ -44,7 +45,7 @@ def _disc_row(x: float, dy2: float, radius2: float, width: int) -> tuple[int, in
     return max(0, first), min(width, stop)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def annulus_pixels(
     image: NDArray[Any], x: float, y: float, inner: float, outer: float, values: NDArray[Any]
 ) -> int:
@@ -77,7 +78,7 @@ def annulus_pixels(
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def remedian(values: NDArray[Any], count: int, one: NDArray[Any], other: NDArray[Any]) -> float:
     """About the median of the first `count` values: medians of three, of three, ...
 
@@ -106,7 +107,7 @@ def remedian(values: NDArray[Any], count: int, one: NDArray[Any], other: NDArray
     return float(0.5 * (np.float64(goal[(n - 1) // 2]) + np.float64(goal[n // 2])))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def truncation_factor(clip: float) -> float:
     """Sigma of a Gaussian over the standard deviation of its part within `clip` sigma of its mean."""
     if clip > 8.0:
@@ -115,7 +116,7 @@ def truncation_factor(clip: float) -> float:
     return 1.0 / math.sqrt(1.0 - 2.0 * clip * density / math.erf(clip / math.sqrt(2.0)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _step(values: NDArray[Any], count: int, middle: float, lanes: NDArray[Any]) -> float:
     """Distance between neighbouring levels at `middle`: the step of digitisation, if there is one.
 
@@ -143,7 +144,7 @@ def _step(values: NDArray[Any], count: int, middle: float, lanes: NDArray[Any]) 
     return float(step) if step < np.inf else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def clipped(
     values: NDArray[Any], count: int, clip: float, rooms: NDArray[Any], lanes: Floats
 ) -> tuple[float, float, int]:

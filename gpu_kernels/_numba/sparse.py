@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from gpu_kernels._numba import inner, kernel
 from gpu_kernels._numba.stars import DIVERGED, FAINT, OFF, SEEN, _profile
 
 Floats = NDArray[np.float64]
@@ -15,7 +15,7 @@ LEAST_PIXELS = 8
 """Recorded pixels that a fit needs."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _equations(
     box: Floats,
     colour: Floats,
@@ -72,7 +72,7 @@ def _equations(
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _solve3(normal: Floats, flux: float, out: Floats) -> bool:
     """Steps of flux, x, y into `out[:3]`, their variances into `out[3:]`."""
     a, b, c = normal[0, 0], normal[0, 1], normal[0, 2]
@@ -90,7 +90,7 @@ def _solve3(normal: Floats, flux: float, out: Floats) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _fit(
     box: Floats,
     colour: Floats,
@@ -141,7 +141,7 @@ def _fit(
     return SEEN
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def fit_sparse_boxes(
     boxes: Floats,
     colours: Floats,

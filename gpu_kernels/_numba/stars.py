@@ -7,6 +7,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from gpu_kernels._numba import inner, kernel
+
 SEEN, OFF, FAINT, SATURATED, SHARP, DIVERGED = 0, 1, 2, 3, 4, 5
 """Outcome of one star fit."""
 
@@ -17,7 +19,7 @@ _SQRT2 = math.sqrt(2.0)
 _INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def cut_boxes(
     frame: NDArray[Any], left: NDArray[np.int64], top: NDArray[np.int64], out: NDArray[np.float64]
 ) -> None:
@@ -33,7 +35,7 @@ def cut_boxes(
                 out[s, i, k] = float(frame[y, x]) if inside else math.nan
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _find_peak(
     box: NDArray[np.float64],
     x: float,
@@ -84,7 +86,7 @@ def _find_peak(
     return bx, by
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _profile(
     centre: float, first: int, n: int, sigma: float, p: NDArray[np.float64], d: NDArray[np.float64]
 ) -> None:
@@ -101,7 +103,7 @@ def _profile(
         cdf, pdf = cdf2, pdf2
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _solve4(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
     """Solve the 4x4 symmetric system in place (Gauss-Jordan, diagonal pivots); `a` becomes its inverse."""
     for k in range(4):
@@ -216,7 +218,7 @@ def _fit_one(
     return SEEN
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def fit_boxes(
     boxes: NDArray[np.float64],
     x: NDArray[np.float64],

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from gpu_kernels._numba import inner, kernel
 from gpu_kernels._numba.stars import OFF, SEEN, fit_boxes
 
 
@@ -39,7 +40,7 @@ def _solve_rigid(
     p[2], p[3] = mx - (c * mu - s * mv), my - (s * mu + c * mv)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@inner
 def _support(
     u: NDArray[np.float64], v: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64],
     w: NDArray[np.float64], good: NDArray[np.bool_], tol: NDArray[np.float64], p: NDArray[np.float64],
@@ -60,7 +61,7 @@ def _support(
     return score + 0.999 * weight / total
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def consensus(
     u: NDArray[np.float64], v: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64],
     error: NDArray[np.float64], good: NDArray[np.bool_], rotate: bool, floor: float, loose: float,
@@ -126,7 +127,7 @@ def consensus(
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+@kernel
 def refine(
     boxes: NDArray[np.float64],
     left: NDArray[np.int64],

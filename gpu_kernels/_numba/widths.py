@@ -3,11 +3,12 @@
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from gpu_kernels._numba import kernel
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+
+@kernel
 def moment_widths(boxes: NDArray[np.float64], sky: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """Gaussian widths of the stars in the middle of boxes (n, m, m); NaN where none is found.
 
