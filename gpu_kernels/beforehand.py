@@ -143,8 +143,8 @@ def _extraction(dtype: str) -> None:
     from gpu_kernels.extraction import frame_widths, gaussian, optimal_sums
 
     place, profile = np.array([[30.0]]), gaussian(1.3)
-    for frames in (_frame(kind)[None] for kind in dict.fromkeys((dtype, "uint8"))):
-        optimal_sums(frames, place, place, place, profile, 4.0)
+    for kind in dict.fromkeys((dtype, "uint8")):  # the noise of weights is foretold from frames of uint8
+        optimal_sums(_frame(kind)[None], place, place, place, profile, 4.0)
     frame_widths(_frame("float64")[None], place, place, place, profile, 4.0, 25.0)
 
 

@@ -8,6 +8,7 @@ from scipy import special
 
 from gpu_kernels._agnostic.special import erf
 from gpu_kernels.calibrate import Development, develop
+from gpu_kernels.device import read_only
 from gpu_kernels.photometry import (
     LEAST_SKY_PIXELS,
     StarStatus,
@@ -15,7 +16,6 @@ from gpu_kernels.photometry import (
     development_arrays,
     measure,
     peaks_within,
-    read_only,
 )
 from tests.gpu_kernels.homes import Home, in_homes
 from tests.gpu_kernels.test_photometry import HEIGHT, WIDTH, peer_sums, slow_sky
