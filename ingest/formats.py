@@ -40,6 +40,8 @@ class Format:
         Usual names; nothing is recognised by these alone.
     many : bool
         Several files make one recording.
+    times : str
+        Where times come from and what they mean, for people.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Format:
     description: str
     suffixes: tuple[str, ...]
     many: bool = False
+    times: str = ""
 
 
 def _is_ser(head: bytes, _path: Path) -> bool:
@@ -102,9 +105,33 @@ def _is_zarr(_head: bytes, path: Path) -> bool:
 
 FSTF = "ingest.fstf.source:open_fstf"
 FORMATS: tuple[Format, ...] = (
-    Format("zarr", _is_zarr, "ingest.stack:open_zarr", True, "Zarr stack of Umbra's", (".zarr",)),
-    Format("ser", _is_ser, "ingest.ser:open_ser", True, "SER video", (".ser",)),
-    Format("ravf", _is_ravf, "ingest.ravf.source:open_ravf", True, "RAVF video (Astrid)", (".ravf",)),
+    Format(
+        "zarr",
+        _is_zarr,
+        "ingest.stack:open_zarr",
+        True,
+        "Zarr stack of Umbra's",
+        (".zarr",),
+        times="those it was made with, or a later version of them",
+    ),
+    Format(
+        "ser",
+        _is_ser,
+        "ingest.ser:open_ser",
+        True,
+        "SER video",
+        (".ser",),
+        times="trailer; what a stamp names is not in the format: `--time-is`",
+    ),
+    Format(
+        "ravf",
+        _is_ravf,
+        "ingest.ravf.source:open_ravf",
+        True,
+        "RAVF video of 8 to 16 bits, packed or not (Astrid)",
+        (".ravf",),
+        times="start of exposure, GPS, with the receiver's state and dropped frames",
+    ),
     Format(
         "fits",
         _is_fits,
@@ -113,9 +140,26 @@ FORMATS: tuple[Format, ...] = (
         "FITS files, a folder of them, or a cube",
         (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fits.fz"),
         many=True,
+        times="DATE-BEG, DATE-AVG, DATE-END, DATE-OBS, MJD or JD; of a cube a table or a cadence",
     ),
-    Format("adv", _is_adv, FSTF, True, "Astro Digital Video, versions 1 and 2", (".adv",)),
-    Format("aav", _is_aav, FSTF, True, "Astronomical Analogue Video, versions 1 and 2", (".aav",)),
+    Format(
+        "adv",
+        _is_adv,
+        FSTF,
+        True,
+        "Astro Digital Video (ADV), versions 1 and 2",
+        (".adv",),
+        times="GPS; version 1 middle, version 2 start of exposure",
+    ),
+    Format(
+        "aav",
+        _is_aav,
+        FSTF,
+        True,
+        "Astronomical Analogue Video (AAV), versions 1 and 2",
+        (".aav",),
+        times="of the recorder's reading of the inserter, or NTP",
+    ),
     Format(
         "video",
         _is_video,
@@ -123,6 +167,7 @@ FORMATS: tuple[Format, ...] = (
         False,
         "AVI, MP4, MOV or Matroska video",
         (".avi", ".mp4", ".mov", ".mkv", ".m4v"),
+        times="none in the container is UTC: `--times`, or `--start-utc` with `--cadence`",
     ),
     Format(
         "images",
@@ -132,6 +177,7 @@ FORMATS: tuple[Format, ...] = (
         "PNG, TIFF or BMP pictures, a folder of them, or a TIFF of many pages",
         (".png", ".tif", ".tiff", ".bmp"),
         many=True,
+        times="EXIF with its offset from UTC, or names that end their time with Z; else none",
     ),
 )
 
