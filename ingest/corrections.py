@@ -11,7 +11,7 @@ import numpy as np
 
 from ingest.cameras import FRAME_S, CameraDelay, camera_delay
 from ingest.clocks import Clock
-from ingest.stamps import Shift, Stamps, recover_stamps, solve
+from ingest.stamps import SHOWN, Shift, Stamps, recover_stamps, solve
 from reduction.caveats import Caveat, Note
 from reduction.errors import RequestError
 from reduction.timing import RowTimes, TimeSolution
@@ -176,7 +176,8 @@ def _with_shifts(solution: TimeSolution, wanted: Corrections, shifts: list[Shift
         )
     stamps, before = found
     if wanted.camera is not None:
-        stamps = _for_camera(stamps, camera_delay(wanted.camera))
+        stamps, back = _for_camera(stamps, camera_delay(wanted.camera))
+        before = [*before, *back]
     notes = []
     if wanted.clock is not None and wanted.clock.kind == "none":
         text = (
@@ -202,9 +203,13 @@ def _refuse_twice(solution: TimeSolution, shifts: list[Shift]) -> None:
                 )
 
 
-def _for_camera(stamps: Stamps, camera: CameraDelay) -> Stamps:
-    """Stamps from which a camera's figure leads: an inserter's, of an integration as long as the mode's."""
-    if stamps.meaning is not None and stamps.inserted is None:
+def _for_camera(stamps: Stamps, camera: CameraDelay) -> tuple[Stamps, list[Shift]]:
+    """Stamps from which a camera's figure leads: an inserter's, of an integration as long as the mode's.
+
+    Where a recorder joined the repeats of each picture, the way back to the first of them is a step too.
+    """
+    shown = stamps.said_by.endswith(SHOWN)
+    if stamps.meaning is not None and stamps.inserted is None and not shown:
         raise RequestError(
             f"--camera {camera.name}: its delay leads from an inserter's stamp to mid-exposure, but these "
             f"stamps ({stamps.source}) name the {stamps.meaning} of the exposure: nothing is corrected twice"
@@ -220,14 +225,21 @@ def _for_camera(stamps: Stamps, camera: CameraDelay) -> Stamps:
             "choose the camera's other standard or mode"
         )
     notes = [note for note in stamps.notes if note.caveat is not Caveat.EXPOSURE_ASSUMED]
-    if camera.frames > 1:
+    back = []
+    if shown:
+        known = stamps.exposure_s[np.isfinite(stamps.exposure_s)]
+        interval_s = float(np.median(known)) if known.size else camera.exposure_s
+        text = f"from the {SHOWN} to the end of its first field"
+        back = [Shift("inserter", 0.5 * (frame - interval_s), 0.0, text)]
+    elif camera.frames > 1:
         text = (
             f"--camera {camera.name}: a picture is repeated in {camera.frames} video frames; the times hold "
             "for the first frame of each, and the reduction joins the repeats"
         )
         notes.append(Note(Caveat.INTEGRATED, text))
     exposure = np.full(stamps.exposure_s.shape, camera.exposure_s)
-    return replace(stamps, exposure_s=exposure, inserted=stamps.inserted or "first field", notes=tuple(notes))
+    inserted = stamps.inserted or "first field"
+    return replace(stamps, exposure_s=exposure, inserted=inserted, notes=tuple(notes)), back
 
 
 def _with_rows(solution: TimeSolution, rows: Rows) -> TimeSolution:

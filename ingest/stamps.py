@@ -19,6 +19,8 @@ HALF_SECOND = 0.5
 GAP_CADENCES = 1.5
 TO_MID = {"start": 0.5, "mid": 0.0, "end": -0.5}
 STAMP, MID = "recorded stamp", "mid-exposure"
+SHOWN = "middle of the interval in which each picture was shown"
+"""End of `Stamps.said_by` where a recorder of analogue video joined repeated pictures and stamped them so."""
 Insertion = Literal["first field", "second field"]
 """Which of a frame's fields, in the order of their exposure, an inserter's stamp was read from."""
 STEP_ENDS = {

@@ -20,7 +20,7 @@ from ingest.fstf.frames import FrameTable
 from ingest.fstf.status import StatusTable
 from ingest.gps_status import LEAST_LEAP_SECONDS, Almanac, Fix, GpsStatus, review_gps
 from ingest.instants import DAY_NS, SECOND_NS
-from ingest.stamps import Stamps, applied
+from ingest.stamps import SHOWN, Stamps, applied
 from reduction.caveats import Caveat, Note
 from reduction.timing import UNKNOWN_NS, Correction, Instant, utc_text
 
@@ -108,6 +108,12 @@ def _header_stamps(container: Container, frames: FrameTable, status: StatusTable
     reason = ""
     if container.analogue:
         meaning, reason = _analogue_meaning(container, status, stamp, meaning)
+    if reason.endswith(SHOWN) and plain.any():
+        text = (
+            f"{source}: they are the {SHOWN}; an integrating camera shows it late, by about the integration: "
+            "say --camera NAME where it is one"
+        )
+        notes = [*notes, Note(Caveat.CAMERA_UNKNOWN, text)]
     return Stamps(
         stamp_ns=stamp,
         exposure_s=exposure,
@@ -142,10 +148,10 @@ def _analogue_meaning(
     """Which instant of an integration its stamp names, and why."""
     seen = _meaning_by_digits(container, status, stamp)
     if seen is not None:
-        return seen, "the digits that the recorder read beside them"
+        return seen, f"by the digits that the recorder read: {SHOWN}" if seen == "mid" else "by its digits"
     if container.version == 2 and container.tags.get("RECORDER-SOFTWARE", "").startswith("OccuRec"):
-        return "mid", "OccuRec, which writes the middle of the integration"
-    return default, f"AAV version {container.version}"
+        return "mid", f"as OccuRec writes it: {SHOWN}"
+    return default, f"AAV version 1: {SHOWN}" if default == "mid" else "AAV version 2"
 
 
 def _meaning_by_digits(container: Container, status: StatusTable, stamp: NDArray[np.int64]) -> Instant | None:

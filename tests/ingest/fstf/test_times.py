@@ -12,6 +12,7 @@ from ingest.corrections import Corrections, corrected
 from ingest.formats import open_source
 from ingest.fstf.source import FstfStack
 from ingest.fstf.times import parse_digits
+from ingest.timeoptions import TimeOptions
 from reduction.caveats import Caveat
 from reduction.errors import RequestError
 from reduction.timing import UNKNOWN_NS
@@ -195,6 +196,35 @@ def test_exposures_that_began_again_from_zero_are_completed_by_the_shutter(tmp_p
     np.testing.assert_allclose(stack.times.exposure_s, 10.0)
     assert stack.times.mid_ns[0] == START + 5 * 10**9
     assert Caveat.EXPOSURE_ASSUMED in caveats(stack)
+
+
+def integrated(path: Path, begin: list[int]) -> Path:
+    """Eight video frames each, from `begin` on the output of the camera; stamped in the middle."""
+    types = {"IntegratedFrames": "u16"}
+    made = recording(pictures(8, len(begin)), {1: Layout(bits=8)}, tags=AAV1, status_types=types)
+    made = at(made, [ns + EIGHT // 2 for ns in begin], 0.32)
+    return write(
+        path, 1, replace(made, frames=[replace(f, status={"IntegratedFrames": 8}) for f in made.frames])
+    )
+
+
+def test_a_cameras_delay_leads_from_the_first_field_of_what_the_recorder_joined(tmp_path: Path) -> None:
+    """WAT-910HX at x8: mid-exposure is 0.180 s before the inserted time of the first field shown."""
+    begin = [START + k * EIGHT for k in range(6)]
+    path = integrated(tmp_path / "a.aav", begin)
+    plain = open_source(path).times
+    assert Caveat.CAMERA_UNKNOWN in {note.caveat for note in plain.notes}
+    options = TimeOptions(corrections=Corrections(camera="WAT-910HX PAL x8"))
+    solution = open_source(path, options).times
+    first_field = np.array(begin) + FIELD
+    assert np.abs(solution.mid_ns - (first_field - 180_000_000)).max() < 1_000_000
+    assert [entry.what for entry in solution.ledger] == ["inserter", "camera"]
+    assert not {note.caveat for note in solution.notes} & {Caveat.CAMERA_UNKNOWN, Caveat.INTEGRATED}
+    assert solution.exposure_s.tolist() == pytest.approx([0.32] * 6)
+    with pytest.raises(RequestError, match="choose the camera's other standard or mode"):
+        open_source(path, TimeOptions(corrections=Corrections(camera="WAT-910HX PAL x4")))
+    with pytest.raises(RequestError, match="nothing is corrected twice"):
+        corrected(solution, Corrections(camera="WAT-910HX PAL x8"))
 
 
 @pytest.mark.parametrize(
