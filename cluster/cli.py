@@ -59,6 +59,9 @@ def _reduce(
     first_field: Annotated[
         str | None, typer.Option("--fields", metavar="off|auto|top|bottom", help="First field of each frame.")
     ] = None,
+    integration: Annotated[
+        str | None, typer.Option(metavar="auto|off|N", help="Frames that show one picture (auto).")
+    ] = None,
     roi: Annotated[float | None, typer.Option(metavar="N", help="Last search, px around (20).")] = None,
     coordinates: Annotated[
         str | None, typer.Option(metavar="CSV", help="Places where stars fail: PyMovie, or frame,x,y.")
@@ -78,6 +81,8 @@ def _reduce(
     fields |= _fields(target, reference, guide, frame, aperture, sky, gain, read_noise)
     words = {"channel": channel, "fields": first_field, "follow": follow, "row_noise": row_noise}
     fields |= {name: word for name, word in words.items() if word is not None}
+    if integration is not None:
+        fields["integration"] = int(integration) if integration.isdigit() else integration
     if gamma is not None or response is not None:
         fields |= _response_fields(gamma, response)
     fields |= {

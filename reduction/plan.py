@@ -77,6 +77,7 @@ class ReductionPlan(Settings):
     row_noise: Literal["auto", "on", "off"] = "auto"
     channel: Literal["L", "R", "G", "B"] = "L"
     fields: Literal["auto", "off", "top", "bottom"] = "off"
+    integration: Literal["auto", "off"] | Annotated[int, Field(ge=1, le=512)] = "auto"
     segment: Annotated[int, Field(ge=1, le=65536)] = 1024
     follow: bool = True
     survey_frames: Annotated[int, Field(ge=8, le=4096)] = 400

@@ -33,6 +33,7 @@ class Flag(IntFlag):
     WEAK_TRACKING = 512  # position from one guide of several, from a coordinates file, or held
     REFERENCE_SATURATED = 1024  # a reference star is saturated
     REPAIRED = 2048  # a pixel of the target's aperture was repaired from its neighbours
+    PARTIAL_INTEGRATION = 4096  # an integrating camera's picture with frames missing or too many
 
 
 UNUSABLE = Flag.OFF_FRAME | Flag.LOST | Flag.BAD_REFERENCE | Flag.NOT_FINITE

@@ -23,6 +23,7 @@ from reduction.caveats import Caveat, Note
 from reduction.coordinates import Coordinates, target_of
 from reduction.cores import in_order
 from reduction.errors import DataError
+from reduction.integration import by_pictures, numbered
 from reduction.interlace import settled_fields
 from reduction.lightcurve import Roles, columns, ensemble_weights, make_lightcurve
 from reduction.linenoise import lines_for
@@ -135,6 +136,7 @@ def reduce(
     began = time.perf_counter()
     if coordinates is not None:
         plan, calibration = _with_coordinates(plan, calibration, coordinates)
+    asked, (plan, stack) = plan, by_pictures(plan, stack, coordinates is not None)
     size = block or default_block(stack)
     fields, of_fields = settled_fields(plan.fields, stack)
     settled = plan.model_copy(update={"fields": fields})
@@ -160,7 +162,7 @@ def reduce(
     raw = columns(paths, found.u.size, view.frames, roles)
     curve, quality = make_lightcurve(raw, times, seen.repeated, roles.references.size == 0)
     times, curve = at_target(times, curve, stack.info.height)
-    curve = replace(curve, frame=view.sampling.frame_numbers(0, view.frames))
+    curve = numbered(curve, view)
     stars = _stars(found, roles)
     seconds = {
         "scan": scanned - began,
@@ -180,7 +182,7 @@ def reduce(
         *_notes(curve, quality, view, recorded, times, found, lost), *note_held(places, found, view.frames),
     ]  # fmt: skip
     return ReductionResult(
-        plan=plan,
+        plan=asked,
         source=stack.info,
         times=times,
         lightcurve=curve,
@@ -191,7 +193,7 @@ def reduce(
         photometry=_photometry(found),
         quality=quality,
         notes=tuple(dict.fromkeys(notes)),
-        provenance=_provenance(plan, recorded, stack.times, calibration, seconds, device),
+        provenance=_provenance(asked, recorded, stack.times, calibration, seconds, device),
     )
 
 
@@ -384,7 +386,7 @@ def _notes(
 
 def _clock_is_told(info: SourceInfo, times: TimeSolution) -> bool:
     """Whether a person stated the times, or the recording names a GPS or NTP clock."""
-    if not times.source.startswith(("SER", "FITS")):
+    if not times.source.startswith(("SER", "FITS")) or any(e.what == "clock" for e in times.ledger):
         return True
     words = " ".join([*info.metadata.keys(), *info.metadata.values()]).upper()
     return "GPS" in words or "NTP" in words

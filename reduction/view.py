@@ -1,7 +1,7 @@
 """Which frames, calibrated how, make the images that are measured: the `Sampling` of a stack."""
 
 import ctypes
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from gpu_kernels.calibrate import Development, develop, scale_of
 from gpu_kernels.lines import remove_lines
 from reduction.errors import RequestError
 from reduction.levels import LumaRange
+from reduction.pictures import Pictures, by_recipe
 from reduction.response import step_at
 from reduction.sampling import Channel, Fields, Images, Layout, Sampling, sampling_of
 from reduction.stack import InPlace, Stack
@@ -78,6 +79,8 @@ class Recipe:
         What is measured of a colour recording.
     fields : Fields
         Which field of interlaced video comes first; ``off``: frames are whole.
+    pictures : Pictures or None
+        Which video frames show one picture of an integrating camera.
     """
 
     calibration: Calibration = NOTHING
@@ -89,6 +92,7 @@ class Recipe:
     lines: Lines | None = None
     channel: Channel = "L"
     fields: Fields = "off"
+    pictures: Pictures | None = None
 
 
 AS_RECORDED = Recipe()
@@ -126,8 +130,9 @@ class View:
     """A stack as the plan measures it."""
 
     def __init__(self, stack: Stack, recipe: Recipe = AS_RECORDED) -> None:
-        self.stack = stack
-        self.recipe = recipe
+        self.stack, pictures = by_recipe(stack, recipe.pictures)
+        self.recipe = replace(recipe, pictures=pictures)
+        stack = self.stack
         self.sampling = sampling_of(stack.info, recipe.channel, recipe.fields)
         self.geometry = geometry_of(self.sampling)
         self._kept: dict[int, Images] = {}

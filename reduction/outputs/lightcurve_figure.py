@@ -52,6 +52,7 @@ MARKS = (
     Mark(Flag.SATURATED, "saturated", "point", "NT", "^", "#e16f00"),
     Mark(Flag.REFERENCE_SATURATED, "reference saturated", "point", "NR", "v", "#a15c00"),
     Mark(Flag.REPAIRED, "pixel repaired", "point", "NT", "o", "#5d6b00"),
+    Mark(Flag.PARTIAL_INTEGRATION, "part of an integration", "point", "NTR", "p", "#4a6fa5"),
     Mark(Flag.REPEATED, "repeated", "point", "NTR", "s", "#0a7d55"),
     Mark(Flag.WEAK_TRACKING, "weak tracking", "point", "NT", "D", "#8250df"),
     Mark(Flag.TIME_GAP, "frames missing", "span", "NTR", "s", "#efe7d6"),

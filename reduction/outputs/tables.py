@@ -82,6 +82,7 @@ FLAG_MEANINGS: Mapping[Flag, str] = MappingProxyType(
         Flag.WEAK_TRACKING: "position from one guide star of several, from a coordinates file, or held",
         Flag.REFERENCE_SATURATED: "a reference star is saturated",
         Flag.REPAIRED: "a pixel of the target's aperture was repaired from its neighbours",
+        Flag.PARTIAL_INTEGRATION: "an integrating camera's picture with frames missing or too many",
     }
 )
 """The bits of `flags` in words."""
