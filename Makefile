@@ -1,12 +1,13 @@
 # make demo   synthesise a campaign with known truth, reduce it, compare
 # make test   the whole gate: ruff, mypy, import-linter, pytest
 # make bench  measure against photutils, astroalign, scikit-image, sep and OpenCV; writes bench/results
+# make vti    20 recordings of 500 frames with a burnt-in time, read and compared with their truth
 # make gpu    on a machine with a CUDA device: its tests, then its bench
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench gpu clean
+.PHONY: demo test lint bench vti gpu clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +29,9 @@ test: lint
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m bench
+
+vti: $(VENV)/.ready
+	$(BIN)/python -m bench vti
 
 gpu: $(VENV)/.ready
 	$(BIN)/pytest -m gpu

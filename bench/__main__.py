@@ -25,6 +25,7 @@ BENCHES: dict[str, str] = {
     "memory": "bench.memory:memory",
     "figure9": "bench.figure9:figure9",
     "extraction": "bench.extraction:extraction",
+    "vti": "bench.vti:vti",
 }
 
 

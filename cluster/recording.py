@@ -43,6 +43,7 @@ class Times(Settings):
     cadence_s: float | None = None
     vti: str | None = None
     vti_date: str | None = None
+    vti_reader: Literal["builtin", "easyocr"] | None = None
     camera: str | None = None
     acquisition_delay_s: float | None = None
     acquisition_sigma_s: float | None = None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.ocr.network import recogniser
+from ingest.ocr.network import Recogniser, recogniser
 from ingest.ocr.options import Vti
 from ingest.ocr.read import Progress, find_overlay_time, read_overlay, sample_frames
 from ingest.ocr.stamps import BurntIn, burnt_in, burnt_in_notes
@@ -39,8 +39,10 @@ def read_burnt_in(recording: FrameSource, vti: Vti, progress: Progress | None = 
     ------
     DataError
         There is no such line, or its times make no sense.
+    ResourceError
+        EasyOCR is asked for and not installed.
     """
-    network = recogniser()
+    network = _recogniser(vti)
     name = recording.info.name
     overlay = find_overlay_time(sample_frames(recording), network, vti.model)
     if overlay is None:
@@ -48,6 +50,15 @@ def read_burnt_in(recording: FrameSource, vti: Vti, progress: Progress | None = 
             f"{name}: no line with a burnt-in time HH:MM:SS was found; say --vti off, or give --times"
         )
     return burnt_in(read_overlay(recording, overlay, network, progress), vti, name)
+
+
+def _recogniser(vti: Vti) -> Recogniser:
+    """What reads the pictures."""
+    if vti.reader == "builtin":
+        return recogniser()
+    from ingest.ocr.easyocr_path import EasyOcr
+
+    return EasyOcr()
 
 
 def burnt_in_times(

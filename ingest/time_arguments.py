@@ -41,6 +41,7 @@ ARGUMENTS: dict[str, Argument] = {
     "meaning": Argument(str, "--time-is", "start|mid|end", "What a stamp names."),
     "vti": Argument(str, "--vti", "auto|off|MODEL", "Read the burnt-in time: iota, kiwi, ..."),
     "vti_date": Argument(str, "--vti-date", "DATE", "UTC date of the first frame, for --vti."),
+    "vti_reader": Argument(str, "--vti-reader", "builtin|easyocr", "What reads the line (builtin)."),
     "camera": Argument(str, "--camera", "NAME", "Analogue camera and mode: WAT-910HX-PAL-x8."),
     "acquisition_delay_s": Argument(float, "--acquisition-delay", "S", "Seconds by which stamps are late."),
     "acquisition_sigma_s": Argument(float, "--acquisition-sigma", "S", "Its uncertainty."),
@@ -79,7 +80,7 @@ def time_options(words: Words) -> TimeOptions:
             clock=_clock(words),
             rows=_rows(words),
         ),
-        vti=vti_options(words.get("vti"), words.get("vti_date")),
+        vti=vti_options(words.get("vti"), words.get("vti_date"), words.get("vti_reader")),
     )
 
 

@@ -11,7 +11,7 @@ PARTS = {
     "server": ("fastapi", "uvicorn", "httpx"),
     "nvrtc": ("cupy", "nvidia"),
     "cc": (),
-    "ocr": ("torch",),
+    "ocr": ("torch", "torchvision", "easyocr"),
 }
 PROGRAMS = {"cc": ("gcc", "cc", "clang")}
 """Programs of which a part needs one."""

@@ -2,18 +2,24 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Literal, get_args
 
 from ingest.instants import SECOND_NS
 from ingest.ocr.layouts import MODELS, Model
 from reduction.errors import RequestError
 
+Reader = Literal["builtin", "easyocr"]
+READERS: tuple[Reader, ...] = get_args(Reader)
+"""What runs the recogniser: its own forward pass, or EasyOCR with the same network."""
+
 
 @dataclass(frozen=True, slots=True)
 class Vti:
-    """A burnt-in time is to be read: the inserter (None: told by its line), and the UTC date of frame 0."""
+    """What is to be read: the inserter (None: told by its line), the UTC date of frame 0, and by what."""
 
     model: Model | None
     date: date
+    reader: Reader = "builtin"
 
     @property
     def midnight_ns(self) -> int:
@@ -22,7 +28,7 @@ class Vti:
         return int(day.timestamp()) * SECOND_NS
 
 
-def vti_options(word: str | None, day: str | None) -> Vti | None:
+def vti_options(word: str | None, day: str | None, reader: str | None = None) -> Vti | None:
     """The options, checked; None where no burnt-in time is to be read.
 
     Parameters
@@ -31,6 +37,8 @@ def vti_options(word: str | None, day: str | None) -> Vti | None:
         ``auto``, ``off``, or a model of `ingest.ocr.layouts.MODELS`; a date alone means ``auto``.
     day : str or None
         ISO-8601 date.
+    reader : str or None
+        ``builtin`` or ``easyocr``.
 
     Raises
     ------
@@ -39,6 +47,8 @@ def vti_options(word: str | None, day: str | None) -> Vti | None:
     """
     if word not in {None, "auto", "off", *MODELS}:
         raise RequestError(f"--vti {word}: give auto, off, {', '.join(MODELS)}")
+    if reader is not None and (reader not in READERS or (word is None and day is None)):
+        raise RequestError(f"--vti-reader {reader}: give {' or '.join(READERS)}, beside --vti-date")
     if word == "off" or (word is None and day is None):
         return None
     if day is None:
@@ -49,4 +59,5 @@ def vti_options(word: str | None, day: str | None) -> Vti | None:
         parsed = date.fromisoformat(day)
     except ValueError:
         raise RequestError(f"--vti-date {day}: not a date such as 2026-01-31") from None
-    return Vti(next((model for model in MODELS if model == word), None), parsed)
+    chosen: Reader = "easyocr" if reader == "easyocr" else "builtin"
+    return Vti(next((model for model in MODELS if model == word), None), parsed, chosen)

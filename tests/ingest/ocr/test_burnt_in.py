@@ -9,6 +9,8 @@ import av
 import numpy as np
 import pytest
 
+from bench.inserters import Recording, Scene
+from bench.vti import DATE, MIDNIGHT_NS
 from ingest.cli import ingest, inspect
 from ingest.convert import stack_of
 from ingest.formats import open_source
@@ -18,8 +20,6 @@ from ingest.time_arguments import time_options
 from ingest.times_cli import retime, times
 from reduction.caveats import Caveat
 from reduction.errors import RequestError
-from tests.ingest.ocr.inserters import Recording, Scene
-from tests.ingest.ocr.study import DATE, MIDNIGHT_NS
 
 SCENE = Scene(model="iota", frames=40, jumps={25: 4}, seed=8)
 

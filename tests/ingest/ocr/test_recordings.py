@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bench.inserters import Recording, Scene
+from bench.vti import DATE, outcome, scenes
 from ingest.burnt_in import read_burnt_in
 from ingest.ocr.options import vti_options
 from reduction.errors import DataError
-from tests.ingest.ocr.inserters import Recording, Scene
-from tests.ingest.ocr.study import DATE, outcome, scenes
 
 SMALL = scenes(8, 36)
 
