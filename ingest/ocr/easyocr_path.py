@@ -141,6 +141,7 @@ def _mend_torchvision() -> None:
     """Define two operators that torchvision looks for on import, where a CPU build of torch lacks them."""
     import torch
 
+    fragment: Any = torch.library.Library  # which torch leaves without types
     library: Any = None
     for name, schema in (
         ("nms", "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"),
@@ -149,7 +150,7 @@ def _mend_torchvision() -> None:
         try:
             torch._C._dispatch_find_schema_or_throw(f"torchvision::{name}", "")
         except RuntimeError:
-            library = library or torch.library.Library("torchvision", "FRAGMENT")
+            library = library or fragment("torchvision", "FRAGMENT")
             library.define(schema)
     if library is not None:
         _defined.append(library)  # what it defines lasts as long as it does
