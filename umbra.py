@@ -9,6 +9,7 @@ from reduction.version import VERSION
 VERBS: dict[str, tuple[str, str]] = {
     "reduce": ("cluster.cli:reduce", "recording -> light curve, plots and report"),
     "ingest": ("ingest.cli:ingest", "recording -> Zarr stack"),
+    "unpack": ("ingest.archives.cli:unpack", "archive -> folder, told apart by what is what"),
     "inspect": ("ingest.cli:inspect", "what a recording or a stack holds, and whether its times are sure"),
     "times": ("ingest.times_cli:times", "the time of every frame, and every correction on its way"),
     "retime": ("ingest.times_cli:retime", "a new version of a stack's times, or another of its versions"),

@@ -11,6 +11,7 @@ from pydantic import Field
 from api.places import confine, fingerprint
 from api.problems import Problem
 from cluster.recording import ReductionRequest, Times
+from ingest.archives.opening import archive_of
 from ingest.formats import identify
 from reduction.plan import ReductionPlan, Settings
 from reduction.version import STAGES, VERSION
@@ -132,7 +133,8 @@ def job_id(body: ReductionBody, root: Path) -> str:
         The input is no recording.
     """
     request = body.confined(root)
-    identify(request.inputs)
+    if archive_of(request.inputs) is None:
+        identify(request.inputs)
     paths = (
         *request.inputs,
         request.times.table,

@@ -28,7 +28,7 @@ def reduce(arguments: list[str]) -> int:
 
 def _reduce(
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT", help="Recording: file, folder, glob, stack.")
+        list[str], typer.Argument(metavar="INPUT", help="Recording: file, folder, glob, stack, archive.")
     ],
     times: Words,
     target: Annotated[str | None, typer.Option(metavar="X,Y", help="The occulted star.")] = None,
@@ -47,7 +47,9 @@ def _reduce(
     bias: Annotated[str | None, typer.Option(metavar="P", help="Bias: file, folder or stack.")] = None,
     dark: Annotated[str | None, typer.Option(metavar="P", help="Dark: file, folder or stack.")] = None,
     flat: Annotated[str | None, typer.Option(metavar="P", help="Flat: file, folder or stack.")] = None,
-    calibration: Annotated[bool, typer.Option(help="Use bias, dark, flat of the same FITS folder.")] = True,
+    calibration: Annotated[
+        bool, typer.Option(help="Use bias, dark, flat of the FITS folder or archive.")
+    ] = True,
     gain: Annotated[float | None, typer.Option(metavar="G", help="Electrons per ADU.")] = None,
     read_noise: Annotated[float | None, typer.Option(metavar="E", help="Electrons.")] = None,
     gamma: Annotated[float | None, typer.Option(metavar="G", help="Undo the camera's gamma (0.45).")] = None,
@@ -63,6 +65,7 @@ def _reduce(
         str | None, typer.Option(metavar="auto|off|N", help="Frames that show one picture (auto).")
     ] = None,
     roi: Annotated[float | None, typer.Option(metavar="N", help="Last search, px around (20).")] = None,
+    member: Annotated[str | None, typer.Option(metavar="NAME", help="Recording of an archive.")] = None,
     coordinates: Annotated[
         str | None, typer.Option(metavar="CSV", help="Places where stars fail: PyMovie, or frame,x,y.")
     ] = None,
@@ -92,6 +95,7 @@ def _reduce(
     }
     request = ReductionRequest(
         inputs=tuple(inputs),
+        member=member,
         plan=make_plan(fields, "options"),
         times=Times(**times),
         bias=bias,

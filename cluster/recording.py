@@ -13,6 +13,7 @@ from pydantic import Field
 
 from cluster.location import Location, locate
 from gpu_kernels.device import Accelerator, choose
+from ingest.archives.opening import Opened, open_archive
 from ingest.clocks import ClockKind
 from ingest.convert import stack_of
 from ingest.time_arguments import time_options
@@ -67,11 +68,12 @@ class Times(Settings):
 class ReductionRequest(Settings):
     """What to reduce, how, and with which calibration frames. Paths are part of no key.
 
-    `calibration`: bias, dark and flat frames beside the recording's own FITS files are used where none are
-    named.
+    `calibration`: bias, dark and flat frames beside the recording's own FITS files, or in its archive, are
+    used where none are named. `member`: which recording of an archive is meant.
     """
 
     inputs: tuple[str, ...] = Field(min_length=1)
+    member: str | None = None
     plan: ReductionPlan = ReductionPlan()
     times: Times = Times()
     bias: str | None = None
@@ -102,12 +104,18 @@ def open_recording(request: ReductionRequest, scratch: Path, progress: Progress 
     return stack_of(request.inputs, scratch, request.times.options(), report)
 
 
-def load_calibration(request: ReductionRequest, stack: Stack) -> "Loaded":
-    """Masters of a request, combined for the recording's geometry; raises as `ingest.calibration.load`."""
-    from ingest.calibration import Named, load
+def load_calibration(request: ReductionRequest, stack: Stack, opened: Opened | None = None) -> "Loaded":
+    """Masters of a request, combined for the recording's geometry; raises as `ingest.calibration.load`.
 
-    named = Named(request.bias, request.dark, request.flat, request.calibration)
-    return load(stack, named, response_before(request.plan, stack))
+    `opened` is the archive that the recording came out of, with calibration frames of its own.
+    """
+    from ingest.archives.frames import frames_for
+    from ingest.calibration import Named, Nearby, load
+
+    nearby, notes = (Nearby(), ()) if opened is None else frames_for(opened, stack)
+    named = Named(request.bias, request.dark, request.flat, request.calibration, nearby)
+    loaded = load(stack, named, response_before(request.plan, stack))
+    return replace(loaded, notes=(*loaded.notes, *notes)) if request.calibration else loaded
 
 
 def reduce_to_folder(
@@ -141,10 +149,13 @@ def reduce_to_folder(
     check_out(out, overwrite)
     began = time.perf_counter()
     with _scratch_beside(out) as scratch:
+        opened = open_archive(request.inputs, scratch / "archive", request.member, _unpacking(progress))
+        if opened is not None:
+            request = request.model_copy(update={"inputs": opened.inputs})
         stack = open_recording(request, scratch, progress)
         try:
-            loaded = load_calibration(request, stack)
-            opened = time.perf_counter()
+            loaded = load_calibration(request, stack, opened)
+            ready = time.perf_counter()
             runner: SegmentRunner = in_process
             if accelerator is not None:
                 runner = DeviceRunner(accelerator, block)
@@ -162,12 +173,29 @@ def reduce_to_folder(
                 device,
                 _coordinates(request),
             )
-            result = _with_calibration(with_seconds(result, {"open": opened - began}), loaded)
+            result = _with_calibration(with_seconds(result, {"open": ready - began}), loaded)
             result = replace(result, source=_as_recorded(result.source, scratch))
+            if opened is not None:
+                result = _out_of_archive(result, opened)
             write_outputs(result, out, overwrite)
         finally:
             stack.close()
     return result
+
+
+def _unpacking(progress: Progress | None) -> Callable[[int, int], None] | None:
+    """A report of unpacking, in whole percent: bytes would be too large a number to read."""
+    if progress is None:
+        return None
+    return lambda done, size: progress("unpack", 100 * done // max(1, size), 100)
+
+
+def _out_of_archive(result: ReductionResult, opened: Opened) -> ReductionResult:
+    """The same result, saying what archive the recording came out of."""
+    source = result.source
+    said = {"archive": opened.archive, "member": opened.recording.name}
+    source = replace(source, metadata={**source.metadata, **said})
+    return with_notes(replace(result, source=source), opened.notes)
 
 
 def _coordinates(request: ReductionRequest) -> "Coordinates | None":

@@ -1,13 +1,15 @@
 """The calibration of a recording: masters that a person names, or those of its own folder."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ingest.fits import FitsStack
 from ingest.masters import Kind, Master, load_master
-from ingest.prereduction import SAME_EXPOSURE, Chosen, Group, choose
+from ingest.prereduction import SAME_EXPOSURE, CalibrationFile, Chosen, Group, choose
 from reduction.caveats import Caveat, Note
 from reduction.errors import RequestError
 from reduction.response import LINEAR, Curve
@@ -20,13 +22,33 @@ RESCALED = 1.5
 
 
 @dataclass(frozen=True, slots=True)
+class Nearby:
+    """Calibration frames that came with the recording, used where none are named.
+
+    Attributes
+    ----------
+    where : str
+        Where they lie, for people.
+    files : tuple of CalibrationFile
+        FITS files, chosen from by what their headers say.
+    groups : mapping of kind to paths
+        Those of other formats, one recording of each kind.
+    """
+
+    where: str = "the recording's folder"
+    files: tuple[CalibrationFile, ...] = ()
+    groups: Mapping[Kind, tuple[Path, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Named:
-    """Calibration frames as the request names them; `automatic`: the recording's folder is looked through."""
+    """Calibration frames as the request names them; `automatic`: those that came with it are used, too."""
 
     bias: str | None = None
     dark: str | None = None
     flat: str | None = None
     automatic: bool = True
+    nearby: Nearby = Nearby()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +88,7 @@ def load(stack: Stack, named: Named, response: Curve = LINEAR) -> Loaded:
     """
     shape = stack.info.frame_shape
     found = _found(stack, named)
+    nearby = named.nearby
     masters: dict[Kind, Master] = {}
     used: dict[str, str] = {}
     notes: list[Note] = []
@@ -75,13 +98,16 @@ def load(stack: Stack, named: Named, response: Curve = LINEAR) -> Loaded:
         if path is not None:
             masters[kind] = load_master(kind, [path], shape, response)
             used[kind] = f"{_count(masters[kind].frames)} given by --{kind}"
+        elif named.automatic and kind in nearby.groups:
+            masters[kind] = load_master(kind, nearby.groups[kind], shape, response)
+            used[kind] = f"{_count(masters[kind].frames)} ({kind}) of {nearby.where}"
         elif group is not None:
             master = load_master(kind, group.files, shape, response)
             if _is_rescaled(master, stack):
                 notes.append(_left_out(f"{group.text}: floats between 0 and 1; bring them back to ADU"))
                 continue
             masters[kind] = master
-            used[kind] = f"{group.text} of the recording's folder"
+            used[kind] = f"{group.text} of {nearby.where}"
     bias, dark = masters.get("bias"), masters.get("dark")
     offset, said = _offset(bias, dark, stack.info.exposure_s)
     flat, digest = _flat(stack, named, found, bias, dark, response, used, notes)
@@ -89,17 +115,21 @@ def load(stack: Stack, named: Named, response: Curve = LINEAR) -> Loaded:
     if digest is not None:
         digests["flat"] = digest
     notes += [*said, *(note for master in masters.values() for note in master.notes)]
-    if found is not None:
-        notes += _folder_notes(found, used)
-    return Loaded(Calibration(offset, flat, digests), tuple(notes), used, found is not None)
+    came_along = found is not None or bool(named.automatic and nearby.groups)
+    if came_along:
+        notes += _nearby_notes(found, used, nearby.where)
+    return Loaded(Calibration(offset, flat, digests), tuple(notes), used, came_along)
 
 
 def _found(stack: Stack, named: Named) -> Chosen | None:
-    """What the recording's own folder offers of the kinds that are not named; None where nothing is there."""
-    if not (named.automatic and isinstance(stack, FitsStack) and stack.calibration_files):
+    """What FITS files nearby offer of the kinds that are not named; None where there are none."""
+    if not (named.automatic and isinstance(stack, FitsStack)):
+        return None
+    offered = (*stack.calibration_files, *named.nearby.files)
+    if not offered:
         return None
     given = {"bias": named.bias, "dark": named.dark, "flat": named.flat}
-    files = [file for file in stack.calibration_files if given.get(file.kind) is None]
+    files = [file for file in offered if given.get(file.kind) is None]
     return choose(files, stack.traits, named.bias is not None)
 
 
@@ -118,13 +148,13 @@ def _is_rescaled(master: Master, stack: Stack) -> bool:
     return bool(np.nanmax(master.array) < RESCALED and master.floats)
 
 
-def _folder_notes(found: Chosen, used: dict[str, str]) -> list[Note]:
-    notes = [_left_out(text) for text in found.left_out]
-    inside = [text for text in used.values() if text.endswith("of the recording's folder")]
+def _nearby_notes(found: Chosen | None, used: dict[str, str], where: str) -> list[Note]:
+    notes = [] if found is None else [_left_out(text) for text in found.left_out]
+    inside = [text for text in used.values() if text.endswith(f" of {where}")]
     if inside:
-        words = ", ".join(text.removesuffix(" of the recording's folder") for text in inside)
-        remarks = "".join(f"; {remark}" for remark in found.remarks)
-        text = f"Applied from the recording's folder: {words}{remarks}. --no-calibration leaves them out."
+        words = ", ".join(text.removesuffix(f" of {where}") for text in inside)
+        remarks = "" if found is None else "".join(f"; {remark}" for remark in found.remarks)
+        text = f"Applied from {where}: {words}{remarks}. --no-calibration leaves them out."
         notes.append(Note(Caveat.FRAMES_APPLIED, text))
     return notes
 
@@ -169,6 +199,14 @@ def _flat(
         used["flat"] = f"{_count(flat.frames)} given by --flat"
         notes += flat.notes
         return _normalised(flat, _pedestal(flat, bias, dark, None), named.flat, notes), flat.digest
+    where = named.nearby.where
+    if named.automatic and "flat" in named.nearby.groups:
+        flat = load_master("flat", named.nearby.groups["flat"], shape, response)
+        used["flat"] = f"{_count(flat.frames)} (flat) of {where}"
+        notes += flat.notes
+        return _normalised(
+            flat, _pedestal(flat, bias, dark, None), f"the flat of {where}", notes
+        ), flat.digest
     if found is None or not found.flats:
         return None, None
     parts: list[tuple[int, Singles]] = []
@@ -178,7 +216,7 @@ def _flat(
         level = _normalised(flat, _pedestal(flat, bias, dark, own), group.text, notes)
         notes += flat.notes
         parts.append((flat.frames, level))
-    used["flat"] = f"{', '.join(group.text for group in found.flats)} of the recording's folder"
+    used["flat"] = f"{', '.join(group.text for group in found.flats)} of {where}"
     weights = [frames for frames, _ in parts]
     mean = np.average([level for _, level in parts], axis=0, weights=weights).astype(np.float32)
     return mean, frame_digest(mean).hex()

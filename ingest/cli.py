@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -12,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ingest.archives.opening import FromArchive, archive_of, open_archive
 from ingest.convert import convert
 from ingest.formats import expand, open_source
 from ingest.inspection import inspect_recording
@@ -19,8 +21,12 @@ from ingest.inspection_text import inspection_text
 from ingest.stack import ZarrStack
 from ingest.time_arguments import Words, time_options, with_time_options
 from ingest.time_plot import write_time_plot
+from ingest.timeoptions import TimeOptions
 from reduction.command import INTERRUPTED, run_verb
 from reduction.errors import RequestError
+from reduction.stack import FrameSource
+
+Member = Annotated[str | None, typer.Option(metavar="NAME", help="Which recording of an archive.")]
 
 
 def ingest(arguments: list[str]) -> int:
@@ -39,6 +45,7 @@ def _ingest(
         typer.Argument(metavar="INPUT... STACK.zarr", help="A recording, and the stack to write."),
     ],
     times: Words,
+    member: Member = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a stack.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
@@ -53,7 +60,10 @@ def _ingest(
     options = time_options(times)
     began = time.perf_counter()
     try:
-        with closing(open_source(inputs, options)) as source, progress_bar("ingest") as progress:
+        with (
+            opened_recording(inputs, options, member, target.parent) as source,
+            progress_bar("ingest") as progress,
+        ):
             stack = convert(source, target, progress, overwrite=overwrite)
     except KeyboardInterrupt:
         kept = "run the same command again to go on" if target.exists() else "nothing was written"
@@ -68,12 +78,13 @@ def _inspect(
         list[str], typer.Argument(metavar="INPUT...", help="A recording: file, folder, glob, files, stack.")
     ],
     times: Words,
+    member: Member = None,
     plot: Annotated[str | None, typer.Option("--plot", metavar="PNG", help="Draw the times.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
     """Tell what a recording or a stack holds, and whether its times are sure."""
     options = time_options(times)
-    with closing(open_source(paths, options)) as source, progress_bar("inspect") as progress:
+    with opened_recording(paths, options, member) as source, progress_bar("inspect") as progress:
         found = inspect_recording(source, progress)
     if plot is not None:
         write_time_plot(Path(plot), found.info.name, found.solution, found.cadence, found.verdict)
@@ -86,6 +97,25 @@ def require_apart(inputs: list[str], target: Path) -> None:
     for path in expand(inputs):
         if goal in {path.resolve(), *path.resolve().parents}:
             raise RequestError(f"{target}: is the input; give the stack another name")
+
+
+@contextmanager
+def opened_recording(
+    inputs: list[str], options: TimeOptions, member: str | None, beside: Path | None = None
+) -> Iterator[FrameSource]:
+    """The recording that is given, or the one in an archive, unpacked into a folder that goes again."""
+    if member is None and archive_of(inputs) is None:
+        with closing(open_source(inputs, options)) as source:
+            yield source
+        return
+    if beside is not None:
+        beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".umbra-", dir=beside) as folder:
+        with progress_bar("unpack") as progress:
+            opened = open_archive(inputs, Path(folder), member, progress)
+        if opened is not None:
+            with closing(open_source(opened.inputs, options)) as source:
+                yield FromArchive(source, opened)
 
 
 @contextmanager

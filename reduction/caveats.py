@@ -31,6 +31,9 @@ class Caveat(StrEnum):
     BLACK_CLIPPED = "black-level-clipped"
     LIMITED_RANGE = "limited-range-luma"
     LINE_NOISE = "line-noise-removed"
+    ARCHIVE_SORTED = "archive-contents-sorted"
+    ARCHIVE_REFUSED = "archive-members-refused"
+    ARCHIVE_INCOMPLETE = "archive-incomplete"
     # times
     TIMES_ABSENT = "times-absent"
     TIME_MEANING_ASSUMED = "time-meaning-assumed"

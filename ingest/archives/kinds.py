@@ -1,4 +1,4 @@
-"""Kinds of archive, recognised by content. A gzipped FITS file is a FITS file, a spreadsheet is a document."""
+"""Kinds of archive, recognised by content. A gzipped FITS file is a FITS file."""
 
 import struct
 import zlib

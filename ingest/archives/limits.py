@@ -106,7 +106,7 @@ class Allowance:
             )
         if self.bytes > limits.written:
             raise ResourceError(
-                f"{self._name}: unpacks to more than the {limits.written / 1e9:.2f} GB that the disk can take; "
+                f"{self._name}: unpacks to more than {limits.written / 1e9:.2f} GB, what the disk can take; "
                 "make room, or work on another disk"
             )
 

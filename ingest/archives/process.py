@@ -1,4 +1,4 @@
-"""Unpacking in a process of its own, from the outside: started, listened to, ended when it does not get on."""
+"""Unpacking in a process of its own: started, listened to, ended when it does not get on."""
 
 import json
 import os
@@ -143,8 +143,8 @@ def _messages(process: "subprocess.Popen[bytes]", name: str, limits: Limits) -> 
         while True:
             if not selector.select(max(0.0, last + limits.stall_s - time.monotonic())):
                 raise DataError(
-                    f"{name}: unpacking did not get on for {limits.stall_s:g} s and was ended; the archive is "
-                    "damaged, or made to keep a machine busy"
+                    f"{name}: unpacking did not get on for {limits.stall_s:g} s and was ended; the archive "
+                    "is damaged, or made to keep a machine busy"
                 )
             data = os.read(process.stdout.fileno(), READ_BYTES)
             if not data:

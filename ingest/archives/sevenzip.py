@@ -30,7 +30,7 @@ def read_7z(file: BinaryIO, sink: Sink, name: str) -> None:
         raise DataError(f"{name}: encrypted; unpack it with its password, and give the files") from error
     except UnsupportedCompressionMethodError as error:
         raise DataError(
-            f"{name}: packed by a 7z method that is not known here ({error.message}); pack it again with LZMA2"
+            f"{name}: packed by a 7z method not known here ({error.message}); pack it again by LZMA2"
         ) from error
     except (ArchiveError, lzma.LZMAError, EOFError, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:

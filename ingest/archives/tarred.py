@@ -1,4 +1,4 @@
-"""Tar, read from front to back: ustar, GNU long names, pax paths and sizes. Nothing else of a header is used."""
+"""Tar, read from front to back: ustar, GNU long names, pax paths and sizes."""
 
 import tarfile
 from typing import Protocol

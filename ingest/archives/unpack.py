@@ -62,6 +62,8 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             return _fail("ResourceError", f"{name}: the disk is full; make room, or work on another disk")
+        if error.errno in {errno.EINVAL, errno.EOVERFLOW}:  # a place that no file can have
+            return _fail("DataError", f"{name}: damaged: its header points to nowhere; copy it again")
         return _fail("ResourceError", f"{name}: cannot be unpacked: {error}")
     _say({"done": sink.document()})
     return 0

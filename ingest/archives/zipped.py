@@ -1,4 +1,4 @@
-"""Zip (APPNOTE 6.3.10): the central directory is checked before zipfile reads it, each member while it is read."""
+"""Zip (APPNOTE 6.3.10): the central directory is checked before zipfile reads it, members while they are."""
 
 import lzma
 import stat
@@ -91,9 +91,9 @@ def _directory(file: BinaryIO, name: str) -> tuple[int, int]:
     at = tail.rfind(b"PK\x05\x06", 0, len(tail) - END.size + 4)
     if at < 0:
         raise DataError(
-            f"{name}: the zip has no end: it is cut off, or one part of several; copy it again, join the parts"
+            f"{name}: the zip has no end: it is cut off, or one part of several; copy it again, or join them"
         )
-    _, disk, first_disk, _, _, size, start, _ = END.unpack_from(tail, at)
+    _, disk, first_disk, _, _, size, _, _ = END.unpack_from(tail, at)
     if disk not in {0, 0xFFFF} or first_disk not in {0, 0xFFFF}:
         raise DataError(
             f"{name}: the last of {disk + 1} parts of a zip; join them (zip -s 0 {name} --out FILE)"
@@ -101,12 +101,12 @@ def _directory(file: BinaryIO, name: str) -> tuple[int, int]:
     end = tail_at + at
     locator = tail[max(0, at - END64_LOCATOR.size) : at]
     if locator.startswith(b"PK\x06\x07") and len(locator) == END64_LOCATOR.size:
-        file.seek(min(END64_LOCATOR.unpack(locator)[2], length))
+        end -= END64.size + END64_LOCATOR.size
+        file.seek(max(0, end))
         record = file.read(END64.size)
         if len(record) < END64.size or not record.startswith(b"PK\x06\x06"):
             raise DataError(f"{name}: damaged: the zip64 record is not where it should be; copy it again")
-        size, start = END64.unpack(record)[8:10]
-        end -= END64.size + END64_LOCATOR.size
+        size = END64.unpack(record)[8]
     if size > end:
         raise DataError(f"{name}: damaged: its list of members is longer than itself; copy it again")
     return end - size, size
