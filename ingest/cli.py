@@ -23,7 +23,7 @@ from ingest.time_arguments import Words, time_options, with_time_options
 from ingest.time_plot import write_time_plot
 from ingest.timeoptions import TimeOptions
 from reduction.command import INTERRUPTED, run_verb
-from reduction.errors import RequestError
+from reduction.errors import RequestError, ResourceError
 from reduction.stack import FrameSource
 
 Member = Annotated[str | None, typer.Option(metavar="NAME", help="Which recording of an archive.")]
@@ -108,9 +108,13 @@ def opened_recording(
         with closing(open_source(inputs, options)) as source:
             yield source
         return
-    if beside is not None:
-        beside.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".umbra-", dir=beside) as folder:
+    try:
+        if beside is not None:
+            beside.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(prefix=".umbra-", dir=beside)
+    except OSError as error:
+        raise ResourceError(f"{error.filename}: {error.strerror}; no room to unpack the archive") from error
+    with scratch as folder:
         with progress_bar("unpack") as progress:
             opened = open_archive(inputs, Path(folder), member, progress)
         if opened is not None:

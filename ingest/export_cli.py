@@ -3,15 +3,13 @@
 import json
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ingest.cli import progress_bar, require_apart
+from ingest.cli import Member, opened_recording, progress_bar, require_apart
 from ingest.export import export_fits, parse_frames
-from ingest.formats import open_source
 from ingest.time_arguments import Words, time_options, with_time_options
 from reduction.command import run_verb
 
@@ -25,6 +23,7 @@ def _export(
     paths: Annotated[list[str], typer.Argument(metavar="STACK|INPUT...", help="A stack or a recording.")],
     fits: Annotated[Path, typer.Option("--fits", metavar="DIR", help="Folder to write FITS files into.")],
     times: Words,
+    member: Member = None,
     frames: Annotated[
         str | None, typer.Option("--frames", metavar="A:B", help="From frame A up to B, which is left out.")
     ] = None,
@@ -35,7 +34,7 @@ def _export(
     """Write frames as FITS, with all that is known of their times."""
     require_apart(paths, fits)
     began = time.perf_counter()
-    with closing(open_source(paths, time_options(times))) as source, progress_bar("export") as progress:
+    with opened_recording(paths, time_options(times), member) as source, progress_bar("export") as progress:
         chosen = parse_frames(frames, source.info.frames)
         done = export_fits(source, fits, frames=chosen, cube=cube, overwrite=overwrite, progress=progress)
         known = int(source.times.known[chosen.start : chosen.stop].sum())

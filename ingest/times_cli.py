@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ import typer
 from numpy.typing import NDArray
 
 from ingest.cadence import cadence_notes, find_cadence
-from ingest.formats import open_source
+from ingest.cli import Member, opened_recording
 from ingest.stack import ZarrStack, open_stack
 from ingest.stack_times import put_times, read_times, time_digests, use_times
 from ingest.time_arguments import Words, time_options, with_time_options
@@ -43,6 +42,7 @@ def _times(
         list[str], typer.Argument(metavar="INPUT...", help="A recording: file, folder, glob, files, stack.")
     ],
     times: Words,
+    member: Member = None,
     csv: Annotated[
         str | None, typer.Option("--csv", metavar="FILE", help="Write the table (-: print).")
     ] = None,
@@ -52,7 +52,7 @@ def _times(
     """Tell the time of every frame, how sure it is, and every correction on its way."""
     if as_json and csv == "-":
         raise RequestError("--json and --csv -: only one of them can be printed")
-    with closing(open_source(paths, time_options(times))) as source:
+    with opened_recording(paths, time_options(times), member) as source:
         table = table_of(source)
     if csv is not None and csv != "-":
         _write(Path(csv), table.csv())

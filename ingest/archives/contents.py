@@ -219,14 +219,32 @@ def _frame_types(path: Path) -> Role | None:
 
 
 def _without_pictures(found: Sequence[_Found]) -> tuple[list[_Found], list[_Found]]:
-    """Recordings, and the pictures that are not enough of a kind in their folder to be one."""
+    """Recordings, and the pictures that are not enough of a kind in their folder to be one.
+
+    A file of many pages is a recording of its own.
+    """
     counts = Counter((item.parts[:-1], item.row.name) for item in found)
+    kept: list[_Found] = []
+    single: list[_Found] = []
+    for item in found:
+        of_files = item.row.many and item.row.name != "fits"
+        if not of_files or counts[item.parts[:-1], item.row.name] >= FEWEST_PICTURES:
+            kept.append(item)
+        elif _pages(item.path) >= FEWEST_PICTURES:
+            kept.append(replace(item, alone=True))
+        else:
+            single.append(item)
+    return kept, single
 
-    def single(item: _Found) -> bool:
-        few = counts[item.parts[:-1], item.row.name] < FEWEST_PICTURES
-        return item.row.many and item.row.name != "fits" and few
 
-    return [item for item in found if not single(item)], [item for item in found if single(item)]
+def _pages(path: Path) -> int:
+    try:
+        source = open_source(path)
+    except UmbraError:  # no recording, whatever it is
+        return 0
+    frames = source.info.frames
+    source.close()
+    return frames
 
 
 def _by_names(found: Sequence[_Found]) -> tuple[list[_Found], list[str]]:
