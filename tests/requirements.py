@@ -1,5 +1,6 @@
 """Parts that a test needs: skipped with a reason without them, failed where `UMBRA_REQUIRE` names them."""
 
+import ctypes
 import importlib.util
 import os
 import shutil
@@ -12,9 +13,13 @@ PARTS = {
     "nvrtc": ("cupy", "nvidia"),
     "cc": (),
     "ocr": ("torch", "torchvision", "easyocr"),
+    "rar": ("libarchive",),
 }
 PROGRAMS = {"cc": ("gcc", "cc", "clang")}
 """Programs of which a part needs one."""
+
+LIBRARIES = {"rar": "libarchive.so.13"}
+"""Libraries of the system."""
 
 
 def require(part: str) -> None:
@@ -23,9 +28,19 @@ def require(part: str) -> None:
     programs = PROGRAMS.get(part, ())
     if programs and not any(map(shutil.which, programs)):
         missing.append(" or ".join(programs))
+    if part in LIBRARIES and not _loads(LIBRARIES[part]):
+        missing.append(LIBRARIES[part])
     if not missing:
         return
     reason = f"{part}: not installed: {', '.join(missing)}"
     if part in os.environ.get("UMBRA_REQUIRE", "").split(","):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason, allow_module_level=True)
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True

@@ -13,6 +13,7 @@ from pathlib import Path
 import py7zr
 
 from tests.ingest.archives.rar_writer import Entry, rar4, rar5
+from tests.requirements import require
 
 Files = Mapping[str, bytes]
 
@@ -44,6 +45,7 @@ def seven_zip_bytes(files: Files, **options: object) -> bytes:
 
 
 def _entries(files: Files) -> list[Entry]:
+    require("rar")
     return [Entry(name, data) for name, data in files.items()]
 
 

@@ -23,6 +23,7 @@ from tests.ingest.archives.making import KINDS, SINGLE, seven_zip_bytes, tar_byt
 from tests.ingest.archives.rar_writer import Entry, rar4, rar5
 from tests.ingest.fits_writer import fits_bytes
 from tests.processes import all_gone, below
+from tests.requirements import require
 
 NOISE = np.random.default_rng(1).integers(0, 40, 300_000, np.uint8).tobytes()
 LONG = "a folder with a long name " * 6
@@ -164,6 +165,8 @@ SICK: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("name", SICK)
 def test_what_cannot_be_unpacked_is_one_data_error_and_leaves_nothing(name: str, folder: Path) -> None:
+    if name.endswith(".rar"):
+        require("rar")
     data, message = SICK[name]
     with pytest.raises(DataError, match=message) as caught:
         unpack(written(folder, name, data), folder)
