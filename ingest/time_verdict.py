@@ -19,6 +19,7 @@ WRONG: Mapping[Caveat, str] = MappingProxyType(
         Caveat.GPS_ALMANAC: "the GPS almanac is stale: whole seconds are unsure",
         Caveat.LOCAL_TIME: "they may be local time",
         Caveat.CLOCK_UNKNOWN: "nothing kept the clock",
+        Caveat.DATE_UNSET: "the recorder knew no date",
     }
 )
 """Caveats with which absolute times cannot be relied on."""
@@ -28,6 +29,8 @@ DOUBTS: Mapping[Caveat, str] = MappingProxyType(
         Caveat.TIME_MEANING_ASSUMED: "whether stamps name start, middle or end is assumed",
         Caveat.EXPOSURE_ASSUMED: "the exposure is assumed",
         Caveat.WHOLE_SECONDS: "the clock wrote whole seconds",
+        Caveat.CLOCK_UNSTATED: "how sure the clock was is not stated",
+        Caveat.NETWORK_TIME: "they are of a computer, set by network time",
         Caveat.TIMES_COMPUTED: "they are computed from a start and a cadence",
         Caveat.TIMES_PARTIAL: "some frames have none",
         Caveat.CAMERA_UNKNOWN: "the camera's internal delay is not known",

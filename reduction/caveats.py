@@ -40,6 +40,8 @@ class Caveat(StrEnum):
     EXPOSURE_ASSUMED = "exposure-assumed"
     WHOLE_SECONDS = "whole-second-times"
     CLOCK_UNKNOWN = "clock-unknown"
+    CLOCK_UNSTATED = "clock-accuracy-unstated"
+    NETWORK_TIME = "network-time"
     LOCAL_TIME = "local-time-suspected"
     TIMES_CONFLICT = "times-contradict-each-other"
     CAMERA_UNKNOWN = "camera-delay-unknown"

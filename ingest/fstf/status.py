@@ -244,4 +244,6 @@ def _put(value: _Value, raw: NDArray[np.uint8], members: NDArray[np.intp], table
     if numbers is not None:
         signed = value.size == 8 or NUMBERS[value.name] in SIGNED
         code = "f" if value.kind == REAL else "i" if signed else "u"
-        numbers[members] = part.view(f"<{code}{value.size}")[:, 0]
+        with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+            values = part.view(f"<{code}{value.size}")[:, 0].astype(np.float64)
+        numbers[members] = np.where(np.isfinite(values), values, np.nan)

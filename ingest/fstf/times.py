@@ -101,7 +101,7 @@ def _header_stamps(container: Container, frames: FrameTable, status: StatusTable
         plain = (since_ns > 0) & (since_ns < LAST_NS)
         if not stated and plain.any():
             text = f"{source}: the recorder does not state how accurate they are; none is assumed"
-            notes = [*notes, Note(Caveat.CLOCK_UNKNOWN, text)]
+            notes = [*notes, Note(Caveat.CLOCK_UNSTATED, text)]
     stamp = np.where(plain, since_ns + EPOCH_NS, UNKNOWN_NS)
     exposure = np.where(exposure > 0, exposure, np.nan).astype(np.float64)
     meaning: Instant = "mid" if container.version == 1 else "start"
@@ -244,7 +244,7 @@ def _network_stamps(container: Container, status: StatusTable) -> Stamps | None:
         meaning="end",
         source=source,
         sigma_stated=bool(np.isfinite(error[known]).all()),
-        notes=(Note(Caveat.CLOCK_UNKNOWN, text),),
+        notes=(Note(Caveat.NETWORK_TIME, text),),
         included=included,
     )
 

@@ -1,5 +1,6 @@
 """What stamps mean, by version and writer, and what stands beside each frame."""
 
+import struct
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -143,6 +144,20 @@ def test_a_damaged_status_is_said_and_its_frame_kept(tmp_path: Path) -> None:
     assert Caveat.STATUS_UNREADABLE in caveats(stack)
 
 
+def test_settings_that_are_no_numbers_are_unknown(tmp_path: Path) -> None:
+    values: list[dict[str, Value]] = [{"Gain": 1.5, "Shutter": 7.25} for _ in range(3)]
+    made = recording(pictures(8, 3), {1: Layout(bits=8)}, status_types={"Gain": "real", "Shutter": "real"})
+    made = replace(made, frames=[replace(f, status=v) for f, v in zip(made.frames, values, strict=True)])
+    path = write(tmp_path / "a.adv", 2, made)
+    signalling, endless = b"\x00\x00\xbe\xff", b"\x00\x00\x80\x7f"
+    content = path.read_bytes().replace(struct.pack("<f", 1.5), signalling)
+    path.write_bytes(content.replace(struct.pack("<f", 7.25), endless))
+    stack = opened(path)
+    assert np.isnan(stack.status.number("gain")).all()
+    assert {"camera_gain", "camera_shutter"}.isdisjoint(stack.info.metadata)
+    np.testing.assert_allclose(stack.times.exposure_s, 0.08)
+
+
 def test_an_uncertain_almanac_makes_whole_seconds_unsure(tmp_path: Path) -> None:
     values: list[dict[str, Value]] = [
         {"AlmanacStatus": int(k > 2), "AlmanacOffset": 2 if k > 2 else 0, "SatelliteFixStatus": 3}
@@ -182,7 +197,7 @@ def test_stamps_that_are_not_there_are_unknown(tmp_path: Path) -> None:
 
 def test_an_accuracy_that_is_not_stated_is_said(tmp_path: Path) -> None:
     stack = opened(write(tmp_path / "a.adv", 2, recording(pictures(8), {1: Layout(bits=8)}, accuracy_ns=0)))
-    assert Caveat.CLOCK_UNKNOWN in caveats(stack)
+    assert Caveat.CLOCK_UNSTATED in caveats(stack)
 
 
 def test_exposures_that_began_again_from_zero_are_completed_by_the_shutter(tmp_path: Path) -> None:
@@ -284,7 +299,7 @@ def test_network_time_stands_for_the_end_of_the_exposure(tmp_path: Path) -> None
         ("acquisition", -0.03, True),
         ("stamp meaning", -0.16, False),
     ]
-    assert Caveat.CLOCK_UNKNOWN in caveats(stack)
+    assert Caveat.NETWORK_TIME in caveats(stack)
     write(path, 1, replace(made, frames=frames, tags=AAV1))
     assert [entry.what for entry in opened(path).times.ledger] == ["stamp meaning"]
 
