@@ -2,12 +2,13 @@
 # make test   the whole gate: ruff, mypy, import-linter, pytest
 # make bench  measure against photutils, astroalign, scikit-image, sep and OpenCV; writes bench/results
 # make vti    20 recordings of 500 frames with a burnt-in time, read and compared with their truth
+# make fuzz   100,000 mutated inputs for each parser; what came of them goes to bench/results/fuzz.log
 # make gpu    on a machine with a CUDA device: its tests, then its bench
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench vti gpu clean
+.PHONY: demo test lint bench vti fuzz gpu clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +33,10 @@ bench: $(VENV)/.ready
 
 vti: $(VENV)/.ready
 	$(BIN)/python -m bench vti
+
+fuzz: $(VENV)/.ready
+	rm -f bench/results/fuzz.log
+	UMBRA_FUZZ=100000 UMBRA_FUZZ_LOG=bench/results/fuzz.log $(BIN)/pytest -k mutated
 
 gpu: $(VENV)/.ready
 	$(BIN)/pytest -m gpu

@@ -19,6 +19,8 @@ def inspection_text(found: Inspection, colour: bool = False) -> str:
         rows.append(("files", info.metadata["frame_types"]))
     rows.append(("verdict", f"times {found.verdict.state}: {found.verdict.sentence}"))
     rows += _time_rows(times, info.frames)
+    if "gps" in info.metadata:
+        rows.append(("gps", info.metadata["gps"]))
     rows.append(("repeated", _places(len(found.repeated), [f"frame {n}" for n in found.repeated[:PLACES]])))
     rows += _level_rows(found.levels)
     camera = [
