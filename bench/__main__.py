@@ -22,6 +22,7 @@ BENCHES: dict[str, str] = {
     "photometry": "bench.photometry:photometry",
     "ingest": "bench.conversion:ingest",
     "adv": "bench.adv:adv",
+    "ravf": "bench.ravf:ravf",
     "memory": "bench.memory:memory",
     "figure9": "bench.figure9:figure9",
     "extraction": "bench.extraction:extraction",

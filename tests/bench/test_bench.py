@@ -45,7 +45,7 @@ def run(name: str, out: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "name", ["ser_lightcurve", "ser_calibrated", "fits_lightcurve", "photometry", "ingest", "adv"]
+    "name", ["ser_lightcurve", "ser_calibrated", "fits_lightcurve", "photometry", "ingest", "adv", "ravf"]
 )
 def test_writes_a_record(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lightcurves, "PEER_FRAMES", dict.fromkeys(lightcurves.PEER_FRAMES, 4))
