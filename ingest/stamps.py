@@ -60,6 +60,8 @@ class Stamps:
         What the recording's writer has corrected already, with `Correction.included`; made by `applied`.
     said_by : str
         Who says the meaning, where it is not the format.
+    doubt_s : float
+        How far off the instant may be all the same, seconds: a picture that a camera showed late.
     """
 
     stamp_ns: NDArray[np.int64]
@@ -72,6 +74,7 @@ class Stamps:
     inserted: Insertion | None = None
     included: tuple[Correction, ...] = ()
     said_by: str = ""
+    doubt_s: float = 0.0
 
     @property
     def exposure_known(self) -> bool:
@@ -198,7 +201,7 @@ def _settle_meaning(
     settled = option or stamps.meaning
     if settled is not None:
         who = "option --time-is" if option else stamps.said_by or stamps.source
-        return settled, np.zeros(known.size), who, []
+        return settled, np.full(known.size, 0.0 if option else stamps.doubt_s), who, []
     doubt = np.where(np.isfinite(exposure), exposure / 2, 0.0)
     note = Note(
         Caveat.TIME_MEANING_ASSUMED,
@@ -223,7 +226,8 @@ def recover_stamps(solution: TimeSolution) -> tuple[Stamps, list[Shift]] | None:
     stamp = np.full(known.size, UNKNOWN_NS, np.int64)
     stamp[known] = solution.mid_ns[known] - shift_ns[known] - sum(_ns(shift.value_s) for shift in shifts)
     assumed = meaning_assumed(solution)
-    variance = solution.sigma_s**2 - ((length / 2) ** 2 if assumed else 0.0)
+    doubt_s = steps["stamp meaning"].sigma_s if "stamp meaning" in steps and not assumed else 0.0
+    variance = solution.sigma_s**2 - ((length / 2) ** 2 if assumed else doubt_s**2)
     variance = variance - sum(shift.sigma_s**2 for shift in shifts)
     again = {Caveat.TIME_MEANING_ASSUMED, Caveat.CAMERA_UNKNOWN}
     said = steps["stamp meaning"].source.partition(" of exposure, ")[2] if "stamp meaning" in steps else ""
@@ -238,6 +242,7 @@ def recover_stamps(solution: TimeSolution) -> tuple[Stamps, list[Shift]] | None:
         inserted=inserted,
         included=tuple(entry for entry in solution.ledger if entry.included),
         said_by="" if assumed else said,
+        doubt_s=doubt_s,
     )
     return stamps, shifts
 

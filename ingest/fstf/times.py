@@ -77,12 +77,26 @@ def recorded_stamps(container: Container, chains: Chains) -> Stamps:
         found = _network_stamps(container, status) or found
     stamp, notes = _dated(found.stamp_ns, status, found.source)
     review = review_gps(gps_status(status), stamp, found.source)
+    late_s = _shown_late_s(container, status, found)
     return replace(
         found,
         stamp_ns=stamp,
         sigma_s=np.hypot(found.sigma_s, review.sigma_s),
         notes=(*found.notes, *notes, *review.notes),
+        doubt_s=late_s,
     )
+
+
+def _shown_late_s(container: Container, status: StatusTable, found: Stamps) -> float:
+    """By how much pictures may have been shown after their exposure: a camera that integrates does that.
+
+    Frames that the recorder itself added up (``FRAME-STACKING-RATE``) were shown at once.
+    """
+    if not container.analogue or integrated_frames(container, status) < 2:
+        return 0.0
+    stacked = _positive(container.tags.get("FRAME-STACKING-RATE")) or 1.0
+    known = found.exposure_s[np.isfinite(found.exposure_s)]
+    return float(np.median(known)) if known.size and stacked < 2 else 0.0
 
 
 def _header_stamps(container: Container, frames: FrameTable, status: StatusTable) -> Stamps:
@@ -110,8 +124,8 @@ def _header_stamps(container: Container, frames: FrameTable, status: StatusTable
         meaning, reason = _analogue_meaning(container, status, stamp, meaning)
     if reason.endswith(SHOWN) and plain.any():
         text = (
-            f"{source}: they are the {SHOWN}; an integrating camera shows it late, by about the integration: "
-            "say --camera NAME where it is one"
+            f"{source}: they are the {SHOWN}; an integrating camera shows it late, by about the integration, "
+            "which is the uncertainty taken: say --camera NAME"
         )
         notes = [*notes, Note(Caveat.CAMERA_UNKNOWN, text)]
     return Stamps(
@@ -294,16 +308,24 @@ class Integration:
     notes: tuple[Note, ...] = ()
 
 
-def integration(name: str, container: Container, status: StatusTable) -> Integration:
-    """How many video frames each frame holds, and whether they follow each other."""
+def integrated_frames(container: Container, status: StatusTable) -> int:
+    """Video frames that most frames hold; 0 where the recording does not say."""
     counts = status.number("integrated")
     known = counts[np.isfinite(counts) & (counts > 0)].astype(np.int64)
+    if known.size:
+        return int(np.bincount(np.minimum(known, 65_536)).argmax())
     native, effective = (
         _positive(container.tags.get(f"{which}-FRAME-RATE")) for which in ("NATIVE", "EFFECTIVE")
     )
-    if not known.size:
-        return Integration(round(native / effective) if native and effective else 0)
-    usual = int(np.bincount(np.minimum(known, 65_536)).argmax())
+    return round(native / effective) if native and effective else 0
+
+
+def integration(name: str, container: Container, status: StatusTable) -> Integration:
+    """How many video frames each frame holds, and whether they follow each other."""
+    counts = status.number("integrated")
+    usual = integrated_frames(container, status)
+    if not (counts > 0).any():
+        return Integration(usual)
     other = np.flatnonzero(np.isfinite(counts) & (counts != usual))
     notes = []
     if other.size:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ingest.convert import convert
 from ingest.corrections import Corrections, corrected
 from ingest.formats import open_source
 from ingest.fstf.source import FstfStack
 from ingest.fstf.times import parse_digits
+from ingest.stack import open_stack
 from ingest.timeoptions import TimeOptions
 from reduction.caveats import Caveat
 from reduction.errors import RequestError
@@ -229,17 +231,32 @@ def test_a_cameras_delay_leads_from_the_first_field_of_what_the_recorder_joined(
     path = integrated(tmp_path / "a.aav", begin)
     plain = open_source(path).times
     assert Caveat.CAMERA_UNKNOWN in {note.caveat for note in plain.notes}
+    np.testing.assert_array_equal(plain.mid_ns, np.array(begin) + EIGHT // 2)
+    np.testing.assert_allclose(plain.sigma_s, 0.32, rtol=1e-4)
     options = TimeOptions(corrections=Corrections(camera="WAT-910HX PAL x8"))
     solution = open_source(path, options).times
     first_field = np.array(begin) + FIELD
     assert np.abs(solution.mid_ns - (first_field - 180_000_000)).max() < 1_000_000
+    assert solution.sigma_s.max() < 2e-3
     assert [entry.what for entry in solution.ledger] == ["inserter", "camera"]
     assert not {note.caveat for note in solution.notes} & {Caveat.CAMERA_UNKNOWN, Caveat.INTEGRATED}
     assert solution.exposure_s.tolist() == pytest.approx([0.32] * 6)
+    convert(open_source(path), tmp_path / "a.zarr")
+    stored = open_stack(tmp_path / "a.zarr", options).times
+    np.testing.assert_array_equal(stored.mid_ns, solution.mid_ns)
+    np.testing.assert_allclose(stored.sigma_s, solution.sigma_s, rtol=1e-6)
+    assert [entry.what for entry in stored.ledger] == ["inserter", "camera"]
     with pytest.raises(RequestError, match="choose the camera's other standard or mode"):
         open_source(path, TimeOptions(corrections=Corrections(camera="WAT-910HX PAL x4")))
     with pytest.raises(RequestError, match="nothing is corrected twice"):
         corrected(solution, Corrections(camera="WAT-910HX PAL x8"))
+
+
+def test_frames_that_the_recorder_added_up_itself_were_shown_at_once(tmp_path: Path) -> None:
+    made = recording(pictures(8, 4), {1: Layout(bits=8)}, tags={**AAV1, "FRAME-STACKING-RATE": "8"})
+    made = at(made, [START + k * EIGHT for k in range(4)], 0.32)
+    times = opened(write(tmp_path / "a.aav", 1, made)).times
+    assert times.sigma_s.max() < 1e-3
 
 
 @pytest.mark.parametrize(
@@ -294,7 +311,7 @@ def test_network_time_stands_for_the_end_of_the_exposure(tmp_path: Path) -> None
     stack = opened(path)
     assert stack.times.meaning == "end"
     np.testing.assert_array_equal(stack.times.mid_ns, np.array(ends) - EIGHT // 2)
-    np.testing.assert_allclose(stack.times.sigma_s, [0.025 + k * 1e-4 for k in range(5)])
+    np.testing.assert_allclose(stack.times.sigma_s, [np.hypot(0.32, 0.025 + k * 1e-4) for k in range(5)])
     assert [(entry.what, entry.value_s, entry.included) for entry in stack.times.ledger] == [
         ("acquisition", -0.03, True),
         ("stamp meaning", -0.16, False),
