@@ -17,6 +17,7 @@ from reduction.errors import DataError, RequestError
 from reduction.stack import FrameSource, Stack
 
 HEAD_BYTES = 4096
+PICTURE_SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
 Opener = Callable[[Sequence[Path], TimeOptions], FrameSource]
 
 
@@ -88,7 +89,20 @@ def _is_aav(head: bytes, path: Path) -> bool:
 def _is_images(head: bytes, path: Path) -> bool:
     from ingest.images.source import has_pictures, picture_kind
 
-    return has_pictures(path) if path.is_dir() else picture_kind(head) is not None
+    if not path.is_dir():
+        return picture_kind(head) is not None
+    beside = [file for file in folder_files(path) if file.suffix.lower() not in PICTURE_SUFFIXES]
+    return has_pictures(path) and not any(_is_recording(file) for file in beside)
+
+
+def _is_recording(path: Path) -> bool:
+    """Whether a file is a whole recording by itself: a finder chart beside it is none."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError:
+        return False
+    return any(row.recognise(head, path) for row in FORMATS if not row.many and row.name != "zarr")
 
 
 def _is_video(head: bytes, _path: Path) -> bool:
@@ -175,7 +189,7 @@ FORMATS: tuple[Format, ...] = (
         "ingest.images.source:open_images",
         True,
         "PNG, TIFF or BMP pictures, a folder of them, or a TIFF of many pages",
-        (".png", ".tif", ".tiff", ".bmp"),
+        PICTURE_SUFFIXES,
         many=True,
         times="EXIF with its offset from UTC, or names that end their time with Z; else none",
     ),

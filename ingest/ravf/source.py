@@ -12,7 +12,7 @@ from ingest.gps_status import GpsStatus, review_gps
 from ingest.ravf.frames import FrameTable, locate_frames
 from ingest.ravf.header import COLOURS, MAX_HEADER_BYTES, RavfHeader, Value, parse_header
 from ingest.ravf.samples import SampleOrder, read_samples, settle_samples
-from ingest.ravf.status import accuracy_s, exposures_s, gps_status, review_counter, stamps_ns
+from ingest.ravf.status import accuracy_s, exposures_s, gps_status, is_astrid, review_counter, stamps_ns
 from ingest.rawfile import RawFile, check_span, frames_per_shard, read_blocks
 from ingest.stamps import Stamps, solve
 from ingest.timeoptions import TimeOptions, apply_times
@@ -26,6 +26,7 @@ STRUCTURE = frozenset(
     {"OFFSET-FRAMES", "OFFSET-INDEX", "FRAMES-COUNT", "COLOR-TYPE", "IMAGE-ENDIANESS", "IMAGE-FORMAT"}
     | {"IMAGE-WIDTH", "IMAGE-HEIGHT", "IMAGE-ROW-STRIDE"}
 )
+TOGETHER = (("LATITUDE", "LONGITUDE"), ("RA", "DEC"))  # writers leave zeros where they know nothing
 NAMES = {"OBJNAME": "object", "INSTRUMENT-GAIN": "gain", "INSTRUMENT-OFFSET": "offset", "DEC": "declination"}
 
 
@@ -65,7 +66,10 @@ class RavfStack:
             self._header, self._places = header, table.pixels[taken]
             self._order = settle_samples(self._file, header, self._places)
             self.gps = gps_status(table, header).of(taken)
-            metadata = _metadata(header, self._order) | {"gps": self.gps.text(), "frame_types": kinds}
+            metadata = _metadata(header, self._order) | {
+                "gps": _gps_text(self.gps, header),
+                "frame_types": kinds,
+            }
             stamps = _stamps(table, header, taken, self.gps)
             self.info = _info(header, self._order, stamps, metadata, (*table.notes, *notes))
             self.times = apply_times(solve(stamps, times.meaning), taken.size, times)
@@ -141,13 +145,24 @@ def _stamps(table: FrameTable, header: RavfHeader, taken: NDArray[np.intp], gps:
 
 def _metadata(header: RavfHeader, order: SampleOrder) -> dict[str, str]:
     """Entries worth keeping, in lower case, and how samples were read."""
-    kept = [(key, value) for key, value in header.entries.items() if key and key not in STRUCTURE]
+    unset = [key for group in TOGETHER if not any(header.entries.get(key) for key in group) for key in group]
+    kept = [
+        (key, value)
+        for key, value in header.entries.items()
+        if key and key not in STRUCTURE and key not in unset
+    ]
     metadata = {
         NAMES.get(key, key.lower().replace("-", "_"))[:MAX_TEXT]: _text(value)
         for key, value in kept[:MAX_KEPT]
     }
     metadata |= {"pixel_format": header.format.name, "sample_order": order.text}
     return {key: text for key, text in metadata.items() if text}
+
+
+def _gps_text(status: GpsStatus, header: RavfHeader) -> str:
+    """The receiver's state in a line; Astrid writes to every frame what it was as the recording began."""
+    text = status.text()
+    return f"{text} (when the recording began)" if text and is_astrid(header) else text
 
 
 def _text(value: Value) -> str:

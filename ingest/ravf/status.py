@@ -7,6 +7,7 @@ Facts, by the specification of version 1 and by the sources of Astrid (ChasinSpi
   Astrid writes the status byte of its OTEStamper board instead (bit 0: a pulse per second was seen, 1: it is
   recent, 2 and 3: leap seconds from the satellites or kept from them, 4: a built-in default), and as offset
   the count of leap seconds.
+  It asks the receiver before it records and writes the answer to every frame.
 * Fix: 0 none, 1 kept without a fix, 2 time, 3 time and position. Astrid: 1 none, 2 two-, 3 three-dimensional.
 * The counter has 32 bits in the format; Astrid counts to 255 and starts again.
 * OTEStamper's clock counts at 8 MHz and exposures are whole microseconds, whatever accuracy is stated.

@@ -27,7 +27,7 @@ from tests.ingest.picture_writer import (
     tiff_bytes,
     write_folder,
 )
-from tests.ingest.ser_writer import starry, utc_ns
+from tests.ingest.ser_writer import starry, utc_ns, write_ser
 
 N = 11
 
@@ -220,6 +220,13 @@ class TestWhichFiles:
         stack = opened(folder)
         np.testing.assert_array_equal(stack.read(0, N), grey(65535))
         assert caveats(stack) == {Caveat.FRAMES_EXCLUDED, Caveat.TIMES_ABSENT}
+
+    def test_a_finder_chart_beside_a_recording_is_none(self, tmp_path: Path) -> None:
+        folder = write_folder(tmp_path / "night", [png_bytes(grey(255)[0])], ".png")
+        assert opened(folder).info.frames == 1
+        write_ser(folder / "a.ser", grey(255))
+        with pytest.raises(DataError, match="night: a folder without a recording"):
+            open_source(folder)
 
     def test_an_odd_one_is_refused_by_name(self, tmp_path: Path) -> None:
         folder = write_folder(tmp_path / "night", [png_bytes(p) for p in grey(255)], ".png")

@@ -22,7 +22,7 @@ from reduction.errors import DataError
 from reduction.timing import UNKNOWN_NS
 from tests.contracts.sources import Recording, StackContract, collect
 from tests.fuzzing import COUNT, endure, mutations
-from tests.ingest.ravf_writer import MAGIC_2010_NS, ravf_entry, row_bytes, write_ravf
+from tests.ingest.ravf_writer import MAGIC_2010_NS, Entry, ravf_entry, row_bytes, write_ravf
 from tests.ingest.ser_writer import starry, utc_ns
 
 T0 = utc_ns("2026-03-01T21:00:00") + 123_456_789
@@ -234,6 +234,15 @@ def test_header_entries_are_kept(tmp_path: Path) -> None:
     assert info.exposure_s == pytest.approx(0.04)
     assert info.gain_e_per_adu is None
     assert info.metadata["gps"] == "9 satellites, time and position fix, almanac certain"
+
+
+def test_zeros_are_no_place(tmp_path: Path) -> None:
+    extra: list[Entry] = [("LONGITUDE", 9, 0.0), ("RA", 9, 0.0), ("DEC", 9, 0.0)]
+    path = write_ravf(tmp_path / "a.ravf", sky(8), image_format=0, extra=extra, recorder="Astrid")
+    metadata = opened(path).info.metadata
+    assert (metadata["latitude"], metadata["longitude"]) == ("-33.5", "0")
+    assert not {"ra", "declination"} & set(metadata)
+    assert metadata["gps"].endswith("(when the recording began)")
 
 
 def test_stamps_are_the_start_and_the_option_overrules(tmp_path: Path) -> None:
