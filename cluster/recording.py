@@ -40,6 +40,7 @@ class Times(Settings):
 
     meaning: Instant | None = None
     table: str | None = None
+    date: str | None = None
     start_utc: str | None = None
     cadence_s: float | None = None
     vti: str | None = None

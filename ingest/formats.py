@@ -8,10 +8,11 @@ import importlib
 import re
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from ingest.side_files import find_beside
 from ingest.timeoptions import TimeOptions
 from reduction.errors import DataError, RequestError
 from reduction.stack import FrameSource, Stack
@@ -347,7 +348,8 @@ def _open(row: Format, paths: Sequence[Path], times: TimeOptions | None) -> Fram
     module, function = row.opener.split(":")
     opener = cast(Opener, getattr(importlib.import_module(module), function))
     if times is None or times.vti is None:
-        return opener(paths, TimeOptions() if times is None else times)
+        beside = () if row.name == "zarr" else find_beside(paths)
+        return opener(paths, replace(times or TimeOptions(), beside=beside))
     from ingest.burnt_in import with_burnt_in_times
 
     return with_burnt_in_times(opener(paths, TimeOptions()), times)

@@ -36,6 +36,7 @@ class Argument:
 
 ARGUMENTS: dict[str, Argument] = {
     "table": Argument(str, "--times", "FILE", "Times of the frames: CSV (utc, frame, exposure_s)."),
+    "date": Argument(str, "--date", "DAY", "Day of the first frame, for --times without one."),
     "start_utc": Argument(str, "--start-utc", "T", "UTC of frame 0, ISO-8601."),
     "cadence_s": Argument(float, "--cadence", "S", "Seconds between frames."),
     "meaning": Argument(str, "--time-is", "start|mid|end", "What a stamp names."),
@@ -73,6 +74,7 @@ def time_options(words: Words) -> TimeOptions:
         table=None if table is None else Path(table),
         start_utc=words.get("start_utc"),
         cadence_s=words.get("cadence_s"),
+        date=words.get("date"),
         corrections=Corrections(
             camera=words.get("camera"),
             acquisition_delay_s=words.get("acquisition_delay_s"),

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ingest.corrections import Corrections, corrected
-from ingest.instants import SECOND_NS, parse_utc
+from ingest.instants import SECOND_NS, parse_date, parse_utc
 from ingest.ocr.options import Vti
+from ingest.side_files import Beside, read_side_file, stamps_of_side, with_beside
 from ingest.stamps import Stamps, meaning_assumed, recover_stamps, reviewed, solve
 from reduction.caveats import Caveat, Note
 from reduction.errors import RequestError
@@ -36,6 +37,10 @@ class TimeOptions:
         ``--start-utc``: ISO-8601 time of frame 0.
     cadence_s : float or None
         ``--cadence``: seconds from frame to frame.
+    date : str or None
+        ``--date``: day of the first frame, for files that hold times of day.
+    beside : tuple of Beside
+        Side files that stand beside the recording; no option, but found on opening it.
     corrections : Corrections
         ``--camera``, ``--acquisition-delay``, ``--clock``, ``--row-time`` and their companions.
     vti : Vti or None
@@ -52,6 +57,8 @@ class TimeOptions:
     start_utc: str | None = None
     cadence_s: float | None = None
     corrections: Corrections = NO_CORRECTIONS
+    date: str | None = None
+    beside: tuple[Beside, ...] = ()
     vti: Vti | None = None
 
     def __post_init__(self) -> None:
@@ -67,6 +74,8 @@ class TimeOptions:
                 ("--start-utc", "--cadence") if self.cadence_s is None else ("--cadence", "--start-utc")
             )
             raise RequestError(f"{given} is given without {missing}: computed times need both")
+        if self.date is not None and (self.table is None or parse_date(self.date) is None):
+            raise RequestError(f"--date {self.date}: give a day as 2026-01-31, with --times FILE")
         if self.table is not None and self.start_utc is not None:
             raise RequestError("--times and --start-utc exclude each other: give one of them")
         if self.vti is not None and (self.table is not None or self.start_utc is not None):
@@ -99,9 +108,10 @@ def apply_times(native: TimeSolution, frames: int, options: TimeOptions) -> Time
 def _before_corrections(native: TimeSolution, frames: int, options: TimeOptions) -> TimeSolution:
     """Times with their meaning settled."""
     if options.table is not None:
-        return _from_table(options.table, native, frames, options.meaning)
+        return _from_file(options.table, native, frames, options)
     if options.start_utc is not None and options.cadence_s is not None:
         return _computed(options.start_utc, options.cadence_s, native, frames, options.meaning)
+    native = with_beside(native, frames, options.beside)
     settled = native.meaning == options.meaning and not meaning_assumed(native)
     if options.meaning is None or settled or not native.known.any():
         return reviewed(native)
@@ -176,6 +186,18 @@ class _Row:
     sigma_s: float
     exposure_s: float | None
     stated: bool
+
+
+def _from_file(path: Path, native: TimeSolution, frames: int, options: TimeOptions) -> TimeSolution:
+    """Times from a file of another program, or from a table."""
+    side = read_side_file(path)
+    if side is None:
+        return _from_table(path, native, frames, options.meaning)
+    date_ns = None if options.date is None else parse_date(options.date)
+    stamps = stamps_of_side(side, path.name, native, frames, date_ns)
+    if options.meaning is not None:
+        stamps = replace(stamps, inserted=None)
+    return solve(stamps, options.meaning)
 
 
 def _from_table(path: Path, native: TimeSolution, frames: int, meaning: Instant | None) -> TimeSolution:

@@ -42,6 +42,8 @@ class Caveat(StrEnum):
     CLOCK_UNKNOWN = "clock-unknown"
     CLOCK_UNSTATED = "clock-accuracy-unstated"
     NETWORK_TIME = "network-time"
+    SIDE_FILE = "side-file-beside"
+    LOCAL_TIME_CORRECTED = "local-time-corrected"
     LOCAL_TIME = "local-time-suspected"
     TIMES_CONFLICT = "times-contradict-each-other"
     CAMERA_UNKNOWN = "camera-delay-unknown"
