@@ -34,6 +34,11 @@ SETTINGS = {
     "temperature": "camera_temperature",
 }
 SAME_EXPOSURE = 0.01
+LEAST_STEPS = 3
+REGULAR = 0.8
+"""Share of steps of a frame counter that are alike, below which it does not count frames."""
+
+PLACES = 5
 MOST_COVERED = 0.5
 """Of the frame, beyond which stated burnt-in lines are not believed."""
 
@@ -79,9 +84,29 @@ def describe(
         colour=colour(container, len(frame_shape) == 3),
         exposure_s=_common(stamps.exposure_s),
         metadata=metadata(container, status, others, blocks.length),
-        notes=(*notes, *blocks.notes, *unread),
+        notes=(*notes, *blocks.notes, *_dropped(name, status), *unread),
         burnt_in=burnt_in(container) if container.analogue else (),
     )
+
+
+def _dropped(name: str, status: StatusTable) -> list[Note]:
+    """Frames that are missing by the camera's own count, where that count goes on regularly."""
+    counts = status.number("camera_frame")
+    rows = np.flatnonzero(np.isfinite(counts))
+    steps = np.diff(counts[rows])
+    if steps.size < LEAST_STEPS:
+        return []
+    usual = float(np.median(steps))
+    gaps = np.flatnonzero(steps > usual)
+    if usual <= 0 or not gaps.size or (steps == usual).mean() < REGULAR:
+        return []
+    lost = np.rint(steps[gaps] / usual).astype(np.int64) - 1
+    places = ", ".join(
+        f"{n} before frame {rows[k + 1]}" for n, k in zip(lost[:PLACES], gaps[:PLACES], strict=True)
+    )
+    more = f", and at {gaps.size - PLACES} more places" if gaps.size > PLACES else ""
+    text = f"{name}: frames dropped, by the camera's frame counter: {lost.sum()}: {places}{more}"
+    return [Note(Caveat.FRAMES_DROPPED, text)]
 
 
 def _common(exposures: NDArray[np.float64]) -> float | None:

@@ -355,6 +355,20 @@ def test_reference_frames_and_uneven_integration(tmp_path: Path) -> None:
     assert caveats(stack) >= {Caveat.FRAMES_EXCLUDED, Caveat.INTEGRATION_VARIES, Caveat.FRAMES_DROPPED}
 
 
+@pytest.mark.parametrize("step", [1, 2])
+def test_frames_that_the_camera_counted_and_the_file_lacks(tmp_path: Path, step: int) -> None:
+    counts = [0, 1, 2, 3, 6, 7, 8, 9, 10, 12, 13]
+    values: list[dict[str, Value]] = [{"VideoCameraFrameId": 2**40 + step * k} for k in counts]
+    types = {"VideoCameraFrameId": "u64"}
+    notes = said(2, values, types, tmp_path).info.notes
+    (text,) = [note.message for note in notes if note.caveat is Caveat.FRAMES_DROPPED]
+    assert "3: 2 before frame 4, 1 before frame 9" in text
+    whole: list[dict[str, Value]] = [{"VideoCameraFrameId": step * k} for k in range(11)]
+    odd: list[dict[str, Value]] = [{"VideoCameraFrameId": k * k} for k in range(11)]
+    for values in (whole, odd):
+        assert Caveat.FRAMES_DROPPED not in caveats(said(2, values, types, tmp_path))
+
+
 def test_frames_for_the_digits_are_left_out_of_the_main_stream(tmp_path: Path) -> None:
     values: list[dict[str, Value]] = [
         {"FRAME-TYPE": "VTI-OSD-CALIBRATION" if k == 0 else "DATA"} for k in range(5)
