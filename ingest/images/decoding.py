@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.images.lzw import unpack_lzw
 from ingest.images.picture import Picture
 from ingest.images.png import read_png
 from ingest.rawfile import RawFile
@@ -101,7 +102,7 @@ def _read_by_library(picture: Picture) -> NDArray[Any]:
 
 
 def _by_tifffile(picture: Picture) -> NDArray[Any] | None:
-    """Samples of a TIFF page; None where only Pillow has what it takes (LZW, palettes)."""
+    """Samples of a TIFF page; None where only Pillow has what it takes (palettes, LZW in tiles)."""
     import tifffile
 
     with tifffile.TiffFile(picture.path) as file:
@@ -110,8 +111,10 @@ def _by_tifffile(picture: Picture) -> NDArray[Any] | None:
             raise TypeError("no whole page")
         tags = page.tags
         compression, kind = (int(tags[tag].value) if tag in tags else 1 for tag in (COMPRESSION, PHOTOMETRIC))
-        if compression == LZW or kind == PALETTE:
+        if kind == PALETTE:
             return None
+        if compression == LZW:
+            return _lzw_strips(picture, page)
         values = page.asarray()
         separate = (
             values.ndim == 3 and values.shape[0] == picture.samples and picture.samples != values.shape[2]
@@ -121,6 +124,27 @@ def _by_tifffile(picture: Picture) -> NDArray[Any] | None:
     if values.ndim == 3 and (separate or values.shape[1:] == (picture.height, picture.width)):
         return np.moveaxis(values, 0, -1)
     return values if values.ndim == 3 else values.reshape(picture.height, picture.width, -1)
+
+
+def _lzw_strips(picture: Picture, page: Any) -> NDArray[Any] | None:
+    """Samples of strips that tifffile cannot unpack by itself; None for tiles and separate planes."""
+    predictor = int(page.predictor)
+    if page.is_tiled or int(page.planarconfig) != 1 or predictor not in {1, 2}:
+        return None
+    stored = np.dtype(page.parent.byteorder + np.dtype(picture.stored).str[1:])
+    row = picture.width * picture.samples * stored.itemsize
+    rows = max(1, min(int(page.rowsperstrip or picture.height), picture.height))
+    strips = []
+    file = RawFile(picture.path)
+    try:
+        places = zip(page.dataoffsets, page.databytecounts, strict=True)
+        for first, (offset, size) in zip(range(0, picture.height, rows), places, strict=True):
+            strips.append(unpack_lzw(file.read_bytes(size, offset), row * min(rows, picture.height - first)))
+    finally:
+        file.close()
+    values = np.concatenate(strips).view(stored).astype(stored.newbyteorder("="), copy=False)
+    samples = values.reshape(picture.height, picture.width, picture.samples)
+    return np.cumsum(samples, axis=1, dtype=samples.dtype) if predictor == 2 else samples
 
 
 def _by_pillow(picture: Picture) -> NDArray[Any]:

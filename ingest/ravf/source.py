@@ -100,7 +100,7 @@ def open_ravf(paths: Sequence[Path], times: TimeOptions) -> RavfStack:
 
 
 def _of_type(table: FrameTable, name: str) -> tuple[NDArray[np.intp], str, tuple[Note, ...]]:
-    """Numbers of the light frames, how many there are of each type, and caveats.
+    """Numbers of the light frames, how many there are of each type (if of others too), and caveats.
 
     A frame whose header is damaged, or whose type is not known, counts as light. Without a light frame the
     frames are taken as they are: the file is one of calibration frames.
@@ -115,7 +115,11 @@ def _of_type(table: FrameTable, name: str) -> tuple[NDArray[np.intp], str, tuple
         notes.append(Note(Caveat.IMAGE_TYPE_UNKNOWN, text))
         codes = np.where(codes < len(TYPES), codes, 0)
     tally = Counter(TYPES[code] for code in codes.tolist())
-    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.items()))
+    kinds = (
+        ", ".join(f"{count} {kind}" for kind, count in sorted(tally.items()))
+        if set(tally) != {"light"}
+        else ""
+    )
     lights = np.flatnonzero(codes == 0)
     if not lights.size:
         return np.arange(codes.size), kinds, tuple(notes)

@@ -182,6 +182,29 @@ def test_palettes_and_bits_go_through_pillow(tmp_path: Path, mode: str, suffix: 
     np.testing.assert_array_equal(np.moveaxis(found, 0, -1) if found.ndim == 3 else found, want)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("scene", ["noise", "sky", "black", "runs"])
+def test_lzw_by_another_writer(tmp_path: Path, kind: type, colour: bool, scene: str) -> None:
+    """OpenCV packs every TIFF with LZW and differences; Pillow would cut 16-bit colour to 8."""
+    cv2 = pytest.importorskip("cv2")
+    rng = np.random.default_rng(1)
+    shape = (120, 90, 3) if colour else (120, 90)
+    scenes: dict[str, NDArray[Any]] = {
+        "noise": rng.integers(0, np.iinfo(kind).max, shape),
+        "sky": rng.normal(90, 3, shape).round(),
+        "black": np.zeros(shape),
+        "runs": np.repeat(rng.integers(0, 255, (shape[0], 9, *shape[2:])), 10, axis=1),
+    }
+    picture: NDArray[Any] = scenes[scene].astype(kind)
+    path = tmp_path / "a.tif"
+    assert cv2.imwrite(str(path), picture[..., ::-1] if colour else picture)
+    with tifffile.TiffFile(path) as file:
+        assert int(file.pages[0].compression) == 5
+    found = opened(path).read(0, 1)[0]
+    np.testing.assert_array_equal(np.moveaxis(found, 0, -1) if colour else found, picture)
+
+
 def test_zero_may_be_white(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     path.write_bytes(tiff_bytes([65535 - grey(65535)[0]], photometric=0))
