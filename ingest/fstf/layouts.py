@@ -118,6 +118,16 @@ class Decoder:
         return self.section.pixels * (3 if self.colour else 1)
 
     @property
+    def least_bytes(self) -> int:
+        """Bytes below which a stored frame cannot hold its pixels."""
+        bytes_only = self.layout.bits == 16 and self.section.bits <= 8
+        need = self.sample_bytes(8 if bytes_only else self.layout.bits)
+        if self.compression == "UNCOMPRESSED":
+            return need
+        ratio = GREATEST_RATIO if self.compression == "LAGARITH16" else quicklz.GREATEST_RATIO
+        return 0 if need <= FREE_BYTES else need // ratio
+
+    @property
     def most_bytes(self) -> int:
         """Bytes of a stored frame of which more are not read: samples, signs, a copy of them, tables."""
         return 8 * self.samples + TABLE_BYTES
@@ -153,7 +163,6 @@ class Decoder:
             if self.layout.differential:
                 signed = mode == DIFFERENCE and self.layout.data == SIGNED and self.layout.bits == 8
                 need += 1 + (self._sign_bytes if signed else 0)
-            self._believe(need, stored, where)
             symbols = np.empty((need + 1) // 2, np.uint16)
             if not lagarith.decompress(stored, symbols):
                 raise self._damaged(where, "the Lagarith16 data are damaged, or hold fewer pixels")
@@ -163,15 +172,10 @@ class Decoder:
             raise self._damaged(where, f"{stored.size} bytes are no whole QuickLZ block")
         if size > 4 * self.samples + self._sign_bytes + 64:
             raise self._damaged(where, f"QuickLZ says {size} bytes for {self.samples} pixels")
-        self._believe(size, stored, where)
         out = np.empty(size, np.uint8)
         if not quicklz.decompress(stored, out):
             raise self._damaged(where, "the QuickLZ data are damaged")
         return out
-
-    def _believe(self, need: int, stored: Bytes, where: str) -> None:
-        if need > FREE_BYTES and stored.size * GREATEST_RATIO < need:
-            raise self._damaged(where, f"{stored.size} bytes cannot hold a frame of {need}")
 
     @property
     def _sign_bytes(self) -> int:
@@ -231,7 +235,7 @@ class Decoder:
         signs = self._sign_bytes if signed and raw.size >= need + self._sign_bytes else 0
         rest = raw.size - need - signs
         said = rest > 0 and int(raw[0]) == mode
-        flag = int(bits == 8 or said) if self.compression == "LAGARITH16" else int(said and rest != CRC_BYTES)
+        flag = int(said and (rest != CRC_BYTES or self.compression == "LAGARITH16"))
         if rest < flag:
             raise self._damaged(where, f"{raw.size} bytes, its pixels take {need + signs + flag}")
         return _Parts(bits, flag, signs, flag + signs + need)

@@ -81,8 +81,10 @@ class Pictures:
         DataError
             A frame is damaged.
         """
-        out = np.empty((stop - start, *self.frame_shape), self.dtype)
         rows = self._chains.shown[start:stop].tolist()
+        for row in rows:
+            self._believe(row)
+        out = np.empty((stop - start, *self.frame_shape), self.dtype)
         if all(self._plain(row) for row in rows):
             size = max(1, TOGETHER_BYTES // out[:1].nbytes) if rows else 1
             parts = [range(first, min(first + size, len(rows))) for first in range(0, len(rows), size)]
@@ -94,6 +96,16 @@ class Pictures:
         with self._lock:
             self._last = kept[-1]
         return out
+
+    def _believe(self, row: int) -> None:
+        """Refuse a frame that cannot hold its pixels, before memory is taken for them."""
+        frames = self._chains.frames
+        size, least = int(frames.image_bytes[row]), self._decoders[int(frames.layout[row])].least_bytes
+        if size < least:
+            raise DataError(
+                f"{self._where(row)}: its {size} bytes cannot hold {self.frame_shape[-1]} x "
+                f"{self.frame_shape[-2]} pixels, which take {least} at least; the file is damaged"
+            )
 
     def _plain(self, row: int) -> bool:
         frames = self._chains.frames
@@ -143,6 +155,7 @@ class Pictures:
         return pixels
 
     def _unpacked(self, decoder: Decoder, row: int) -> Bytes:
+        self._believe(row)
         frames = self._chains.frames
         stored = np.empty(min(int(frames.image_bytes[row]), decoder.most_bytes), np.uint8)
         self._file.read_into(stored, int(frames.image[row]))

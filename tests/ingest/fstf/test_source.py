@@ -1,7 +1,10 @@
 """ADV and AAV files of every layout and compression, by the contract suite and against their truth."""
 
 import os
+import resource
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,6 +73,18 @@ def opened(path: Path) -> FstfStack:
     stack = open_in_place(path)
     assert isinstance(stack, FstfStack)
     return stack
+
+
+@contextmanager
+def limited_memory(more: int) -> Iterator[None]:
+    """Let this process take no more than so many further bytes of address space."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def caveats(stack: FstfStack) -> set[Caveat]:
@@ -393,5 +408,11 @@ def test_small_frames_that_claim_to_be_large_are_refused(tmp_path: Path) -> None
     for layout in (Layout(), Layout(compression="QUICKLZ"), Layout(compression="LAGARITH16")):
         made = recording(pictures(16), {1: layout})
         path = write_v2(tmp_path / "a.adv", replace(made, width=60_000, height=60_000))
-        with pytest.raises(UmbraError, match=r"a\.adv"):
-            collect(opened(path), 1)
+        stack = opened(path)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with (
+            limited_memory(1 << 30),
+            pytest.raises(UmbraError, match=r"a\.adv: frame 0: .* 60000 x 60000 pixels"),
+        ):
+            collect(stack, 1)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
