@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.fits_header import FitsHeader
+from ingest.fits_traps import TRAP_KEYS, OtherTimes, reviewed_stamps
 from ingest.instants import DAY_NS, SECOND_NS, days_to_ns, parse_clock, parse_date, parse_utc, utc_from_scale
 from ingest.stamps import Stamps
 from reduction.caveats import Caveat, Note
@@ -97,7 +98,7 @@ TIME_KEYS = (
 )
 WANTED = frozenset(
     {key.name for key in TIME_KEYS}
-    | {*CLOCK_KEYS, *EXPOSURE_KEYS, *CADENCE_KEYS, *ERROR_KEYS, "TIMESYS", "TIMEUNIT"}
+    | {*CLOCK_KEYS, *EXPOSURE_KEYS, *CADENCE_KEYS, *ERROR_KEYS, *TRAP_KEYS, "TIMESYS", "TIMEUNIT"}
 )
 
 
@@ -151,7 +152,26 @@ def sequence_stamps(headers: Sequence[FitsHeader], option: Instant | None) -> St
     sigma = np.hypot(np.where(np.isfinite(errors), errors, 0.0), half)
     stated = bool(np.isfinite(errors).any())
     meaning = _stated_meaning(headers[0].comment(key.name), key.meaning)
-    return Stamps(stamp, exposures, sigma, meaning, f"FITS {key.name}", stated, notes=notes)
+    stamps = Stamps(stamp, exposures, sigma, meaning, f"FITS {key.name}", stated, notes=notes)
+    return reviewed_stamps(stamps, headers, key.name, _other_times(headers, key))
+
+
+def _other_times(headers: Sequence[FitsHeader], chosen: TimeKey) -> dict[str, OtherTimes]:
+    """Times of the keywords beside the chosen one that every header has, and half their last digit."""
+    found: dict[str, OtherTimes] = {}
+    for key in TIME_KEYS:
+        if key is chosen or key.name not in headers[0].cards:
+            continue
+        readings = [key.read(header, key.name) for header in headers]
+        scales = [header.text("TIMESYS") or "UTC" for header in headers]
+        times = [
+            None if reading is None else utc_from_scale(reading.ns, scale)
+            for reading, scale in zip(readings, scales, strict=True)
+        ]
+        if all(ns is not None for ns in times):
+            half = max(reading.half_digit_s for reading in readings if reading is not None)
+            found[key.name] = np.array(times, np.int64), half
+    return found
 
 
 def _stated_error(header: FitsHeader) -> float:

@@ -37,6 +37,7 @@ DOUBTS: Mapping[Caveat, str] = MappingProxyType(
         Caveat.BURNT_IN_UNSURE: "the burnt-in time is not sure on some frames",
         Caveat.GPS_FIX: "the GPS receiver had no fix on some frames",
         Caveat.LEAP_SECOND: "a leap second falls inside",
+        Caveat.LOCAL_TIME_CORRECTED: "they were local time and have been shifted",
         Caveat.TIMES_CONFLICT: "the recording contradicts itself",
     }
 )
