@@ -97,6 +97,9 @@ def source_cards(info: SourceInfo, times: TimeSolution, pixels: str | None) -> I
         yield Card("RDNOISE", info.read_noise_e, "electrons")
     yield from scale_cards()
     yield from history_cards(times)
+    for top, bottom, left, right in info.burnt_in:
+        text = f"Digits are burnt in at rows {top} to {bottom - 1}, columns {left} to {right - 1} (from 0)."
+        yield from commentary("COMMENT", text)
     for note in info.notes:
         yield from commentary("COMMENT", f"Caveat {note.caveat.value}: {note.message}")
     rest = [name for name in metadata if name not in used and not name.startswith("source_")]

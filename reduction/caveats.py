@@ -40,6 +40,7 @@ class Caveat(StrEnum):
     EXPOSURE_ASSUMED = "exposure-assumed"
     WHOLE_SECONDS = "whole-second-times"
     CLOCK_UNKNOWN = "clock-unknown"
+    ACCURACY_UNSTATED = "time-accuracy-unstated"
     CLOCK_UNSTATED = "clock-accuracy-unstated"
     NETWORK_TIME = "network-time"
     SIDE_FILE = "side-file-beside"

@@ -12,7 +12,15 @@ from ingest.gps_status import GpsStatus, review_gps
 from ingest.ravf.frames import FrameTable, locate_frames
 from ingest.ravf.header import COLOURS, MAX_HEADER_BYTES, RavfHeader, Value, parse_header
 from ingest.ravf.samples import SampleOrder, read_samples, settle_samples
-from ingest.ravf.status import accuracy_s, exposures_s, gps_status, is_astrid, review_counter, stamps_ns
+from ingest.ravf.status import (
+    accuracy_notes,
+    accuracy_s,
+    exposures_s,
+    gps_status,
+    is_astrid,
+    review_counter,
+    stamps_ns,
+)
 from ingest.rawfile import RawFile, check_span, frames_per_shard, read_blocks
 from ingest.stamps import Stamps, solve
 from ingest.timeoptions import TimeOptions, apply_times
@@ -143,7 +151,7 @@ def _stamps(table: FrameTable, header: RavfHeader, taken: NDArray[np.intp], gps:
         sigma_s=np.hypot(sigma, receiver.sigma_s),
         meaning="start",
         source="RAVF frame headers",
-        notes=(*counter.notes, *receiver.notes),
+        notes=(*accuracy_notes(header), *counter.notes, *receiver.notes),
     )
 
 

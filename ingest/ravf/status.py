@@ -57,6 +57,17 @@ def accuracy_s(header: RavfHeader) -> float:
     return max(accuracy, OTESTAMPER_S) if is_astrid(header) else accuracy
 
 
+def accuracy_notes(header: RavfHeader) -> tuple[Note, ...]:
+    """A caveat where the recorder does not say how sure its stamps are."""
+    if header.whole("FRAME-TIMING-ACCURACY") > 0:
+        return ()
+    text = (
+        f"{header.name}: how sure its stamps are is not stated (FRAME-TIMING-ACCURACY); sigmas hold their "
+        "last digit alone"
+    )
+    return (Note(Caveat.ACCURACY_UNSTATED, text),)
+
+
 def is_astrid(header: RavfHeader) -> bool:
     """Whether Astrid wrote the file, whose status bytes are its own."""
     return header.text("RECORDER-HARDWARE") == "OTEStamper" or header.text("RECORDER-SOFTWARE") == "Astrid"

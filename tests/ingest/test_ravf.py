@@ -254,6 +254,11 @@ def test_stamps_are_the_start_and_the_option_overrules(tmp_path: Path) -> None:
     np.testing.assert_array_equal(opened(path, TimeOptions(meaning="end")).times.mid_ns, MID - STEP)
 
 
+def test_accuracy_that_is_not_stated_is_a_caveat(tmp_path: Path) -> None:
+    stack = opened(write_ravf(tmp_path / "a.ravf", sky(8), image_format=0, accuracy_ns=0))
+    assert caveats(stack) == {Caveat.ACCURACY_UNSTATED}
+
+
 def test_frames_that_are_not_light_are_left_out(tmp_path: Path) -> None:
     frames = sky(8)
     path = write_ravf(
