@@ -26,7 +26,9 @@ class ReductionBody(Settings):
     Attributes
     ----------
     input : str
-        Recording: a file, a folder of FITS files, or a stack.
+        Recording: a file, a folder of FITS files, a stack, or an archive.
+    member : str or None
+        Which recording of an archive is meant.
     plan : ReductionPlan
         How it is reduced; what is left out is chosen from the recording.
     times : Times
@@ -40,6 +42,7 @@ class ReductionBody(Settings):
     """
 
     input: PathText
+    member: str | None = None
     plan: ReductionPlan = ReductionPlan()
     times: Times = Times()
     bias: PathText | None = None
@@ -77,6 +80,7 @@ class ReductionBody(Settings):
             flat=found("flat", self.flat),
             coordinates=found("coordinates", self.coordinates),
             calibration=self.calibration,
+            member=self.member,
         )
 
 
