@@ -138,7 +138,7 @@ def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_ser(folder / "rec.ser", frames_of(CAMERA), stamps_ns=stamps(CAMERA))
     for kind in ("bias", "dark", "flat"):
         (folder / kind).mkdir()
-        frames = np.stack([CAMERA.calibration_frame(kind, i) for i in range(6)])  # type: ignore[arg-type]  # literals
+        frames = np.stack([CAMERA.calibration_frame(kind, i) for i in range(6)])
         if kind == "dark":
             write_ser(folder / kind / "d.ser", frames)
         else:
@@ -151,7 +151,14 @@ class TestCalibrationFramesInside:
     def test_are_applied_as_if_they_had_been_named(self, camera: Path, tmp_path: Path) -> None:
         archive = zipped(camera, tmp_path / "night.zip")
         out = run_reduce(tmp_path / "a", archive, *AT_TARGET)
-        named = ["--dark", camera / "dark" / "d.ser", "--flat", camera / "flat", "--bias", camera / "bias"]
+        named: list[str | Path] = [
+            "--dark",
+            camera / "dark" / "d.ser",
+            "--flat",
+            camera / "flat",
+            "--bias",
+            camera / "bias",
+        ]
         here = run_reduce(tmp_path / "b", camera / "rec.ser", *AT_TARGET, *named)
         assert curve(out) == curve(here)
         said = {entry["code"]: entry["message"] for entry in out.summary["caveats"]}
