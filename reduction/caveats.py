@@ -16,6 +16,7 @@ class Caveat(StrEnum):
     STATUS_UNREADABLE = "status-unreadable"
     CHECKSUM_UNCHECKED = "checksum-not-checked"
     INTEGRATION_VARIES = "integration-varies"
+    CAMERA_GAMMA = "camera-gamma"
     BYTE_ORDER_SETTLED = "byte-order-settled-by-content"
     IMAGE_TYPE_UNKNOWN = "image-type-unknown"
     FRAMES_EXCLUDED = "calibration-frames-left-out"

@@ -34,6 +34,7 @@ SETTINGS = {
     "temperature": "camera_temperature",
 }
 SAME_EXPOSURE = 0.01
+LINEAR = 0.01
 LEAST_STEPS = 3
 REGULAR = 0.8
 """Share of steps of a frame counter that are alike, below which it does not count frames."""
@@ -84,7 +85,7 @@ def describe(
         colour=colour(container, len(frame_shape) == 3),
         exposure_s=_common(stamps.exposure_s),
         metadata=metadata(container, status, others, blocks.length),
-        notes=(*notes, *blocks.notes, *_dropped(name, status), *unread),
+        notes=(*notes, *blocks.notes, *_dropped(name, status), *_bent(name, status), *unread),
         burnt_in=burnt_in(container) if container.analogue else (),
     )
 
@@ -107,6 +108,19 @@ def _dropped(name: str, status: StatusTable) -> list[Note]:
     more = f", and at {gaps.size - PLACES} more places" if gaps.size > PLACES else ""
     text = f"{name}: frames dropped, by the camera's frame counter: {lost.sum()}: {places}{more}"
     return [Note(Caveat.FRAMES_DROPPED, text)]
+
+
+def _bent(name: str, status: StatusTable) -> list[Note]:
+    """A gamma of the camera other than 1: its levels are not proportional to the light."""
+    gamma = status.number("gamma")
+    other = np.isfinite(gamma) & (gamma > 0) & (np.abs(gamma - 1) > LINEAR)
+    if not other.any():
+        return []
+    text = (
+        f"{name}: the camera's gamma was {_span(gamma[other])} at {int(other.sum())} of {gamma.size} frames, "
+        "not 1: levels are not proportional to light unless it is undone; say --gamma"
+    )
+    return [Note(Caveat.CAMERA_GAMMA, text)]
 
 
 def _common(exposures: NDArray[np.float64]) -> float | None:

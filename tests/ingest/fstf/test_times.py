@@ -355,6 +355,13 @@ def test_reference_frames_and_uneven_integration(tmp_path: Path) -> None:
     assert caveats(stack) >= {Caveat.FRAMES_EXCLUDED, Caveat.INTEGRATION_VARIES, Caveat.FRAMES_DROPPED}
 
 
+@pytest.mark.parametrize(("gamma", "bent"), [(1.0, False), (0.0, False), (0.45, True), (1 / 0.45, True)])
+def test_a_gamma_of_the_camera_is_told(tmp_path: Path, gamma: float, bent: bool) -> None:
+    values: list[dict[str, Value]] = [{"Gamma": gamma if k else 1.0} for k in range(4)]
+    stack = said(1, values, {"Gamma": "real"}, tmp_path)
+    assert (Caveat.CAMERA_GAMMA in caveats(stack)) == bent
+
+
 @pytest.mark.parametrize("step", [1, 2])
 def test_frames_that_the_camera_counted_and_the_file_lacks(tmp_path: Path, step: int) -> None:
     counts = [0, 1, 2, 3, 6, 7, 8, 9, 10, 12, 13]
