@@ -168,15 +168,17 @@ def _first(dtype: str) -> None:
 
 
 def _seldom(dtype: str) -> None:
-    """What only some recordings need: every frame correlated, the seeing followed, raw peaks."""
+    """What only some recordings need: every frame correlated, the seeing followed, raw peaks, masters."""
     from gpu_kernels.align import Pattern, correlate_each
     from gpu_kernels.calibrate import Development
     from gpu_kernels.extraction import frame_widths, gaussian
     from gpu_kernels.photometry import peaks_within
+    from gpu_kernels.stacking import cutouts
 
     frames, place, one = _frame(dtype)[None], np.array([[30.0]]), np.array([5])
     frame_widths(frames, place, place, place, gaussian(1.3), 4.0, 25.0)
     peaks_within(frames, place, place, 3.0)
+    cutouts(frames, place, place, (5, 5), Development(offset=_frame("float32")))
     if dtype != "float32":
         pattern = Pattern(one, one, np.ones(1, np.float32), (20, 20))
         correlate_each(frames, 3, Development(), pattern, 10.0)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from gpu_kernels._agnostic.coarse import bilinear
 from gpu_kernels._agnostic.gather import nearest, windows
 from gpu_kernels._agnostic.photometry import MAD_TO_SIGMA, masked_median
-from gpu_kernels._numba.extraction import cut_block
+from gpu_kernels._numba.extraction import cut_block, developed_boxes
 from gpu_kernels.align import Transform
 from gpu_kernels.calibrate import Development, develop
 from gpu_kernels.device import Array, namespace, on_host, read_only, to_device
@@ -64,7 +64,11 @@ def cutouts(
     top = xp.where(known, nearest(xp.where(known, rows, 0.0), xp) - shape[0] // 2, far)
     if on_host(frames):
         boxes = np.empty((*columns.shape, *shape), np.float32)
-        cut_block(read_only(frames), *development_arrays(frames, development), left, top, boxes)
+        pixels = read_only(frames)
+        if development.active:
+            developed_boxes(pixels, *development_arrays(frames, development), left, top, boxes)
+        else:
+            cut_block(pixels, left, top, boxes)
         return boxes, left, top
     values, _ = windows(develop(frames, development), left, top, shape, xp)
     return xp.astype(values, xp.float32), left, top

@@ -279,6 +279,22 @@ def _width_terms(
 
 @kernel
 def cut_block(
+    frames: NDArray[Any], left: NDArray[np.int64], top: NDArray[np.int64], out: NDArray[np.float32]
+) -> None:
+    """Copy boxes with corners at `left`, `top` (n, s) to `out` (n, s, h, w); NaN off the frame."""
+    height, width = frames.shape[1], frames.shape[2]
+    for f in range(frames.shape[0]):
+        for s in range(left.shape[1]):
+            for j in range(out.shape[2]):
+                row = top[f, s] + j
+                for i in range(out.shape[3]):
+                    column = left[f, s] + i
+                    inside = 0 <= row < height and 0 <= column < width
+                    out[f, s, j, i] = frames[f, row, column] if inside else np.float32(np.nan)
+
+
+@kernel
+def developed_boxes(
     frames: NDArray[Any],
     response: NDArray[np.float32],
     offset: NDArray[np.float32],
@@ -288,7 +304,7 @@ def cut_block(
     top: NDArray[np.int64],
     out: NDArray[np.float32],
 ) -> None:
-    """Developed boxes with corners at `left`, `top` (n, s) to `out` (n, s, h, w); NaN off the frame."""
+    """As `cut_block`, of recorded frames developed on the way."""
     for s in range(left.shape[1]):  # star by star: masters around one stay in the nearest cache
         for f in range(frames.shape[0]):
             gather(frames[f], response, offset, scale, defect, left[f, s], top[f, s], out[f, s])
