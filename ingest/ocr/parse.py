@@ -1,7 +1,7 @@
 """From what the cells show to the time of day and the counter of each field, and how sure they are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +130,12 @@ def _counts(counter: Floats) -> Ints:
         count = np.where(going, 10 * count + best[:, k] - 1, count)
         length += going
     return np.where(length > 0, count, UNREAD).astype(np.int64)
+
+
+def reparsed(readings: Readings) -> Readings:
+    """The same with the times by what are the likeliest digits now."""
+    ticks, sure = _ticks(readings.time, readings.decimals)
+    return replace(readings, ticks=ticks, sure=sure)
 
 
 def joined(parts: Sequence[Readings]) -> Readings:

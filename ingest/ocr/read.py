@@ -19,11 +19,18 @@ from ingest.ocr.network import STRIDE, Recogniser
 from ingest.ocr.parse import Readings, joined, parse
 from ingest.ocr.shifts import line_shifts
 from ingest.ocr.solve import field_order
+from ingest.ocr.witness import cell_pictures
 from reduction.cores import cores, in_order
 from reduction.stack import FrameBlock, FrameSource, SourceInfo, Stack
 
 SAMPLE_FRAMES = 24
 BLOCK_BYTES = 16 << 20
+KEPT_FRAMES = 1000
+"""Of which pictures of the cells are kept, at most."""
+
+COMBED = 0.6
+"""Of the frames of which both fields were read, that agree on which is the earlier."""
+
 MARGIN = 1.6
 """Cells left and right of the outermost that are read."""
 
@@ -55,11 +62,17 @@ class Overlay:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What every frame shows: `even` of its even rows (or of the whole frame), `odd` of its odd rows."""
+    """What every frame shows: `even` of its even rows (or of the whole frame), `odd` of its odd rows.
+
+    `kept` numbers the frames of which the pictures of all cells were kept, `even_cells` and `odd_cells`.
+    """
 
     overlay: Overlay
     even: Readings
     odd: Readings | None
+    kept: NDArray[np.intp]
+    even_cells: NDArray[np.uint8]
+    odd_cells: NDArray[np.uint8] | None
 
 
 def sample_frames(recording: FrameSource) -> Frames:
@@ -95,16 +108,20 @@ def find_overlay_time(frames: Frames, recogniser: Recogniser, model: Model | Non
     rows = frames.shape[1] // 2
     fields = np.concatenate([frames[:, 0 : 2 * rows : 2], frames[:, 1 : 2 * rows : 2]])
     found = _of_fields(fields, recogniser, model, interlaced=True)
-    if found is not None and field_order(*_both_fields(frames, found, recogniser)).first is not None:
+    if found is not None and _is_combed(frames, found, recogniser):
         return found
     whole = _of_fields(frames, recogniser, model, interlaced=False)
     if whole is None or found is not None:
         return whole or found
     halved = replace(whole.crop, top=whole.crop.top / 2.0, bottom=whole.crop.bottom / 2.0)
     fielded = replace(whole, crop=halved, interlaced=True)
-    order = field_order(*_both_fields(frames, fielded, recogniser))
-    combed = order.first is not None and 2 * order.votes > order.frames > 0
-    return fielded if combed else whole
+    return fielded if _is_combed(frames, fielded, recogniser) else whole
+
+
+def _is_combed(frames: Frames, overlay: Overlay, recogniser: Recogniser) -> bool:
+    """Whether most frames show a later time in one of their fields, always the same one."""
+    order = field_order(*_both_fields(frames, overlay, recogniser))
+    return order.first is not None and order.votes >= COMBED * order.frames > 0
 
 
 def _of_fields(
@@ -168,23 +185,30 @@ def read_overlay(
     progress : callable, optional
         Called with frames done and frames in all.
     """
+    every = -(-recording.info.frames // KEPT_FRAMES)
 
-    def read(block: FrameBlock) -> tuple[Readings, Readings | None]:
+    def read(block: FrameBlock) -> list[tuple[Readings, NDArray[np.uint8]]]:
         frames = gray(block.frames)
-        if overlay.interlaced:
-            return _both_fields(frames, overlay, recogniser)
-        return _parsed(frames, overlay, recogniser), None
+        rows = frames.shape[1] // 2
+        fields = [frames[:, k : 2 * rows : 2] for k in (0, 1)] if overlay.interlaced else [frames]
+        return [
+            _parsed(field, overlay, recogniser, range(-block.start % every, len(field), every))
+            for field in fields
+        ]
 
-    even: list[Readings] = []
-    odd: list[Readings] = []
+    found: list[list[tuple[Readings, NDArray[np.uint8]]]] = []
     done = 0
-    for one, two in in_order(read, recording.blocks(_together(recording.info)), cores()):
-        even.append(one)
-        odd += [] if two is None else [two]
-        done += len(one.ticks)
+    for part in in_order(read, recording.blocks(_together(recording.info)), cores()):
+        found.append(part)
+        done += len(part[0][0].ticks)
         if progress is not None:
             progress(done, recording.info.frames)
-    return Reading(overlay, joined(even), joined(odd) if odd else None)
+    both = [
+        (joined([p[k][0] for p in found]), np.concatenate([p[k][1] for p in found]))
+        for k in range(len(found[0]))
+    ]
+    odd, odd_cells = both[1] if overlay.interlaced else (None, None)
+    return Reading(overlay, both[0][0], odd, np.arange(0, done, every), both[0][1], odd_cells)
 
 
 def _together(info: SourceInfo) -> int:
@@ -196,13 +220,19 @@ def _both_fields(frames: Frames, overlay: Overlay, recogniser: Recogniser) -> tu
     """Readings of the even and the odd rows."""
     rows = frames.shape[1] // 2
     even, odd = frames[:, 0 : 2 * rows : 2], frames[:, 1 : 2 * rows : 2]
-    return _parsed(even, overlay, recogniser), _parsed(odd, overlay, recogniser)
+    nothing = range(0)
+    return _parsed(even, overlay, recogniser, nothing)[0], _parsed(odd, overlay, recogniser, nothing)[0]
 
 
-def _parsed(fields: Frames, overlay: Overlay, recogniser: Recogniser) -> Readings:
-    columns = recogniser.columns(normalise(fields, overlay.crop))
+def _parsed(
+    fields: Frames, overlay: Overlay, recogniser: Recogniser, keep: range
+) -> tuple[Readings, NDArray[np.uint8]]:
+    """Readings of fields, and the pictures of the cells of some."""
+    pictures = normalise(fields, overlay.crop)
+    columns = recogniser.columns(pictures)
     shifts = line_shifts(spikes(columns), overlay.cells, len(fields))
-    return parse(read_cells(columns, overlay.cells, shifts), overlay.layout)
+    kept = cell_pictures(pictures[keep], overlay.cells, shifts[keep])
+    return parse(read_cells(columns, overlay.cells, shifts), overlay.layout), kept
 
 
 def gray(frames: Frames) -> Frames:

@@ -1,6 +1,6 @@
 """From the fields of a burnt-in time to the stamps of frames, and what is to be told about them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from ingest.ocr.options import Vti
 from ingest.ocr.phase import NOMINAL_S
 from ingest.ocr.read import Overlay, Reading
 from ingest.ocr.solve import Order, Solution, field_order, interleaved, solve
+from ingest.ocr.witness import Check, check, shown_digits
 from ingest.stamps import Insertion, Stamps
 from reduction.caveats import Caveat, Note
 from reduction.errors import DataError
@@ -20,7 +21,9 @@ Floats = NDArray[np.float64]
 ROUNDED = 12.0**-0.5
 """Standard deviation of what rounding to whole units leaves, units."""
 
-MANY_UNREAD = 0.5
+CELL_WORDS = (
+    "tens of hours", "hours", "tens of minutes", "minutes", "tens of seconds", "seconds", "decimals"
+)  # fmt: skip
 PLACES = 5
 
 
@@ -42,6 +45,8 @@ class BurntIn:
         Probability that the time of each frame is right.
     repaired, unsure, mixed : array, (t,), bool
         A digit was not read as the time is; the time may be another; the two fields are of two frames.
+    checked : Check
+        What the recording's own glyphs said about digits that stand still.
     """
 
     overlay: Overlay
@@ -52,6 +57,7 @@ class BurntIn:
     repaired: NDArray[np.bool_]
     unsure: NDArray[np.bool_]
     mixed: NDArray[np.bool_]
+    checked: Check
 
     @property
     def drift_ppm(self) -> float | None:
@@ -102,10 +108,33 @@ def burnt_in(reading: Reading, vti: Vti, name: str) -> BurntIn:
             f"sense: {read} of {fields.ticks.size} could be read, and too few of them lie on one line; "
             "say --vti off, or give --times"
         )
-    return _of_frames(reading.overlay, order, solution, together, vti)
+    which, seen = _kept(reading, order, together)
+    checked = check(fields, solution, reading.overlay.layout, which, seen)
+    if checked.exchanged:
+        again = solve(checked.readings, together)
+        if again is not None:
+            solution = again
+            checked = replace(
+                check(checked.readings, again, reading.overlay.layout, which, seen),
+                exchanged=checked.exchanged,
+            )
+    return _of_frames(reading.overlay, order, solution, together, vti, checked)
 
 
-def _of_frames(overlay: Overlay, order: Order, solution: Solution, together: int, vti: Vti) -> BurntIn:
+def _kept(reading: Reading, order: Order, together: int) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
+    """Fields, in the order of their exposure, of which pictures were kept, and the pictures."""
+    if together == 1 or reading.odd_cells is None:
+        return reading.kept, reading.even_cells
+    first, second = reading.even_cells, reading.odd_cells
+    if order.first == 1:
+        first, second = second, first
+    which = (together * reading.kept[:, None] + np.arange(2)).ravel()
+    return which, np.stack([first, second], axis=1).reshape(-1, *first.shape[1:])
+
+
+def _of_frames(
+    overlay: Overlay, order: Order, solution: Solution, together: int, vti: Vti, checked: Check
+) -> BurntIn:
     layout, step = overlay.layout, solution.clock.step
     first = slice(0, None, together)
     last = slice(together - 1, None, together)
@@ -125,7 +154,11 @@ def _of_frames(overlay: Overlay, order: Order, solution: Solution, together: int
     exposure = np.full(ticks.size, step * unit * together)
     meaning = MEANINGS[layout.model]
     inserted: Insertion | None = "first field" if together == 2 and meaning.instant == "end" else None
-    unsure = solution.flagged[first] | solution.flagged[last]
+    doubtful = np.zeros(solution.ticks.size, np.bool_)
+    shown = shown_digits(solution.ticks, checked.readings)
+    for cell, digit in checked.unsure:
+        doubtful |= shown[:, cell] == digit
+    unsure = (solution.flagged | doubtful)[first] | (solution.flagged | doubtful)[last]
     return BurntIn(
         overlay=overlay,
         order=order,
@@ -143,6 +176,7 @@ def _of_frames(overlay: Overlay, order: Order, solution: Solution, together: int
         repaired=repaired,
         unsure=unsure,
         mixed=jump != 0,
+        checked=checked,
     )
 
 
@@ -152,6 +186,7 @@ def burnt_in_notes(found: BurntIn) -> list[Note]:
     if found.unsure.any():
         text = f"{_frames(found.unsure)}: the burnt-in time is not sure; the sigma says how far it may be off"
         notes.append(Note(Caveat.BURNT_IN_UNSURE, text))
+    notes += _glyph_notes(found.checked)
     if found.mixed.any():
         notes.append(Note(Caveat.BURNT_IN_UNSURE, f"{_frames(found.mixed)}: two fields of different frames"))
     steps = np.diff(found.solution.number)
@@ -168,6 +203,19 @@ def burnt_in_notes(found: BurntIn) -> list[Note]:
         count = _count(back.size, "time")
         text = f"the burnt-in time steps back or stands still {count}, first at frame {place}"
         notes.append(Note(Caveat.FRAMES_REPEATED, text))
+    return notes
+
+
+def _glyph_notes(checked: Check) -> list[Note]:
+    """What the recording's own glyphs changed, and what they leave in doubt."""
+    notes = []
+    for cell, read, shown in checked.exchanged:
+        where = CELL_WORDS[min(cell, 6)]
+        text = f"{where}: read as {read}, but its glyph is the recording's {shown}, which is taken"
+        notes.append(Note(Caveat.BURNT_IN_TIME, text))
+    for cell, digit in checked.unsure:
+        text = f"{CELL_WORDS[min(cell, 6)]}: {digit} is read there, not surely, and nothing else tells it"
+        notes.append(Note(Caveat.BURNT_IN_UNSURE, text))
     return notes
 
 
