@@ -14,7 +14,9 @@ from ingest.stack import ZarrStack
 from ingest.stamps import GAP_CADENCES
 from ingest.time_verdict import TimeVerdict, judge_times
 from reduction.caveats import Caveat, Note
+from reduction.integration import may_integrate
 from reduction.levels import LOSSY_LEVELS, TopSamples, is_lossy, joined, saturation_level, top_samples
+from reduction.repeats import blocks_of, pixel_step, variance_of
 from reduction.stack import FrameSource, SourceInfo, frame_digest, pixel_digest
 from reduction.timing import TimeSolution, utc_text
 
@@ -203,7 +205,7 @@ def inspect_recording(source: FrameSource, progress: Callable[[int, int], None] 
     same = np.zeros(source.info.frames, np.bool_)
     same[repeated] = True
     cadence = find_cadence(source.times, same)
-    notes = [*source.info.notes, *source.times.notes, *cadence_notes(cadence)]
+    notes = [*source.info.notes, *source.times.notes, *cadence_notes(cadence), *scan.pictures()]
     if repeated:
         text = f"{len(repeated)} frames have the pixels of the frame before, the first is frame {repeated[0]}"
         notes.append(Note(Caveat.FRAMES_REPEATED, text))
@@ -260,12 +262,15 @@ class _Scan:
     highest: float = -math.inf
     sampled: list[NDArray[Any]] = field(default_factory=list)
     top: list[TopSamples] = field(default_factory=list)
+    before: NDArray[np.float32] | None = None
+    differences: list[float] = field(default_factory=list)
 
     def add(self, number: int, frame: NDArray[Any], digest: bytes | None) -> None:
         own = frame_digest(frame) if digest is None else digest
         if self.digests and self.digests[-1] == own:
             self.repeated.append(number)
         self.digests.append(own)
+        self._differ(frame)
         low, high = frame.min(), frame.max()
         if not (np.isfinite(low) and np.isfinite(high)):
             finite = frame[np.isfinite(frame)]
@@ -274,6 +279,27 @@ class _Scan:
         if number in self._chosen():
             self.sampled.append(frame.ravel()[:: frame.size // SAMPLED_PIXELS | 1].copy())
             self.top.append(top_samples([frame]))
+
+    def _differ(self, frame: NDArray[Any]) -> None:
+        """Note how this frame differs from the one before, where it may repeat its picture."""
+        if may_integrate(self.info):
+            step = pixel_step(self.info)
+            sample = frame[..., ::step, ::step].astype(np.float32)
+            if self.before is not None:
+                self.differences.append(variance_of(sample - self.before))
+            self.before = sample
+
+    def pictures(self) -> list[Note]:
+        """What to say of an integrating camera."""
+        blocks = blocks_of(np.array(self.differences)) if self.differences else None
+        if blocks is None:
+            return []
+        first = int(blocks.starts[1]) if blocks.lead else 0
+        text = (
+            f"{blocks.length} video frames show one picture, the first whole one begins with frame {first}: "
+            "an integrating camera; a reduction joins them, and --camera NAME takes off its delay"
+        )
+        return [Note(Caveat.INTEGRATED, text)]
 
     def _chosen(self) -> range:
         step = max(1, -(-self.info.frames // SAMPLED_FRAMES))

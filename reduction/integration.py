@@ -45,7 +45,7 @@ def by_pictures(plan: ReductionPlan, stack: Stack, coordinates: bool = False) ->
             f"{stack.info.name}: --integration {asked}, but the camera's delay is for x{named}; give the "
             "mode that was used"
         )
-    if length is None and not (_analogue(stack.info) and may_repeat(stack)):
+    if length is None and not (may_integrate(stack.info) and may_repeat(stack)):
         return plan, stack
     blocks = find_blocks(stack, length)
     if blocks is None:
@@ -81,7 +81,7 @@ def _named_length(times: TimeSolution) -> int | None:
     return None
 
 
-def _analogue(info: SourceInfo) -> bool:
+def may_integrate(info: SourceInfo) -> bool:
     """Whether frames can be those of an analogue camera, and are not made of earlier frames by a codec."""
     kind = info.metadata.get("source_format", info.format)
     coded = any(note.caveat is Caveat.INTER_FRAME_VIDEO for note in info.notes)

@@ -141,6 +141,8 @@ def saturation_level(
         full = float(2**bit_depth - 1 if 0 < bit_depth <= 8 * dtype.itemsize else np.iinfo(dtype).max)
         if highest <= full:
             full = full // step * step
+    elif bit_depth > 0:  # means of recorded levels
+        full = float(2**bit_depth - 1)
     level = _pile_up(top, step, 0)
     if level is None and spread:
         level = _pile_up(top, step, spread)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from reduction.stack import InPlace, Stack
+from reduction.stack import InPlace, SourceInfo, Stack
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +32,9 @@ LEAST_EXCESS = 0.01
 
 REGULAR = 0.8
 """Share of pictures that must have the usual length."""
+
+LEAST_PICTURES = 4
+"""Beginnings that must be seen where nobody said that the camera integrates."""
 
 LONGEST = 512
 OUTLIER = 6.0
@@ -73,19 +76,24 @@ def differences(stack: Stack, start: int, stop: int) -> Floats:
     ADU squared, ``(stop - start - 1,)``.
     """
     read = stack.look if isinstance(stack, InPlace) else stack.read
-    step = max(1, round((stack.info.height * stack.info.width / MOST_PIXELS) ** 0.5))
+    step = pixel_step(stack.info)
     found = np.empty(max(stop - start - 1, 0))
     before: NDArray[Any] | None = None
     for first in range(start, stop, CHUNK):
         frames = read(first, min(first + CHUNK, stop))[..., ::step, ::step].astype(np.float32)
         for k, frame in enumerate(frames, first):
             if before is not None:
-                found[k - start - 1] = _variance(frame - before)
+                found[k - start - 1] = variance_of(frame - before)
             before = frame
     return found
 
 
-def _variance(difference: NDArray[np.float32]) -> float:
+def pixel_step(info: SourceInfo) -> int:
+    """Rows and columns from one pixel of the sample to the next."""
+    return max(1, round((info.height * info.width / MOST_PIXELS) ** 0.5))
+
+
+def variance_of(difference: NDArray[np.float32]) -> float:
     """Mean square without outliers, of pixels that are numbers."""
     squares = difference[np.isfinite(difference)].astype(np.float64) ** 2
     if not squares.size:
@@ -118,14 +126,19 @@ def find_blocks(stack: Stack, length: int | None = None) -> Blocks | None:
     length : int, optional
         Frames of a picture, where they are known; then weaker signs are enough for their phase.
     """
-    variance = differences(stack, 0, stack.info.frames)
+    return blocks_of(differences(stack, 0, stack.info.frames), length)
+
+
+def blocks_of(variance: Floats, length: int | None = None) -> Blocks | None:
+    """Pictures from the variances that `differences` gives of a whole recording; as `find_blocks`."""
+    frames = variance.size + 1
     new = _new_pictures(variance)
     if new is not None:
         begins = np.flatnonzero(new) + 1
         for known in dict.fromkeys((None, length)):
-            if (blocks := blocks_from(begins, stack.info.frames, known)) is not None:
+            if (blocks := blocks_from(begins, frames, known)) is not None:
                 return blocks
-    return None if length is None else _folded(variance, length, stack.info.frames)
+    return None if length is None else _folded(variance, length, frames)
 
 
 def _relative(variance: Floats) -> Floats:
@@ -166,6 +179,7 @@ def blocks_from(begins: NDArray[np.intp], frames: int, length: int | None = None
     """
     if not begins.size:
         return None
+    known = length is not None
     if length is None:
         lengths, counts = np.unique(np.diff(begins), return_counts=True)
         if not lengths.size:
@@ -183,7 +197,10 @@ def blocks_from(begins: NDArray[np.intp], frames: int, length: int | None = None
         before.insert(0, 0)
     edges = np.array([*before, *starts], np.int64)
     counts_of = np.diff(np.append(edges, frames))
+    confirmed = len(seen.intersection(edges.tolist()))
     if (counts_of[1:-1] == length).sum() < REGULAR * max(counts_of.size - 2, 0):
+        return None
+    if confirmed < REGULAR * (edges.size - 1) or (not known and confirmed < LEAST_PICTURES):
         return None
     return Blocks(length, edges, counts_of, int(length - counts_of[0]) if counts_of[0] < length else 0)
 

@@ -1,5 +1,6 @@
 """Samples of an integrating camera: pixels, times, exposures, flags; against the frames one by one."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,14 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ingest.inspection import inspect_recording
 from reduction.caveats import Caveat
 from reduction.errors import RequestError
 from reduction.integration import by_pictures
+from reduction.levels import saturation_level, top_samples
 from reduction.pictures import IntegratedStack, Pictures, times_of_blocks
 from reduction.plan import ReductionPlan
 from reduction.repeats import Blocks
 from reduction.result import Flag
 from reduction.run import reduce
+from reduction.stack import FrameBlock
 from reduction.synthetic import Occultation, Scene, SceneStar
 from reduction.timing import UNKNOWN_NS, Correction, RowTimes, TimeSolution
 from reduction.view import Recipe, View
@@ -127,6 +131,26 @@ class TestRequest:
         other = Video(pictures([4] * 40, 3.0, 2.0))
         with pytest.raises(RequestError, match="4 video frames, 8 were named"):
             by_pictures(ReductionPlan(integration=8), other)
+
+
+def test_what_inspect_says_of_it() -> None:
+    class Source(Video):
+        def blocks(self, size: int, start: int = 0) -> Iterator[FrameBlock]:
+            for first in range(start, len(self.frames), size):
+                yield FrameBlock(first, self.frames[first : first + size])
+
+    said = {
+        count: [n.message for n in inspect_recording(Source(frames)).notes if n.caveat is Caveat.INTEGRATED]
+        for count, frames in ((8, pictures([5, *[8] * 9], 3.0, 2.0)), (1, pictures([1] * 77, 3.0, 2.0)))
+    }
+    assert said[1] == []
+    assert said[8][0].startswith("8 video frames show one picture, the first whole one begins with frame 5:")
+
+
+def test_means_saturate_where_the_recorded_levels_do() -> None:
+    top = top_samples([np.full((1, 9, 9), 200.0, np.float32)])
+    assert saturation_level(top, 201.0, 8, np.dtype(np.float32)) == (255.0, "bit depth")
+    assert saturation_level(top, 201.0, 0, np.dtype(np.float32))[0] == float("inf")
 
 
 SCENE = Scene(

@@ -120,6 +120,16 @@ def test_a_known_length_needs_weaker_signs() -> None:
     assert find_blocks(Video(pictures([1] * 200, 2.0, 2.0)), 8) is None
 
 
+@pytest.mark.parametrize("places", [(10, 30), (10, 30, 50), (8, 20, 33, 47)])
+def test_a_few_flashes_are_no_pictures(places: tuple[int, ...]) -> None:
+    frames = pictures([1] * 70, 2.0, 2.0)
+    for place in places:
+        frames[place] = np.clip(
+            frames[place] + np.random.default_rng(1).integers(0, 60, frames[0].shape), 0, 255
+        )
+    assert find_blocks(Video(frames)) is None
+
+
 @pytest.mark.parametrize("frames", [1, 2, 3, 7])
 def test_few_frames(frames: int) -> None:
     assert find_blocks(Video(pictures([1] * frames, 2.0, 2.0))) is None
