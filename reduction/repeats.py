@@ -7,6 +7,7 @@ tens of thousands of pixels. Pictures are of one length; a place where one is to
 dropped or doubled frame, and is kept apart.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +91,7 @@ def differences(stack: Stack, start: int, stop: int) -> Floats:
 
 def pixel_step(info: SourceInfo) -> int:
     """Rows and columns from one pixel of the sample to the next."""
-    return max(1, round((info.height * info.width / MOST_PIXELS) ** 0.5))
+    return max(1, round(math.sqrt(info.height * info.width / MOST_PIXELS)))
 
 
 def variance_of(difference: NDArray[np.float32]) -> float:
