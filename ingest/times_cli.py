@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ingest.cadence import cadence_notes, find_cadence
 from ingest.cli import Member, opened_recording
+from ingest.ocr.options import Vti
 from ingest.stack import ZarrStack, open_stack
 from ingest.stack_times import put_times, read_times, time_digests, use_times
 from ingest.time_arguments import Words, time_options, with_time_options
@@ -47,6 +48,9 @@ def _times(
         str | None, typer.Option("--csv", metavar="FILE", help="Write the table (-: print).")
     ] = None,
     plot: Annotated[str | None, typer.Option("--plot", metavar="PNG", help="Draw the residuals.")] = None,
+    burnt_in: Annotated[
+        str | None, typer.Option("--burnt-in", metavar="FILE", help="Write how each line was read (--vti).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
     """Tell the time of every frame, how sure it is, and every correction on its way."""
@@ -54,6 +58,8 @@ def _times(
         raise RequestError("--json and --csv -: only one of them can be printed")
     with opened_recording(paths, time_options(times), member) as source:
         table = table_of(source)
+    if burnt_in is not None:
+        _write_reading(paths, time_options(times).vti, member, Path(burnt_in))
     if csv is not None and csv != "-":
         _write(Path(csv), table.csv())
     if plot is not None:
@@ -102,6 +108,18 @@ def _retime(
     elif start is not None:
         raise RequestError("--from is given without anything to change; see umbra retime --help")
     sys.stdout.write(_versions(stack, as_json))
+
+
+def _write_reading(paths: list[str], vti: Vti | None, member: str | None, path: Path) -> None:
+    """Write what was read of each frame's burnt-in line."""
+    if vti is None:
+        raise RequestError("--burnt-in tells of a burnt-in time: give --vti-date too")
+    from ingest.burnt_in import read_burnt_in
+    from ingest.ocr.report import report_csv
+
+    with opened_recording(paths, TimeOptions(), member) as source:
+        found = read_burnt_in(source, vti)
+        _write(path, report_csv(found, source.info.name))
 
 
 def _retimed(stack: ZarrStack, base: TimeSolution, options: TimeOptions) -> TimeSolution:

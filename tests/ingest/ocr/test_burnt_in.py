@@ -113,3 +113,20 @@ def test_a_folder_of_stacks_needs_no_date_when_nothing_is_read(video: Path) -> N
     assert not source.times.known.any()
     text = next(note.message for note in source.times.notes if note.caveat is Caveat.TIMES_ABSENT)
     assert "--vti-date" in text
+
+
+def test_a_table_tells_how_each_frame_was_read(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "read.csv"
+    assert times([str(video), "--vti-date", DATE, "--burnt-in", str(table)]) == 0
+    capsys.readouterr()
+    head, *rows = [line.split(",") for line in table.read_text().splitlines() if line[0] != "#"]
+    assert head == ["frame", "inserted_utc", "confidence", "state", "number", "residual_ms", "residual_2_ms"]
+    assert len(rows) == SCENE.frames
+    assert [int(row[4]) for row in rows] == SCENE.numbers.tolist()
+    assert {row[3] for row in rows} <= {"read", "repaired"}
+    assert all(float(row[2]) > 0.999 for row in rows)
+    assert all(abs(float(row[5])) < 0.13 for row in rows if row[5])
+    assert times([str(video), "--burnt-in", str(table)]) == 2
+    assert "give --vti-date too" in capsys.readouterr().err
