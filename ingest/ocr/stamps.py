@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ingest.instants import SECOND_NS
 from ingest.ocr.layouts import MEANINGS, Layout
 from ingest.ocr.options import Vti
+from ingest.ocr.parse import Readings
 from ingest.ocr.phase import NOMINAL_S
 from ingest.ocr.read import Overlay, Reading
 from ingest.ocr.solve import Order, Solution, field_order, interleaved, solve
@@ -25,6 +26,8 @@ CELL_WORDS = (
     "tens of hours", "hours", "tens of minutes", "minutes", "tens of seconds", "seconds", "decimals"
 )  # fmt: skip
 PLACES = 5
+LEAST_READ = 20
+"""Fields from which a leading digit is judged."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +111,11 @@ def burnt_in(reading: Reading, vti: Vti, name: str) -> BurntIn:
             f"sense: {read} of {fields.ticks.size} could be read, and too few of them lie on one line; "
             "say --vti off, or give --times"
         )
+    if _leads_with_zero(solution, fields):
+        raise DataError(
+            f"{name}: the burnt-in fraction of a second never reaches 0.1 though seconds pass: its first "
+            "digit is no tenth; the line is not understood; give --times"
+        )
     which, seen = _kept(reading, order, together)
     checked = check(fields, solution, reading.overlay.layout, which, seen)
     if checked.exchanged:
@@ -119,6 +127,15 @@ def burnt_in(reading: Reading, vti: Vti, name: str) -> BurntIn:
                 exchanged=checked.exchanged,
             )
     return _of_frames(reading.overlay, order, solution, together, vti, checked)
+
+
+def _leads_with_zero(solution: Solution, fields: Readings) -> bool:
+    """Whether a fraction begins with zero over more than a second: milliseconds with a digit before."""
+    read = solution.read & ~solution.flagged
+    seconds = np.floor_divide(solution.ticks[read], fields.per_second)
+    if fields.decimals < 2 or np.unique(seconds).size < 2 or np.count_nonzero(read) < LEAST_READ:
+        return False
+    return not shown_digits(solution.ticks[read], fields)[:, 6].any()
 
 
 def _kept(reading: Reading, order: Order, together: int) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:

@@ -15,6 +15,7 @@ from ingest.ocr.read import Reading, find_overlay_time, read_overlay, sample_fra
 from ingest.ocr.stamps import BurntIn, burnt_in, burnt_in_notes
 from ingest.ocr.witness import shown_digits
 from reduction.caveats import Caveat
+from reduction.errors import DataError
 
 SCENE = Scene(model="gps-boxsprite", height=576, width=720, frames=60, seed=4)
 
@@ -87,3 +88,20 @@ def test_without_templates_an_unsure_digit_flags_every_frame_that_shows_it() -> 
     assert (1, 1) in found.checked.unsure
     assert found.unsure.all()
     assert Caveat.BURNT_IN_UNSURE in {note.caveat for note in burnt_in_notes(found)}
+
+
+def test_a_fraction_that_never_reaches_a_tenth_is_not_taken_for_one() -> None:
+    whole = reading()
+    assert whole.odd is not None
+    vti = vti_options("auto", DATE)
+    assert vti is not None
+
+    def led(readings: Readings) -> Readings:
+        """The same line with a zero before the milliseconds, its last digit not seen."""
+        zero = np.full((len(readings.ticks), 1, 10), -7.0)
+        zero[:, 0, 0] = -0.01
+        time = np.concatenate([readings.time[:, :6], zero, readings.time[:, 6:9]], axis=1)
+        return reparsed(replace(readings, time=time))
+
+    with pytest.raises(DataError, match="never reaches"):
+        burnt_in(replace(whole, even=led(whole.even), odd=led(whole.odd)), vti, "synthetic")
