@@ -28,7 +28,7 @@ def require(part: str) -> None:
     programs = PROGRAMS.get(part, ())
     if programs and not any(map(shutil.which, programs)):
         missing.append(" or ".join(programs))
-    if part in LIBRARIES and not _loads(LIBRARIES[part]):
+    if part in LIBRARIES and not loads(LIBRARIES[part]):
         missing.append(LIBRARIES[part])
     if not missing:
         return
@@ -38,7 +38,7 @@ def require(part: str) -> None:
     pytest.skip(reason, allow_module_level=True)
 
 
-def _loads(library: str) -> bool:
+def loads(library: str) -> bool:
     try:
         ctypes.CDLL(library)
     except OSError:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import libarchive
 
 CHUNK = 1 << 20
+FURTHEST = 1 << 62
+"""Beyond any place in a file."""
+
 RAR4_SIGNATURE = b"Rar!\x1a\x07\x00"
 RAR4_MAIN, RAR4_FILE = 0x73, 0x74
 RAR4_LARGE, RAR4_LONG = 0x0100, 0x8000
@@ -154,6 +157,8 @@ def _rar5_checksums(file: BinaryIO) -> Iterator[int | None]:
             has = stated & RAR5_CHECKSUM and len(head) >= place + 4
             yield struct.unpack_from("<I", head, place)[0] if has else None
         at += body + size + packed
+        if at > FURTHEST:
+            return
 
 
 def _vint(data: bytes, at: int) -> tuple[int, int]:

@@ -99,7 +99,7 @@ def _records(content: bytes, name: str) -> dict[str, str]:
         length = int(digits) if blank and digits.isdigit() else 0
         record = content[at + len(digits) + 1 : at + length - 1]
         key, equals, value = record.partition(b"=")
-        if not equals or at + length > len(content):
+        if not equals or length < len(digits) + 3 or at + length > len(content):
             raise DataError(f"{name}: a pax header is damaged at byte {at}; copy it again")
         found[key.decode("utf-8", "surrogateescape")] = value.decode("utf-8", "surrogateescape")
         at += length

@@ -259,6 +259,7 @@ HOSTILE: dict[str, Callable[[Path], bytes]] = {
     "pax-size.tar": lambda _: pax(pax_record(b"size", b"9" * 18)),
     "pax-negative.tar": lambda _: pax(pax_record(b"size", b"-5")),
     "pax-length.tar": lambda _: pax(b"99999999999 path=x\n"),
+    "pax-zero.tar": lambda _: pax(b"0 path=x\n"),
     "pax-huge.tar": lambda _: pax(pax_record(b"path", b"x"), stated=0o77777777777),
     "negative.tar": lambda _: tar_field(raw_tar([tar_member("a")]), 124, b"\xff" * 12),
     "long-name.tar": lambda _: raw_tar([tar_member("../" * 60 + "evil.txt")]),
