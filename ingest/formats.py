@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from ingest.archives.kinds import kind_of_file
 from ingest.side_files import find_beside
 from ingest.timeoptions import TimeOptions
 from reduction.errors import DataError, RequestError
@@ -282,6 +283,8 @@ def recognise(path: Path) -> Format:
     for row in FORMATS:
         if row.recognise(head, path):
             return row
+    if kind_of_file(path) is not None:
+        raise DataError(f"{path.name}: an archive; take out what is meant with umbra unpack, and give that")
     known = "; ".join(f"{row.name} ({row.description})" for row in FORMATS)
     if path.is_dir():
         raise DataError(f"{path.name}: a folder without a recording that can be read; known formats: {known}")

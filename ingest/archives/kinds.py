@@ -42,7 +42,7 @@ def archive_kind(head: bytes) -> Kind | None:
     """Kind of the archive that begins with `head` (`HEAD_BYTES` or all of it); None for anything else."""
     for signature, kind in SIGNATURES:
         if head.startswith(signature):
-            return None if kind is Kind.GZIP and _holds_fits(head) else kind
+            return kind if kind is not Kind.GZIP or _is_gzip_of_other(head) else None
     if head[:3] == b"BZh" and head[3:4].isdigit() and head[4:10] in BZIP2_BLOCKS:
         return Kind.BZIP2
     return Kind.TAR if is_tar(head) else None
@@ -72,8 +72,9 @@ def is_tar(head: bytes) -> bool:
     return stated in {sum(rest) + 8 * 32, signed + 8 * 32}
 
 
-def _holds_fits(head: bytes) -> bool:
+def _is_gzip_of_other(head: bytes) -> bool:
+    """Whether it is gzip indeed, and of anything but FITS."""
     try:
-        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(head, 32).startswith(b"SIMPLE  =")
+        return not zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(head, 32).startswith(b"SIMPLE  =")
     except zlib.error:
         return False
