@@ -12,6 +12,8 @@ from ingest.ocr.layouts import Layout
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 UNREAD = -1
+ALIKE = 15
+"""Fields of one parity that vote on which of two fractions is theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,10 @@ def _sides(cells: Floats, layout: Layout, parts: list[Floats]) -> Ints:
     value = [(part.argmax(axis=2) @ 10 ** np.arange(part.shape[1])[::-1]).astype(np.int64) for part in parts]
     second = 10**layout.decimals
     ahead = (value[1] - value[0] + second // 2) % second - second // 2
-    return np.asarray(ahead > 0, np.int64)
+    voices = np.convolve(np.sign(ahead), np.ones(ALIKE), mode="full")[ALIKE // 2 :][: len(ahead)]
+    return np.asarray(
+        voices > 0, np.int64
+    )  # one parity shows its time on one side: misread ones are outvoted
 
 
 def _ticks(time: Floats, decimals: int) -> tuple[Ints, Floats]:
