@@ -1,6 +1,8 @@
 """Archives that mean harm: nothing outside the folder, limits kept, one clear line each."""
 
-import resource
+import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,8 +95,30 @@ def test_nothing_gets_out_and_limits_hold(name: str, tmp_path: Path) -> None:
     assert bool(message) == (not inside)
     assert inside == SAFE.get(name, set())
     assert MESSAGES.get(name, "") in message
-    worst = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    assert worst < LIMITS.memory >> 10
+
+
+CONFINED = """
+import resource, sys
+from ingest.archives.limits import Limits
+limits = Limits(**{limits})
+limits.confine()
+for kind in (resource.RLIMIT_AS, resource.RLIMIT_CPU):
+    print(resource.getrlimit(kind)[0])
+try:
+    bytearray(limits.memory)
+except MemoryError:
+    print("refused")
+"""
+
+
+def test_the_system_holds_memory_and_processor_time() -> None:
+    """Peak memory of the processes above says nothing: it begins with that of whoever started them."""
+    text = CONFINED.replace("{limits}", repr(dataclasses.asdict(LIMITS)))
+    told = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True).stdout
+    memory, seconds, refused = told.split()
+    assert int(memory) == LIMITS.memory
+    assert 0 < int(seconds) <= LIMITS.processor_s
+    assert refused == "refused"
 
 
 def test_there_are_more_than_forty() -> None:
