@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ingest.cadence import Cadence, FrameFlag
@@ -59,6 +60,7 @@ def _draw(axes: Axes, times: TimeSolution, cadence: Cadence) -> None:
     numbers = np.arange(times.mid_ns.size)
     residual = np.clip(cadence.residual_s * 1e3, -WIDEST_MS, WIDEST_MS)
     axes.set_xlabel("frame")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if not np.isfinite(residual).any():
         axes.set_yticks([])
         axes.set_title("no times", y=0.45, size=20, color=FAINT)
@@ -66,7 +68,8 @@ def _draw(axes: Axes, times: TimeSolution, cadence: Cadence) -> None:
     step = f"{cadence.step_s * 1e3:.6g} ms"
     label = f"stamp - cadence of {step}, ms" if cadence.regular else f"stamp - straight line ({step}), ms"
     axes.set_ylabel(label)
-    axes.plot(numbers, residual, ".", color=INK, markersize=2.5, label="stamps")
+    size = float(np.clip(60.0 / np.sqrt(max(numbers.size, 1)), 2.5, 9.0))
+    axes.plot(numbers, residual, ".", color=INK, markersize=size, label="stamps")
     sigma = float(np.nanmedian(times.sigma_s)) * 1e3
     low, high = np.nanpercentile(residual, [0.5, 99.5])
     span = max(high - low, 6 * cadence.scatter_s * 1e3, 1e-3)
