@@ -63,7 +63,7 @@ def _opened(file: BinaryIO, name: str, sink: Sink) -> zipfile.ZipFile:
             raise LimitError(f"{name}: more than {most} members; nothing was unpacked")
     try:
         return zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:
+    except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:  # zipfile's own
         raise DataError(f"{name}: damaged: {error}; copy it again") from error
 
 
@@ -149,7 +149,7 @@ def _member(archive: zipfile.ZipFile, file: BinaryIO, member: zipfile.ZipInfo, s
                     output.write(data)
         if output.bytes != member.file_size:
             raise zipfile.BadZipFile(f"{output.bytes} bytes, {member.file_size} are stated")
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # how zipfile says that it does not know the method
         raise DataError(
             f"{name}: {shown(path)} is packed by zip method {member.compress_type}, which is not known here; "
             "pack it again as a plain zip"
