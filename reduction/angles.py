@@ -28,7 +28,7 @@ def sexagesimal_degrees(text: str) -> float:
     values = [float(part) for part in parts]
     if any(value >= 60 for value in values[1:]):
         raise ValueError(f"{text[:LONGEST]!r}: minutes and seconds are below 60")
-    size = sum(value / 60**power for power, value in enumerate(values))
+    size = sum(value / 60.0**power for power, value in enumerate(values))
     negative = clean[0] in "-−–" or clean[0] in "SW" or clean[-1] in "SW"
     return -size if negative else size
 
