@@ -12,8 +12,9 @@ from gpu_kernels.transforms import IDENTITY
 from reduction.coordinates import Coordinates, against, moved
 from reduction.drift import ANYWHERE
 from reduction.errors import DataError
+from reduction.sampling import Images
 from reduction.scan import Scan
-from reduction.sweep import Sweep, each_image, sweep
+from reduction.sweep import Sweep, each_image, over_samples, sweep
 from reduction.tracking import NOWHERE, Field, Placement, Tracker
 from reduction.view import View
 
@@ -172,12 +173,15 @@ def _seeds(
     if usable.size == 0:
         raise DataError(f"{view.stack.info.name}: every frame looked at is NaN; there is nothing to measure")
     chosen = usable[np.unique(np.round(np.linspace(0, usable.size - 1, SEED_CANDIDATES)).astype(int))]
-    found: list[tuple[float, int, Detections]] = []
-    for k, image, _ in each_image(view, chosen):
-        stars = find_stars(image, 6.0, limit, None, saturation, mask=mask)
-        if len(stars):
-            score = float(np.minimum(stars.snr[:15], 100.0).sum()) / stars.sigma
-            found.append((score, int(chosen[k]), stars))
+
+    def judged(k: int, sample: Images) -> tuple[float, int, Detections] | None:
+        stars = find_stars(sample.values[0], 6.0, limit, None, saturation, mask=mask)
+        if not len(stars):
+            return None
+        score = float(np.minimum(stars.snr[:15], 100.0).sum()) / stars.sigma
+        return score, int(chosen[k]), stars
+
+    found = [one for one in over_samples(view, chosen, judged) if one is not None]
     found.sort(key=lambda item: (-item[0], item[1]))
     return [(frame, stars) for _, frame, stars in found]
 

@@ -10,19 +10,22 @@ from scipy import ndimage
 from gpu_kernels._numba.stars import SEEN, SHARP
 from gpu_kernels.align import fit_stars
 from gpu_kernels.beforehand import wait_for
-from gpu_kernels.photometry import StarStatus
+from gpu_kernels.photometry import StarMeasurements, StarStatus
 from reduction.capture import Capture
+from reduction.cores import on_all_cores
 from reduction.levels import LOOKED_AT, LOSSY_LEVELS, is_lossy, saturation_level, top_samples
 from reduction.noise import pair_variance
 from reduction.register import Registered
+from reduction.sampling import Images
 from reduction.scan import Scan
-from reduction.sweep import each_sample
+from reduction.sweep import over_samples
 from reduction.view import View
 
 Floats = NDArray[np.float64]
 NOISE_PAIRS = 60
 SHAPE_FRAMES = 24
 CELL_PX = 32
+INCOMPLETE = StarStatus.OFF_FRAME | StarStatus.NOT_FINITE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,24 +85,29 @@ def sky_noise(view: View, registered: Registered, rank: NDArray[np.int64]) -> Sk
     firsts = np.flatnonzero((rank[index][n:] - rank[index][:-n] == n) & placed[n:] & placed[:-n])
     if firsts.size:
         firsts = firsts[np.unique(np.round(np.linspace(0, firsts.size - 1, NOISE_PAIRS)).astype(int))]
-    variances: list[float] = []
-    levels: list[float] = []
-    cells: list[Floats] = []
-    for k in firsts:
-        pair = [
-            view.sampling.recorded(image, int(index[k])) for _, image in each_sample(view, index[[k, k + n]])
-        ]
+
+    def noise_of(k: int) -> SkyNoise | None:
+        """Of frame `k` of the sample and its neighbour; None where a plane shows nothing."""
+        images = (view.sampled(int(index[i]), int(index[i]) + 1)[0] for i in (k, k + n))
+        pair = [view.sampling.recorded(image, int(index[k])) for image in images]
         step = view.sampling.recorded_step
         planes = [_pair_noise(first, second, step) for first, second in zip(pair[0], pair[1], strict=True)]
         if not all(np.isfinite(plane.variance) for plane in planes):
-            continue
-        variances.append(float(np.mean([plane.variance for plane in planes])))
-        levels.append(float(np.mean([plane.level for plane in planes])))
-        cells.append(np.mean([plane.relief for plane in planes], axis=0))
-    if not variances:
+            return None
+        return SkyNoise(
+            float(np.mean([plane.variance for plane in planes])),
+            float(np.mean([plane.level for plane in planes])),
+            np.mean([plane.relief for plane in planes], axis=0),
+        )
+
+    found = [noise for noise in on_all_cores(noise_of, firsts.tolist()) if noise is not None]
+    if not found:
         recorded = registered.field.variance / view.sampling.white_excess(registered.field.sigma)
         return SkyNoise(recorded, median_level(registered.image), np.ones((1, 1)))
-    return SkyNoise(float(np.median(variances)), float(np.median(levels)), _relief(cells))
+    variance, level = (
+        float(np.median([getattr(one, name) for one in found])) for name in ("variance", "level")
+    )
+    return SkyNoise(variance, level, _relief([one.relief for one in found]))
 
 
 def _pair_noise(first: NDArray[Any], second: NDArray[Any], step: tuple[int, int]) -> SkyNoise:
@@ -160,27 +168,24 @@ def measure_sample(
 ) -> Sample:
     """Measure all stars at all radii on every placed sample frame."""
     wait_for("photometry")
-    kept, flux, level, count, peak, complete = [], [], [], [], [], []
-    for k, image in each_sample(view, registered.index):
+    middle = min(radii.size // 2, radii.size - 1)
+
+    def measured(k: int, image: Images) -> tuple[int, StarMeasurements] | None:
         placement = registered.placements[k]
         if not placement.found:
-            continue
+            return None
         x, y = placement.transform.apply(u, v)
         number = int(registered.index[k])
-        seen = view.sampling.measure(image, x[None], y[None], radii, sky, capture, number).stars
-        kept.append(int(registered.index[k]))
-        flux.append(seen.flux[0])
-        level.append(seen.sky[0])
-        count.append(seen.sky_count[0].astype(np.float64))
-        peak.append(seen.peak[0, :, min(radii.size // 2, radii.size - 1)])
-        complete.append((seen.status[0, :, -1] & (StarStatus.OFF_FRAME | StarStatus.NOT_FINITE)) == 0)
+        return number, view.sampling.measure(image, x[None], y[None], radii, sky, capture, number).stars
+
+    seen = [one for one in over_samples(view, registered.index, measured) if one is not None]
     return Sample(
-        np.array(kept, np.int64),
-        np.array(flux),
-        np.array(level),
-        np.array(count),
-        np.array(peak),
-        np.array(complete, bool),
+        np.array([number for number, _ in seen], np.int64),
+        np.array([stars.flux[0] for _, stars in seen]),
+        np.array([stars.sky[0] for _, stars in seen]),
+        np.array([stars.sky_count[0].astype(np.float64) for _, stars in seen]),
+        np.array([stars.peak[0, :, middle] for _, stars in seen]),
+        np.array([(stars.status[0, :, -1] & INCOMPLETE) == 0 for _, stars in seen], bool),
     )
 
 

@@ -1,8 +1,8 @@
 """Pass 1: the sample placed frame by frame, outward from the seed, and what it shows of scale and width."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,16 @@ from gpu_kernels.align import fit_stars
 from gpu_kernels.detect import WIDTH_BOX, star_widths
 from gpu_kernels.masks import blank
 from gpu_kernels.transforms import similarity
+from reduction.budget import threads_for
 from reduction.coordinates import Given
+from reduction.cores import in_order
 from reduction.drift import Expectation, drift_of
 from reduction.sampling import Images
 from reduction.tracking import CORRELATION, HELD, NOWHERE, Field, Placement, Tracker
 from reduction.view import View
 
 Floats = NDArray[np.float64]
+Result = TypeVar("Result")
 
 ASTERISM_TRIES = 30
 TOGETHER_BYTES = 8 * 2**20
@@ -74,8 +77,34 @@ def each_image(
 def each_sample(
     view: View, index: NDArray[np.int64], backwards: bool = False
 ) -> Iterator[tuple[int, Images]]:
-    """Yield (position in the sample, what is measured), reading runs of neighbours together."""
+    """Yield (position in the sample, what is measured), reading runs of neighbours together, ahead."""
+    yield from over_samples(view, index, lambda at, sample: (at, sample), backwards)
+
+
+def over_samples(
+    view: View, index: NDArray[np.int64], work: Callable[[int, Images], Result], backwards: bool = False
+) -> Iterator[Result]:
+    """Yield ``work(position in the sample, what is measured)`` in order, computed on all cores.
+
+    `work` looks at its own frame alone: threads run it side by side.
+    """
     together = max(1, min(16, TOGETHER_BYTES // max(view.stack.info.frame_bytes, 1)))
+    runs = _runs(index, together)
+
+    def worked(run: tuple[int, int]) -> list[Result]:
+        at, stop = run
+        samples = view.sampled(int(index[at]), int(index[stop - 1]) + 1)
+        return [work(at + i, samples[i]) for i in (range(stop - at)[::-1] if backwards else range(stop - at))]
+
+    if backwards:
+        runs.reverse()
+    threads = threads_for(view.stack.info, together)
+    for found in map(worked, runs) if threads == 1 or len(runs) == 1 else in_order(worked, runs, threads):
+        yield from found
+
+
+def _runs(index: NDArray[np.int64], together: int) -> list[tuple[int, int]]:
+    """(start, stop) in the sample of frames that follow each other, `together` at most."""
     runs: list[tuple[int, int]] = []
     at = 0
     while at < index.size:
@@ -84,10 +113,7 @@ def each_sample(
             stop += 1
         runs.append((at, stop))
         at = stop
-    for at, stop in reversed(runs) if backwards else runs:
-        samples = view.sampled(int(index[at]), int(index[stop - 1]) + 1)
-        for i in reversed(range(stop - at)) if backwards else range(stop - at):
-            yield at + i, samples[i]
+    return runs
 
 
 class _Running:

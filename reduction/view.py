@@ -1,6 +1,7 @@
 """Which frames, calibrated how, make the images that are measured: the `Sampling` of a stack."""
 
 import ctypes
+import threading
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -137,6 +138,7 @@ class View:
         self.geometry = geometry_of(self.sampling)
         self._kept: dict[int, Images] = {}
         self._kept_bytes = 0
+        self._keeping = threading.Lock()
         self._repaired: tuple[float, NDArray[np.bool_]] | None = None
         self._development = self._settled()
 
@@ -280,10 +282,11 @@ class View:
             return [self._kept[sample] for sample in range(start, stop)]
         images = self.images(start, stop)
         found = [images.of(i) for i in range(stop - start)]
-        for sample, image in zip(range(start, stop), found, strict=True):
-            if sample not in self._kept and self._kept_bytes + image.nbytes <= KEPT_BYTES:
-                self._kept[sample] = image
-                self._kept_bytes += image.nbytes
+        with self._keeping:
+            for sample, image in zip(range(start, stop), found, strict=True):
+                if sample not in self._kept and self._kept_bytes + image.nbytes <= KEPT_BYTES:
+                    self._kept[sample] = image
+                    self._kept_bytes += image.nbytes
         return found
 
     def forget(self) -> None:

@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -151,14 +152,16 @@ def _write_files(result: ReductionResult, folder: Path) -> None:
     verdict = judge(result)
     summary = summarise(result, verdict, FILES)
     pictures: dict[str, bytes] = {}
-    write_lightcurve(result.lightcurve, folder / "lightcurve.csv")
-    write_stars(result, folder / "stars.parquet")
-    (folder / "summary.json").write_text(summary_text(summary), encoding="utf-8")
-    for name, draw in (("lightcurve.png", draw_lightcurve), ("finder.png", draw_finder)):
-        pictures[name] = draw(result)
-        (folder / name).write_bytes(pictures[name])
-    page = report_page(result, verdict, pictures["lightcurve.png"], pictures["finder.png"])
-    (folder / "report.html").write_text(page, encoding="utf-8")
+    with ThreadPoolExecutor(1, "star-table") as beside:
+        stars = beside.submit(write_stars, result, folder / "stars.parquet")
+        write_lightcurve(result.lightcurve, folder / "lightcurve.csv")
+        (folder / "summary.json").write_text(summary_text(summary), encoding="utf-8")
+        for name, draw in (("lightcurve.png", draw_lightcurve), ("finder.png", draw_finder)):
+            pictures[name] = draw(result)
+            (folder / name).write_bytes(pictures[name])
+        page = report_page(result, verdict, pictures["lightcurve.png"], pictures["finder.png"])
+        (folder / "report.html").write_text(page, encoding="utf-8")
+        stars.result()
 
 
 def _flush(folder: Path) -> None:
