@@ -120,12 +120,21 @@ class NoiseModel:
         Sigma of one sample given those before it, in units of `sigma`.
     longest_s : float
         Longest time over which samples are correlated, seconds; 0 for white noise.
+    bad_share : float
+        Share of bad samples: those of a second, wider Gaussian, without memory.
+    bad_ratio : float
+        Its sigma, in units of `sigma`.
+    weighted : bool
+        Whether the curve's own sigmas say how the noise varies from sample to sample; else it is even.
     """
 
     sigma: float
     ar: tuple[float, ...]
     innovation: float
     longest_s: float
+    bad_share: float = 0.0
+    bad_ratio: float = 1.0
+    weighted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,451 @@
+"""Autoregressive noise: predictors of every order, innovations, missing samples, estimates from a curve."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_kernels._numba import inner, kernel
+
+Floats = NDArray[Any]
+Mask = NDArray[Any]
+
+MOST_DENSE = 10
+"""Order up to which every lag has a coefficient of its own."""
+
+LONGEST_LAG = 256
+"""Longest lag of the means over octaves."""
+
+LEAST_PER_LAG = 8
+"""Samples per lag that a coefficient is taken from."""
+
+BAD_RATIO = 3.0
+"""Sigma of bad samples over that of good ones, at least."""
+
+MOST_BAD = 0.3
+"""Share of samples that may be bad."""
+
+LANES = 16
+"""Sums kept side by side."""
+
+PENALTY = 3.0
+"""Of each coefficient, on the scale of -2 log likelihood: between Akaike's 2 and Schwarz's log n."""
+
+
+@kernel
+def predictors(ar: Floats) -> tuple[Floats, Floats]:
+    """Best predictors of order 0 to p of a process of unit variance, and the variances they leave.
+
+    Step-down recursion (Durbin 1960, Rev. Inst. Int. Stat. 28, 233). Row m of the table holds the
+    coefficients of the sample before, the one before that, ... . A variance of 0: not stationary.
+    """
+    p = ar.size
+    table, variance = np.zeros((p + 1, max(p, 1))), np.zeros(p + 1)
+    table[p, :p] = ar
+    for m in range(p, 1, -1):
+        k = table[m, m - 1]
+        if not abs(k) < 1.0:
+            return table, np.zeros(p + 1)
+        for j in range(m - 1):
+            table[m - 1, j] = (table[m, j] + k * table[m, m - 2 - j]) / (1.0 - k * k)
+    variance[0] = 1.0
+    for m in range(1, p + 1):
+        k = table[m, m - 1]
+        if not abs(k) < 1.0:
+            return table, np.zeros(p + 1)
+        variance[m] = variance[m - 1] * (1.0 - k * k)
+    return table, variance
+
+
+@kernel
+def innovations(values: Floats, table: Floats, variance: Floats, out: Floats) -> None:
+    """Each sample less its prediction from those before, in units of its sigma."""
+    p = variance.size - 1
+    for t in range(values.size):
+        m = min(t, p)
+        row = table[m]
+        total = values[t]
+        for j in range(m):
+            total -= row[j] * values[t - 1 - j]
+        out[t] = total / math.sqrt(variance[m])
+
+
+@kernel
+def backward(values: Floats, table: Floats, variance: Floats, out: Floats) -> None:
+    """The transpose of `innovations`."""
+    p, n = variance.size - 1, values.size
+    out[:] = 0.0
+    for t in range(n):
+        m = min(t, p)
+        row = table[m]
+        scaled = values[t] / math.sqrt(variance[m])
+        out[t] += scaled
+        for j in range(m):
+            out[t - 1 - j] -= row[j] * scaled
+
+
+@kernel
+def process(noise: Floats, table: Floats, variance: Floats, out: Floats) -> None:
+    """The inverse of `innovations`: a process of unit variance out of white noise."""
+    p = variance.size - 1
+    for t in range(noise.size):
+        m = min(t, p)
+        row = table[m]
+        total = noise[t] * math.sqrt(variance[m])
+        for j in range(m):
+            total += row[j] * out[t - 1 - j]
+        out[t] = total
+
+
+@inner
+def _weight(t: int, i: int, table: Floats, variance: Floats) -> float:
+    """How innovation t depends on sample i, ``i <= t``."""
+    m = min(t, variance.size - 1)
+    if i == t:
+        return 1.0 / math.sqrt(variance[m])
+    return float(-table[m, t - 1 - i] / math.sqrt(variance[m])) if t - i <= m else 0.0
+
+
+@kernel
+def factor_missing(missing: NDArray[Any], n: int, table: Floats, variance: Floats) -> tuple[Floats, float]:
+    """Cholesky factor of the precision of the missing samples given the others, and its log determinant.
+
+    Row k of the factor, ``(m, w + 1)``, holds column ``k - w`` to ``k``: two missing samples further apart
+    than the order do not depend on each other directly.
+    """
+    p, m = variance.size - 1, missing.size
+    width = 0
+    for k in range(m):
+        back = k
+        while back > 0 and missing[k] - missing[back - 1] <= p:
+            back -= 1
+        width = max(width, k - back)
+    factor, log_det = np.zeros((m, width + 1)), 0.0
+    for k in range(m):
+        first = max(0, k - width)
+        for row in range(first, k + 1):
+            i, j = missing[row], missing[k]
+            total = 0.0
+            for t in range(j, min(n, i + p + 1)):
+                total += _weight(t, i, table, variance) * _weight(t, j, table, variance)
+            for c in range(max(first, row - width), row):
+                total -= factor[row, c - row + width] * factor[k, c - k + width]
+            if row == k:
+                factor[k, width] = math.sqrt(max(total, 1e-300))
+                log_det += math.log(max(total, 1e-300))
+            else:
+                factor[k, row - k + width] = total / factor[row, width]
+    return factor, log_det
+
+
+@kernel
+def solve_missing(factor: Floats, right: Floats) -> None:
+    """Solve for the missing samples in place."""
+    m, width = factor.shape[0], factor.shape[1] - 1
+    for k in range(m):
+        total = right[k]
+        for c in range(max(0, k - width), k):
+            total -= factor[k, c - k + width] * right[c]
+        right[k] = total / factor[k, width]
+    for k in range(m - 1, -1, -1):
+        total = right[k]
+        for c in range(k + 1, min(m, k + width + 1)):
+            total -= factor[c, k - c + width] * right[c]
+        right[k] = total / factor[k, width]
+
+
+@kernel
+def mixture(z: Floats) -> tuple[float, float, float]:
+    """Sigma of good samples, share of bad ones, and their sigma over that of the good ones.
+
+    Two Gaussians about zero by expectation and maximisation (Dempster, Laird & Rubin 1977, JRSS B 39, 1);
+    the wide one only where it is worth its two parameters by Schwarz's criterion.
+    """
+    n = z.size
+    plain = 0.0
+    for i in range(n):
+        plain += z[i] * z[i]
+    plain = math.sqrt(plain / n) if n > 0 else 0.0
+    core = 1.4826 * np.sort(np.abs(z))[n // 2] if n > 0 else 0.0
+    if n < 8 or not plain > 0.0 or not core > 0.0:
+        return plain, 0.0, 1.0
+    share, ratio = 0.05, max(2.0 * BAD_RATIO, plain / core)
+    log_likelihood = -np.inf
+    for _ in range(50):
+        before = log_likelihood
+        log_likelihood = 0.0
+        good, bad, weight = 0.0, 0.0, 0.0
+        for i in range(n):
+            square = (z[i] / core) ** 2
+            near = (1.0 - share) * math.exp(-0.5 * square)
+            far = share / ratio * math.exp(-0.5 * square / (ratio * ratio))
+            total = near + far
+            if not total > 1e-300:
+                total, far, near = 1e-300, 1.0, 0.0
+                log_likelihood += math.log(share / ratio) - 0.5 * square / (ratio * ratio)
+                odds = 1.0
+            else:
+                log_likelihood += math.log(total)
+                odds = far / total
+            good += (1.0 - odds) * z[i] * z[i]
+            bad += odds * z[i] * z[i]
+            weight += odds
+        log_likelihood -= n * math.log(core)
+        if not (0.0 < weight < n) or not good > 0.0:
+            break
+        core = math.sqrt(good / (n - weight))
+        ratio = max(math.sqrt(bad / weight) / core, BAD_RATIO)
+        share = min(max(weight / n, 0.2 / n), MOST_BAD)
+        if abs(log_likelihood - before) < 1e-3:
+            break
+    alone = -0.5 * n - n * math.log(plain)
+    if log_likelihood - alone < math.log(n) + 2.0:
+        return plain, 0.0, 1.0
+    return core, share, ratio
+
+
+@inner
+def bad_from(share: float, ratio: float) -> float:
+    """Sigmas from which a sample is more likely bad than good."""
+    if share <= 0.0:
+        return np.inf
+    odds = math.log((1.0 - share) * ratio / share)
+    return math.sqrt(2.0 * odds / (1.0 - 1.0 / (ratio * ratio)))
+
+
+@kernel
+def autocovariance(z: Floats, good: Mask, lags: int) -> Floats:
+    """Mean products of samples 0 to `lags` apart, both good: each lag by its own pairs."""
+    n = z.size
+    masked, ok = np.zeros(n), np.zeros(n, np.uint8)
+    for i in range(n):
+        if good[i]:
+            masked[i], ok[i] = z[i], 1
+    gaps = not good.all()
+    out, lanes = np.zeros(lags + 1), np.zeros(LANES)
+    for k in range(lags + 1):
+        total, pairs = 0.0, n - k
+        a, b = masked[: n - k], masked[k:]
+        lanes[:] = 0.0
+        whole = (n - k) // LANES * LANES
+        for base in range(0, whole, LANES):
+            for i in range(LANES):
+                lanes[i] += a[base + i] * b[base + i]
+        for i in range(whole, n - k):
+            total += a[i] * b[i]
+        total += lanes.sum()
+        if gaps:
+            pairs = 0
+            for i in range(n - k):
+                pairs += ok[i] & ok[i + k]
+        count = float(pairs)
+        # a shrinkage by the pairs that are missing at the end keeps the sequence that of some process
+        out[k] = total / count * (1.0 - k / n) if count > 0.0 else 0.0
+    return out
+
+
+@inner
+def _levinson(c: Floats, order: int, partial: Floats) -> int:
+    """Partial correlations of order 1 to `order`; returns the order up to which they are below one."""
+    a, b = np.zeros(order + 1), np.zeros(order + 1)
+    v = c[0]
+    for m in range(1, order + 1):
+        total = c[m]
+        for j in range(1, m):
+            total -= a[j] * c[m - j]
+        k = total / v if v > 0.0 else 0.0
+        if not abs(k) < 0.98:
+            return m - 1
+        for j in range(1, m):
+            b[j] = a[j] - k * a[m - j]
+        b[m] = k
+        a[1 : m + 1] = b[1 : m + 1]
+        v *= 1.0 - k * k
+        partial[m - 1] = k
+    return order
+
+
+@kernel
+def from_partial(partial: Floats) -> Floats:
+    """Coefficients of the autoregression with these partial correlations (Levinson's step up)."""
+    p = partial.size
+    a, b = np.zeros(p), np.zeros(p)
+    for m in range(p):
+        k = partial[m]
+        for j in range(m):
+            b[j] = a[j] - k * a[m - 1 - j]
+        b[m] = k
+        a[: m + 1] = b[: m + 1]
+    return a
+
+
+@inner
+def _dense(c: Floats, n: float, most: int) -> tuple[Floats, float]:
+    """Autoregression with a coefficient for every lag, averaged over orders; its criterion's least value.
+
+    Partial correlation k is shrunk by the weight of the orders from k up (Akaike's weights).
+    """
+    partial = np.zeros(most)
+    most = _levinson(c, most, partial)
+    score, value, least = np.zeros(most + 1), 0.0, 0.0
+    for k in range(most):
+        value += n * math.log(1.0 - partial[k] ** 2) + PENALTY
+        score[k + 1] = value
+        least = min(least, value)
+    weight, total = np.exp(-0.5 * (score - least)), 0.0
+    for k in range(most + 1):
+        total += weight[k]
+    above, order = 0.0, 0
+    for k in range(most, 0, -1):
+        above += weight[k] / total
+        partial[k - 1] *= above
+        if order == 0 and above > 0.1:
+            order = k
+    return from_partial(partial[:order]), least
+
+
+@inner
+def _octave_moments(c: Floats, number: int) -> tuple[Floats, Floats]:
+    """Covariances of means over the last 1, 2, 4, ... samples, and theirs with the next sample."""
+    gram, right = np.zeros((number, number)), np.zeros(number)
+    for i in range(number):
+        one = 2**i
+        for k in range(1, one + 1):
+            right[i] += c[k] / one
+        for j in range(i, number):
+            other = 2**j
+            total = 0.0
+            for k in range(1 - one, other):  # lag between the samples of the two means, and how often
+                total += c[abs(k)] * (min(one, other - k) - max(0, -k))
+            gram[i, j] = gram[j, i] = total / (one * other)
+        gram[i, i] += 1e-9 * c[0]
+    return gram, right
+
+
+@inner
+def _solved(matrix: Floats, right: Floats) -> Floats:
+    """Solution of a symmetric positive system; NaN where it is none."""
+    n = right.size
+    factor, x = np.zeros((n, n)), right.copy()
+    for i in range(n):
+        for j in range(i + 1):
+            total = matrix[i, j]
+            for k in range(j):
+                total -= factor[i, k] * factor[j, k]
+            factor[i, j] = math.sqrt(total) if i == j else total / factor[j, j]
+        for j in range(i):
+            x[i] -= factor[i, j] * x[j]
+        x[i] /= factor[i, i]
+    for i in range(n - 1, -1, -1):
+        for j in range(i + 1, n):
+            x[i] -= factor[j, i] * x[j]
+        x[i] /= factor[i, i]
+    return x
+
+
+@inner
+def _octaves(c: Floats, gram: Floats, right: Floats, n: float) -> tuple[Floats, float]:
+    """Autoregression on means over the last 1, 2, 4, ... samples (Corsi 2009, J. Fin. Econometrics 7, 174).
+
+    A few coefficients follow noise whose memory fades slowly, as 1/f noise does. Returns coefficients of
+    single lags, and the criterion; no coefficients where the fit has no solution.
+    """
+    number = right.size
+    beta = _solved(gram, right)
+    left = c[0] - (beta * right).sum()
+    if not 0.01 * c[0] < left <= c[0]:
+        return np.zeros(0), np.inf
+    a = np.zeros(2 ** (number - 1))
+    for i in range(number):
+        a[: 2**i] += beta[i] / 2**i
+    for _ in range(40):
+        _, variance = predictors(a)
+        if variance[-1] > 0.0:
+            return a, n * math.log(left / c[0]) + PENALTY * number
+        fade = 1.0
+        for j in range(a.size):
+            fade *= 0.995
+            a[j] *= fade
+    return np.zeros(0), np.inf
+
+
+@kernel
+def correlation(a: Floats, lags: int) -> Floats:
+    """Correlation of samples 0 to `lags` apart, 0 from where it has faded."""
+    p = a.size
+    table, variance = predictors(a)
+    rho = np.zeros(lags + 1)
+    rho[0] = 1.0
+    largest = 0.0
+    for k in range(1, lags + 1):
+        value = 0.0
+        if k <= p:
+            for j in range(k - 1):
+                value += table[k - 1, j] * rho[k - 1 - j]
+            value += table[k, k - 1] * variance[k - 1]
+        else:
+            for j in range(p):
+                value += a[j] * rho[k - 1 - j]
+        rho[k] = value
+        largest = max(largest, abs(value))
+        if k > p and k % (p + 1) == 0:
+            if largest < 1e-12:
+                break
+            largest = 0.0
+    return rho
+
+
+@inner
+def _mean_variance(a: Floats, n: int) -> float:
+    """Variance of the mean of `n` samples of a process of unit variance."""
+    rho, total = correlation(a, n - 1), 1.0
+    for k in range(1, n):
+        total += 2.0 * (1.0 - k / n) * rho[k]
+    return max(total, 0.0) / n
+
+
+@kernel
+def estimate(z: Floats, good: Mask, ar_most: int) -> tuple[float, float, float, Floats]:
+    """Noise of standardised residuals: sigma, share of bad samples, their sigma over it, autoregression.
+
+    The mean (or a low polynomial) had been taken off the same samples: what that took from the
+    covariances is given back, once the coefficients are known, and they are found again.
+    """
+    n = 0
+    for i in range(z.size):
+        n += good[i]
+    some = np.empty(n)
+    n = 0
+    for i in range(z.size):
+        if good[i]:
+            some[n] = z[i]
+            n += 1
+    sigma, share, ratio = mixture(some)
+    if n < 4 * LEAST_PER_LAG or not sigma > 0.0 or ar_most == 0:
+        return sigma, share, ratio, np.zeros(0)
+    limit = bad_from(share, ratio) * sigma
+    ok = np.empty(z.size, np.bool_)
+    for i in range(z.size):
+        ok[i] = good[i] and abs(z[i]) <= limit
+    most = min(MOST_DENSE, ar_most, n // LEAST_PER_LAG)
+    longest, octaves = 1, 1
+    while longest * 2 <= min(LONGEST_LAG, ar_most, n // LEAST_PER_LAG):
+        longest, octaves = longest * 2, octaves + 1
+    raw = autocovariance(z, ok, max(most, longest))
+    lost, a = 0.0, np.zeros(0)
+    for _ in range(3):
+        c = raw + lost * raw[0]
+        a, score = _dense(c, n, most)
+        if octaves >= 3:
+            gram, right = _octave_moments(c, octaves)
+            for number in range(3, octaves + 1):
+                part = np.ascontiguousarray(gram[:number, :number])
+                other, value = _octaves(c, part, right[:number].copy(), n)
+                if other.size > 0 and value < score:
+                    a, score = other, value
+        if a.size == 0:
+            break
+        taken = min(_mean_variance(a, z.size), 0.5)
+        lost = taken / (1.0 - taken)
+    return sigma * math.sqrt(1.0 + lost), share, ratio, a

@@ -1,0 +1,160 @@
+"""Noise with a memory: an autoregressive process with missing samples, exactly, and its estimate."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_kernels._numba import autoregression as _compiled
+
+Floats = NDArray[np.float64]
+
+LONGEST = _compiled.LONGEST_LAG
+"""Highest order that is fitted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Process:
+    """An autoregressive process of unit variance, seen at some samples.
+
+    Attributes
+    ----------
+    table, variance : array, (p + 1, p) and (p + 1,)
+        Best predictors of order 0 to p, and the variances that they leave.
+    missing : array of int, (m,)
+        Samples that are not seen, of `length`.
+    factor : array, (m, w + 1)
+        Cholesky factor of the precision of the missing samples given those seen, by its band.
+    log_det : float
+        Logarithm of the determinant of the covariance of the samples seen.
+    """
+
+    length: int
+    table: Floats
+    variance: Floats
+    missing: NDArray[np.int64]
+    factor: Floats
+    log_det: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Noise of standardised residuals.
+
+    Attributes
+    ----------
+    sigma : float
+        Of one good sample.
+    bad_share, bad_ratio : float
+        Share of bad samples, and their sigma over that of the good ones; 0 and 1 where there are none.
+    ar : tuple of float
+        Coefficients of the sample before, of the one before that, ...; empty for white noise.
+    """
+
+    sigma: float
+    bad_share: float
+    bad_ratio: float
+    ar: tuple[float, ...]
+
+
+def process_of(ar: tuple[float, ...], seen: NDArray[np.bool_]) -> Process:
+    """The process with coefficients `ar`, of which the samples `seen` are seen.
+
+    With all samples the innovations ``A x`` are white and ``Q = A'A`` is the inverse of the covariance.
+    Of the samples seen alone, the determinant is that of all times det Q_mm (Rue & Held 2005, Gaussian
+    Markov Random Fields, ch. 2).
+
+    Parameters
+    ----------
+    ar : tuple of float
+    seen : array of bool, (n,)
+
+    Raises
+    ------
+    ValueError
+        The process is not stationary.
+    """
+    table, variance = _compiled.predictors(np.array(ar, np.float64))
+    if not (variance > 0.0).all():
+        raise ValueError(f"the autoregression {ar} is not stationary")
+    missing = np.flatnonzero(~seen)
+    n, p = seen.size, variance.size - 1
+    head = float(np.log(variance[: min(n, p)]).sum())
+    log_det = head + max(n - p, 0) * float(np.log(variance[p]))
+    factor, extra = _compiled.factor_missing(missing, n, table, variance)
+    return Process(n, table, variance, missing, factor, log_det + extra)
+
+
+def innovations(process: Process, values: Floats) -> Floats:
+    """White values whose scalar products are those of the samples seen under their covariance.
+
+    ``innovations(x) @ innovations(y)`` equals ``x' C^-1 y`` of the samples seen: what is not seen is set
+    to what the process expects there. There are n of them; their sum of squares is the chi-square.
+
+    Parameters
+    ----------
+    process : Process
+    values : array, (n,) or (k, n)
+        In units of sigma; what is not seen is not looked at.
+    """
+    rows = np.atleast_2d(values).astype(np.float64)
+    rows[:, process.missing] = 0.0
+    out, back = np.empty_like(rows), np.empty(rows.shape[1])
+    for row, white in zip(rows, out, strict=True):
+        _compiled.innovations(row, process.table, process.variance, white)
+        if process.missing.size:
+            _compiled.backward(white, process.table, process.variance, back)
+            guess = -back[process.missing]
+            _compiled.solve_missing(process.factor, guess)
+            row[process.missing] = guess
+            _compiled.innovations(row, process.table, process.variance, white)
+    return out.reshape(np.shape(values))
+
+
+def weighed(process: Process, values: Floats) -> Floats:
+    """``C^-1 x`` of the samples seen, 0 at the others; ``(n,)``.
+
+    Parameters
+    ----------
+    process : Process
+    values : array, (n,)
+        In units of sigma.
+    """
+    out = np.empty(process.length)
+    _compiled.backward(innovations(process, values), process.table, process.variance, out)
+    out[process.missing] = 0.0
+    return out
+
+
+def realised(process: Process, white: Floats) -> Floats:
+    """A course of the process out of white noise of unit variance, ``(n,)``; missing samples too."""
+    out = np.empty(process.length)
+    _compiled.process(np.ascontiguousarray(white, np.float64), process.table, process.variance, out)
+    return out
+
+
+def estimated(values: Floats, good: NDArray[np.bool_], highest: int = LONGEST) -> Estimate:
+    """Sigma, bad samples and memory of residuals.
+
+    Good and bad samples are two Gaussians about zero. The memory is an autoregression: of every lag up
+    to 10, averaged over the orders by Akaike weights, or of means over the last 1, 2, 4, ... samples,
+    whichever describes the autocovariances better. Few samples stay white unless they show otherwise.
+
+    Parameters
+    ----------
+    values : array, (n,)
+        Residuals about a level that was taken from these samples, over their sigmas.
+    good : array of bool, (n,)
+        Samples to judge by.
+    highest : int
+        Highest order; 0: white.
+    """
+    found = _compiled.estimate(
+        np.ascontiguousarray(values, np.float64), np.ascontiguousarray(good, np.bool_), highest
+    )
+    return Estimate(float(found[0]), float(found[1]), float(found[2]), tuple(found[3].tolist()))
+
+
+def correlation(ar: tuple[float, ...], lags: int) -> Floats:
+    """Correlation of samples 0 to `lags` apart, ``(lags + 1,)``."""
+    return np.asarray(_compiled.correlation(np.array(ar, np.float64), lags), np.float64)
