@@ -37,6 +37,7 @@ from reduction.timing import UNKNOWN_NS, Correction, Instant
 MOST_FRAMES = 20_000_000
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mov", ".mkv", ".m4v", ".mpg", ".wmv")
 _FRAME = re.compile(r"Frame (\d{1,9}):\s*(UT)?\s*(\d{6})\s+(\d{6})\.(\d{1,9})")
+_SHORT_SECONDS = re.compile(r"(?<=\d:\d\d):(\d)(?=\.|$)")
 _DATES = {"ddmmyy": (4, 2, 0), "mmddyy": (4, 0, 2), "yymmdd": (0, 2, 4)}
 _UNITS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0}
 
@@ -230,7 +231,7 @@ def _sharpcap(text: str, _name: str) -> SideTimes:
     )
 
 
-def _cells(text: str, name: str, header: str) -> tuple[list[str], Iterator[list[str]]]:
+def cells_below(text: str, name: str, header: str) -> tuple[list[str], Iterator[list[str]]]:
     """Cells of the row that begins with `header`, and the rows below it."""
     lines = iter(text.splitlines())
     for line in lines:
@@ -239,12 +240,12 @@ def _cells(text: str, name: str, header: str) -> tuple[list[str], Iterator[list[
     raise RequestError(f"{name}: no row begins with {header!r}")
 
 
-def _clock(name: str, row: int, text: str) -> tuple[int, float] | None:
+def clock_of(name: str, row: int, text: str) -> tuple[int, float] | None:
     """Nanoseconds since midnight of ``[hh:mm:ss.fff]`` and half its last digit; None where it is empty."""
     bare = text.strip().strip("[]").strip()
     if not bare:
         return None
-    parsed = parse_clock(bare)
+    parsed = parse_clock(_SHORT_SECONDS.sub(r":0\1", bare))  # PyOTE writes 00:00:0.0344
     if parsed is None:
         raise RequestError(f"{name}: row {row}: {text.strip()!r} is no time of day such as [21:08:40.123]")
     return parsed[0], 0.5 * 10.0 ** -parsed[1]
@@ -261,43 +262,58 @@ def _number(name: str, row: int, text: str) -> float:
 
 
 def _pymovie(text: str, name: str) -> SideTimes:
-    _, rows = _cells(text, name, "FrameNum")
+    _, rows = cells_below(text, name, "FrameNum")
     found = []
     for row, cells in enumerate(rows, 1):
         if len(cells) < 2 or cells[0].lstrip().startswith("#"):
             continue
         frame = _number(name, row, cells[0])
-        time = _clock(name, row, cells[1])
+        time = clock_of(name, row, cells[1])
         if time is not None and frame == int(frame):
             found.append((int(frame), *time))
+    return _of_clock("PyMovie CSV", text, name, found, "first field" if of_video(text) else None)
+
+
+def of_video(text: str) -> bool:
+    """Whether a PyMovie CSV was measured in a video, so that an inserter's times were read from it."""
     source = re.search(r"^#\s*source:\s*(.+)$", text, re.MULTILINE)
-    video = source is not None and source.group(1).strip().lower().endswith(VIDEO_SUFFIXES)
-    return _of_clock("PyMovie CSV", text, name, found, "first field" if video else None)
+    return source is not None and source.group(1).strip().lower().endswith(VIDEO_SUFFIXES)
+
+
+def first_day(text: str) -> int | None:
+    """Midnight, nanoseconds, of the first frame's day where the file tells it and its recorder knew it."""
+    date = re.search(r"^#\s*date at frame 0:\s*(\d{4}-\d{2}-\d{2})", text, re.MULTILINE)
+    midnight = parse_date(date.group(1)) if date else None
+    return None if midnight == parse_date("2010-01-01") else midnight  # an epoch that nobody set is no date
 
 
 def _tangra(text: str, name: str) -> SideTimes:
     if "\nBinNo" in text:
         raise RequestError(f"{name}: Tangra CSV of bins, not frames; export it without binning")
-    header, rows = _cells(text, name, "FrameNo")
+    header, rows = cells_below(text, name, "FrameNo")
     if len(header) < 2 or header[1].strip() != "Time (UT)":
         seen = header[1].strip() if len(header) > 1 else "nothing"
         raise RequestError(f"{name}: its times are {seen!r}; export them from Tangra as Time (UT)")
     found = []
     for row, cells in enumerate(rows, 1):
-        if len(cells) > 1 and (time := _clock(name, row, cells[1])) is not None:
+        if len(cells) > 1 and (time := clock_of(name, row, cells[1])) is not None:
             found.append((int(_number(name, row, cells[0])), *time))
+    inserted, meaning, included = tangra_statement(text)
+    return _of_clock("Tangra CSV", text, name, found, inserted, meaning, included)
+
+
+def tangra_statement(text: str) -> tuple[Insertion | None, Instant | None, tuple[Correction, ...]]:
+    """What Tangra's times are: of which field, or which instant, and what it has corrected."""
     delays, delay_ms = _tangra_delays(text)
     said = f"Tangra CSV: Instrumental Delay Corrections: {delays or 'not said'}"
-    included: tuple[Correction, ...] = ()
-    inserted: Insertion | None = None
     if delays == "Applied":
-        included = (applied("camera", 0.0, said),)
-    elif delay_ms is not None:  # stated: Tangra has taken it off
-        included = (applied("acquisition", -delay_ms * 1e-3, f"{said}, Acquisition Delay {delay_ms:g} ms"),)
-    elif "Time: Timestamp Saving" not in text[:4096]:
-        inserted = "first field"
-    meaning: Instant | None = None if inserted else "mid"
-    return _of_clock("Tangra CSV", text, name, found, inserted, meaning, included)
+        return None, "mid", (applied("camera", 0.0, said),)
+    if delay_ms is not None:  # stated: Tangra has taken it off
+        said = f"{said}, Acquisition Delay {delay_ms:g} ms"
+        return None, "mid", (applied("acquisition", -delay_ms * 1e-3, said),)
+    if "Time: Timestamp Saving" not in text[:4096]:
+        return "first field", None, ()
+    return None, "mid", ()
 
 
 def _tangra_delays(text: str) -> tuple[str, float | None]:
@@ -312,14 +328,13 @@ def _tangra_delays(text: str) -> tuple[str, float | None]:
 
 
 def _limovie(text: str, name: str) -> SideTimes:
-    _, rows = _cells(text, name, "No.")
+    _, rows = cells_below(text, name, "No.")
     found = []
     for row, cells in enumerate(rows, 1):
         if len(cells) < 6 or not all(cell.strip() for cell in cells[3:6]):
             continue
         hours, minutes, seconds = (cell.strip() for cell in cells[3:6])
-        whole, point, fraction = seconds.partition(".")
-        time = _clock(name, row, f"{hours}:{minutes.zfill(2)}:{whole.zfill(2)}{point}{fraction}")
+        time = clock_of(name, row, f"{hours}:{minutes.zfill(2)}:{seconds}")
         if time is not None:
             found.append((int(_number(name, row, cells[0])), *time))
     return _of_clock("LiMovie CSV", text, name, found, "first field")
@@ -337,10 +352,9 @@ def _of_clock(
     """Times of day; with the date of the first frame where the file tells it."""
     if not rows:
         raise RequestError(f"{name}: {program} without any time")
-    date = re.search(r"^#\s*date at frame 0:\s*(\d{4}-\d{2}-\d{2})", text, re.MULTILINE)
-    midnight = parse_date(date.group(1)) if date else None
+    midnight = first_day(text)
     side = SideTimes(program, tuple(rows), inserted=inserted, meaning=meaning, included=included)
-    if midnight is None or midnight == parse_date("2010-01-01"):  # an epoch that nobody set is no date
+    if midnight is None:
         return side
     days, before, dated = midnight, rows[0][1], []
     for frame, ns, half in rows:

@@ -1,0 +1,1 @@
+"""Tests of light curves of other programs."""
