@@ -1,5 +1,6 @@
 """One record of one observation, from which every report form is written."""
 
+import unicodedata
 from collections.abc import Mapping
 from datetime import date
 from itertools import pairwise
@@ -34,7 +35,23 @@ def _as_line(value: object) -> object:
     """Text on one line; a number that a person wrote without quotation marks is text too."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return " ".join(value.split()) if isinstance(value, str) else value
+    return clean_line(value) if isinstance(value, str) else value
+
+
+def clean_line(text: str) -> str:
+    """Text on one line without what no form can hold: control characters, halves of surrogate pairs."""
+    return " ".join("".join(" " if c.isspace() else c for c in text if _holds(c)).split())
+
+
+def _clean_text(value: object) -> object:
+    """Text of several lines, cleaned as `clean_line`."""
+    if not isinstance(value, str):
+        return value
+    return "\n".join(map(clean_line, value.splitlines())).strip()
+
+
+def _holds(char: str) -> bool:
+    return char.isspace() or unicodedata.category(char) not in {"Cc", "Cs", "Cn"}
 
 
 Line = Annotated[str, BeforeValidator(_as_line), Field(max_length=500)]
@@ -292,7 +309,7 @@ class ObservationRecord(Settings):
     snr: NotNegative | None = None
     corrections: tuple[AppliedCorrection, ...] = ()
     reduction_software: Line = ""
-    comments: Annotated[str, Field(max_length=20_000)] = ""
+    comments: Annotated[str, BeforeValidator(_clean_text), Field(max_length=20_000)] = ""
 
     @model_validator(mode="after")
     def _consistent(self) -> "ObservationRecord":

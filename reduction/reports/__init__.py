@@ -1,0 +1,1 @@
+"""Report forms of occultations: one file each, all written from one `reduction.record.ObservationRecord`."""

@@ -1,0 +1,93 @@
+"""XML of strangers: elements and their text; document types, entities and deep nests are refused."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.parsers import expat
+
+from reduction.errors import DataError
+
+MOST_DEPTH = 32
+MOST_ELEMENTS = 200_000
+
+
+@dataclass(slots=True)
+class Element:
+    """An element: its name, the text directly in it, and the elements in it."""
+
+    name: str
+    text: str = ""
+    children: list["Element"] = field(default_factory=list)
+
+    def first(self, *names: str) -> "Element | None":
+        """The first element found along names, each inside the one before."""
+        here: Element | None = self
+        for name in names:
+            here = next((child for child in here.children if child.name == name), None) if here else None
+        return here
+
+    def all(self, name: str) -> list["Element"]:
+        """Every element of that name directly in this one."""
+        return [child for child in self.children if child.name == name]
+
+
+class _RefusedError(Exception):
+    """What is in the file is not read."""
+
+
+def parse(content: bytes, path: Path) -> Element:
+    """Root element of a document.
+
+    No document type is read, so no entity can be declared, expanded or fetched.
+
+    Raises
+    ------
+    DataError
+        It is not well formed, declares a document type, or nests or holds too much.
+    """
+    builder = _Builder()
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.data
+    try:
+        parser.Parse(content, True)
+    except _RefusedError as error:
+        raise DataError(f"{path}: {error}") from error
+    except (expat.ExpatError, LookupError, ValueError) as error:
+        raise DataError(f"{path}: not XML: {error}") from error
+    if builder.root is None:
+        raise DataError(f"{path}: not XML: no element")
+    return builder.root
+
+
+class _Builder:
+    def __init__(self) -> None:
+        self.root: Element | None = None
+        self.open: list[Element] = []
+        self.count = 0
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        del attributes  # Occult's files have none
+        self.count += 1
+        if len(self.open) >= MOST_DEPTH or self.count > MOST_ELEMENTS:
+            raise _RefusedError("its elements are too deep or too many for a report")
+        element = Element(name)
+        if self.open:
+            self.open[-1].children.append(element)
+        else:
+            self.root = element
+        self.open.append(element)
+
+    def end(self, name: str) -> None:
+        del name  # expat has checked it
+        self.open.pop()
+
+    def data(self, text: str) -> None:
+        self.open[-1].text += text
+
+
+def _refuse_doctype(name: str, system: str | None, public: str | None, internal: int) -> None:
+    del name, system, public, internal
+    raise _RefusedError("it declares a document type, in which entities could hide; a report has none")
