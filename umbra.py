@@ -17,6 +17,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "ingest.export_cli:export",
         "frames of a recording or a stack as FITS, with their times",
     ),
+    "lightcurve": ("ingest.lightcurve_cli:lightcurve", "a light curve in the form of another program"),
     "demo": ("cluster.demo_cli:demo", "synthesise a campaign with known truth, reduce it, compare"),
     "serve": ("api.cli:serve", "the HTTP service"),
 }

@@ -8,7 +8,7 @@ import gzip
 import math
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
@@ -204,7 +204,7 @@ def _first_image(
     offset = 0
     for hdu in range(MAX_HDUS):
         file.seek(offset)
-        cards, length = _read_cards(file, path.name, first=hdu == 0, wanted=wanted)
+        cards, length = read_cards(file, path.name, first=hdu == 0, wanted=wanted)
         if not length:
             break
         merged = FitsHeader(path.name, primary | cards)
@@ -298,8 +298,8 @@ def _check_size(image: FitsImage, size: int, ratio: int) -> None:
 _STRUCTURE = re.compile(r"Z?(?:BITPIX|NAXIS\d*)|ZIMAGE|ZBLANK|BLANK|BSCALE|BZERO|XTENSION|PCOUNT|GCOUNT")
 
 
-def _read_cards(
-    file: BinaryIO, name: str, *, first: bool, wanted: frozenset[str]
+def read_cards(
+    file: BinaryIO, name: str, *, first: bool, wanted: Container[str]
 ) -> tuple[dict[str, str], int]:
     """Cards of the header at the file's place and its length in bytes; length 0 where no header follows."""
     cards: dict[str, str] = {}

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.curves.raw import Dating, RawCurve, decoded, flux_of
+from ingest.curves.raw import Dating, RawCurve, decoded, flux_of, stated_notes
 from ingest.curves.tangra import JD_DIGIT_S, JD_EPOCH_MJD
 from ingest.instants import DAY_NS, days_to_ns, parse_date, parse_utc
 from reduction.caveats import Caveat, Note
@@ -110,7 +110,7 @@ def read(data: bytes, name: str) -> RawCurve:
         target=next(iter(fluxes)),
         level=level if level > 0 else None,
         time_sigma_s=np.full(len(rows), time_sigma) if time_sigma > 0 else None,
-        notes=() if stated else (assumed,),
+        notes=stated_notes(text) if stated else (assumed,),
         provenance={key.removeprefix("umbra "): value for key, value in said.items() if key[:6] == "umbra "},
     )
 

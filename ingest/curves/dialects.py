@@ -10,6 +10,7 @@ from typing import Any
 from ingest.curves.about import told_beside
 from ingest.curves.curve_table import CurveTable
 from ingest.curves.own_csv import of_folder
+from ingest.curves.own_csv import read as read_csv
 from ingest.curves.raw import RawCurve
 from ingest.curves.settled import CurveOptions, settle
 from reduction.errors import DataError, RequestError
@@ -17,6 +18,7 @@ from reduction.events.curve import EventCurve
 
 HEAD = 65_536
 MOST_BYTES = 1 << 30
+EXACT = "UTC of mid-exposure, 1 ns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +30,16 @@ class Dialect:
     name : str
         As `CurveTable.program` says it.
     module : str
-        Of `ingest.curves`, with ``recognise(head)`` and ``read``; imported on use.
-    settled : bool
-        Umbra's own: ``read(path)`` gives a `CurveTable`, nothing is left to be said about it. Others:
-        ``read(data, name)`` gives a `RawCurve`.
+        Of `ingest.curves`, with ``recognise(head)`` and ``read(data, name)``; imported on use.
+    own : bool
+        Umbra's own: read as a `CurveTable`, nothing is left to be said about it; others as a `RawCurve`.
     columns, times : str
         For the documentation.
     """
 
     name: str
     module: str
-    settled: bool
+    own: bool
     columns: str
     times: str
 
@@ -47,42 +48,46 @@ DIALECTS: tuple[Dialect, ...] = (
     Dialect(
         name="Umbra CSV",
         module="own_csv",
-        settled=True,
+        own=True,
         columns="`lightcurve.csv`, or the folder of `umbra reduce`",
         times="UTC of mid-exposure, 1 µs",
     ),
+    Dialect("Umbra Parquet", "own_parquet", True, "as `lightcurve.csv`", EXACT),
+    Dialect("Umbra FITS", "own_fits", True, "as `lightcurve.csv`, `TIME`", EXACT),
+    Dialect("Umbra VOTable", "own_votable", True, "as `lightcurve.csv`, `time_s`", EXACT),
+    Dialect("Umbra ECSV", "own_ecsv", True, "as `lightcurve.csv`, `time_s`", EXACT),
     Dialect(
         name="Tangra CSV",
         module="tangra",
-        settled=False,
+        own=False,
         columns="`Signal (n), Background (n)`, `SignalMinusBackground (n)`, bins, magnitudes",
         times="`UT`, `Days UT`, `JD`; what they mean stands in its settings",
     ),
     Dialect(
         name="LiMovie CSV",
         module="limovie",
-        settled=False,
+        own=False,
         columns="columns 11 to 13",
         times="an inserter's, of the first field or of each field",
     ),
     Dialect(
         name="PyMovie, PyOTE, R-OTE CSV",
         module="pymovie",
-        settled=False,
+        own=False,
         columns="`signal-NAME`, or plain columns",
         times="time of day; a video's are an inserter's",
     ),
     Dialect(
         name="Occultation Portal CSV",
         module="portal",
-        settled=False,
+        own=False,
         columns='`"DATE-OBS","Object+Occ./Ref1."`',
         times="ISO; which instant is not said",
     ),
     Dialect(
         name="text of columns",
         module="columns",
-        settled=False,
+        own=False,
         columns="time, flux, error of the flux: as SORA takes them",
         times="JD, ISO, or seconds after `--tref`; mid-exposure unless said",
     ),
@@ -133,10 +138,10 @@ def read_table(path: Path, options: CurveOptions | None = None) -> CurveTable:
     asked = options or CurveOptions()
     path = of_folder(path) if path.is_dir() else path
     dialect = dialect_of(path)
-    if dialect.settled:
+    if dialect.own:
         _nothing_asked(asked, path)
-        table: CurveTable = _of(dialect).read(path)
-        return table
+    if dialect.module == "own_csv":
+        return read_csv(path)
     try:
         size = path.stat().st_size
         if size > MOST_BYTES:
@@ -145,10 +150,12 @@ def read_table(path: Path, options: CurveOptions | None = None) -> CurveTable:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     try:
-        raw: RawCurve = _of(dialect).read(data, path.name)
+        found: RawCurve | CurveTable = _of(dialect).read(data, path.name)
     except csv.Error as error:
         raise DataError(f"{path.name}: {dialect.name} that is damaged: {error}") from error
-    return settle(told_beside(raw, path, data), asked, path.name)
+    if isinstance(found, CurveTable):
+        return found
+    return settle(told_beside(found, path, data), asked, path.name)
 
 
 def read_curve(path: Path, options: CurveOptions | None = None) -> EventCurve:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.curves.raw import RawCurve, decoded, flux_of, frame_of, unwrapped
+from ingest.curves.raw import RawCurve, decoded, flux_of, frame_of, stated_notes, unwrapped
 from ingest.instants import DAY_NS
 from ingest.side_times import cells_below, clock_of, first_day, of_video
 from ingest.stamps import Insertion
@@ -90,7 +90,7 @@ def read(data: bytes, name: str) -> RawCurve:
         level=_positive(said.get("level", "")),
         time_sigma_s=_optional(names, rows, "utc_sigma_s", name),
         flags=_flags(names, rows, target),
-        notes=notes,
+        notes=(*notes, *stated_notes(text)),
         provenance={key.removeprefix("umbra "): value for key, value in said.items() if key[:6] == "umbra "},
     )
 

@@ -1,5 +1,6 @@
 """What a dialect says of a light curve, before anything is chosen, assumed or normalised."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from ingest.instants import DAY_NS
 from ingest.stamps import Insertion
-from reduction.caveats import Note
+from reduction.caveats import Caveat, Note
 from reduction.errors import DataError, RequestError
 from reduction.events.curve import Floats
 from reduction.timing import UNKNOWN_NS, Correction, Instant
@@ -17,6 +18,7 @@ from reduction.timing import UNKNOWN_NS, Correction, Instant
 Dating = Literal["utc", "clock", "seconds", "none"]
 """How times are written: with their date, as time of day, as seconds after an instant, not at all."""
 
+HEAD = 1 << 20
 MOST_ROWS = 20_000_000
 
 
@@ -84,6 +86,13 @@ class RawCurve:
 def decoded(data: bytes) -> str:
     """Text of a file; bytes that are no UTF-8 (names of folders in another encoding) are replaced."""
     return data.decode("utf-8-sig", errors="replace")
+
+
+def stated_notes(text: str) -> tuple[Note, ...]:
+    """Caveats in comment lines that Umbra wrote."""
+    known = {caveat.value: caveat for caveat in Caveat}
+    found = re.findall(r"^# caveat ([a-z-]+): (.+)$", text[:HEAD], re.MULTILINE)
+    return tuple(Note(known[code], message) for code, message in found if code in known)
 
 
 def flux_of(cell: str, name: str, row: int) -> float:

@@ -57,6 +57,8 @@ def read(data: bytes, name: str) -> RawCurve:
     stamps = [_stamp(how, cells[1], name, k) for k, cells in enumerate(rows, 1)]
     nanoseconds = [stamp[0] for stamp in stamps]
     settings = _settings(text)
+    sigma = _number(settings.get("Time sigma (s)", ""))
+    resolution = np.array([stamp[1] for stamp in stamps])
     inserted, meaning, included = tangra_statement(text)
     fluxes = _fluxes(header, rows, name)
     kinds = {kind: f"Object {number}" for number, kind in reversed(_OBJECT.findall(text))}
@@ -65,7 +67,7 @@ def read(data: bytes, name: str) -> RawCurve:
         fluxes=fluxes,
         frame=np.array([frame_of(cells[0], name, k) for k, cells in enumerate(rows, 1)]),
         stamp_ns=np.array(nanoseconds, np.int64) if how == "utc" else unwrapped(nanoseconds),
-        resolution_s=np.array([stamp[1] for stamp in stamps]),
+        resolution_s=resolution,
         dating="utc" if how == "utc" else "clock",
         exposure_s=np.full(len(rows), _number(settings.get("Exposure (s)", ""))),
         meaning=meaning,
@@ -74,6 +76,7 @@ def read(data: bytes, name: str) -> RawCurve:
         included=included,
         target=kinds["OccultedStar"] if kinds.get("OccultedStar") in fluxes else None,
         reference=kinds["ComparisonStar"] if kinds.get("ComparisonStar") in fluxes else None,
+        time_sigma_s=np.hypot(resolution, sigma) if sigma > 0 else None,
         level=_positive(_number(settings.get("Level (1)", ""))),
         provenance={"video": text.splitlines()[2].strip()[:200]} if text.count("\n") > 2 else {},
     )
