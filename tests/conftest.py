@@ -1,10 +1,16 @@
 """Settings of all tests: property tests draw the same examples every time and keep no database."""
 
+import signal
+
 import pytest
 from hypothesis import settings
 
 settings.register_profile("gate", derandomize=True, deadline=None, database=None)
 settings.load_profile("gate")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell's background jobs ignore Ctrl-C, and would hand that down to the commands that tests interrupt
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -71,24 +72,12 @@ class TestRay(ExecutorContract):
     def test_a_killed_worker_changes_nothing(
         self, executor: RayExecutor, recording: Path, expected: dict[str, bytes], tmp_path: Path, whole: bool
     ) -> None:
-        killed: list[int] = []
-
-        def kill(stage: str, done: int, total: int) -> None:
-            if not killed:
-                killed.extend(busy_workers()[:1])
-                for pid in killed:
-                    os.kill(pid, signal.SIGKILL)
-
         request, out = request_of(recording), tmp_path / "out"
-        if whole:
-            executor.execute(request, out, progress=kill)
-        else:
-            reduce_to_folder(
-                request,
-                out,
-                progress=lambda *report: kill(*report) if report[0] == "measure" else None,
-                spread=executor.spread,
-            )
+        with a_worker_killed() as killed:
+            if whole:
+                executor.execute(request, out)
+            else:
+                reduce_to_folder(request, out, spread=executor.spread)
         assert killed
         assert bytes_of(out) == expected
 
@@ -132,6 +121,27 @@ class TestRay(ExecutorContract):
         with pytest.raises(ResourceError, match="not to be seen"):
             reduce_to_folder(request_of(path), tmp_path / "out", progress=remove, spread=executor.spread)
         assert not (tmp_path / "out").exists()
+
+
+@contextmanager
+def a_worker_killed() -> Iterator[list[int]]:
+    """Kill the first worker that is seen busy during the body; its process id."""
+    killed: list[int] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not killed and not over.is_set():
+            killed.extend(busy_workers()[:1])
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield killed
+    finally:
+        over.set()
+        watching.join()
 
 
 def busy_workers() -> list[int]:
