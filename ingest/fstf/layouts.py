@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.fstf import lagarith, quicklz
+from ingest.fstf.checksum import crc32_plain, crc32_table
 from ingest.fstf.container import COMPRESSIONS, ImageLayout, ImageSection
 from ingest.fstf.frames import DIFFERENCE
-from ingest.fstf.packing import crc32_plain, crc32_table, unpack12
+from ingest.packed_samples import take_samples
 from reduction.errors import DataError
 
 Bytes = NDArray[np.uint8]
@@ -32,6 +33,7 @@ GREATEST_RATIO = 1000
 
 COLOUR = "8BIT-COLOR-IMAGE"
 PACKED = "12BIT-IMAGE-PACKED"
+TWELVE = "12 bit, one after the other"
 RAW = "FULL-IMAGE-RAW"
 SIGNED = "FULL-IMAGE-DIFFERENTIAL-CODING"
 UNSIGNED = "FULL-IMAGE-DIFFERENTIAL-CODING-NOSIGNS"
@@ -148,6 +150,23 @@ class Decoder:
             and size >= self.sample_bytes(self.layout.bits)
         )
 
+    def packed(self, size: int) -> bool:
+        """Whether the bytes of a frame of `size` bytes are its samples, two in three bytes, and no more."""
+        return (
+            self.compression == "UNCOMPRESSED"
+            and self.layout.bits == 12
+            and not self.colour
+            and not self.layout.differential
+            and not self.checked
+            and self.dtype == np.uint16
+            and self.sample_bytes(12) <= size
+            and (self.layout.data == PACKED or size < self.sample_bytes(16))
+        )
+
+    def take_packed(self, part: Bytes, values: NDArray[np.uint16]) -> None:
+        """Samples of 12 bits, scaled as the file's others are; `values` is ``(n,)``."""
+        take_samples(part, part.size, values.reshape(1, -1), TWELVE, self._scaling.packed)
+
     def unpacked(self, stored: Bytes, mode: int, where: str) -> Bytes:
         """Bytes of a frame, decompressed: as many as it holds, or as many as its pixels can need.
 
@@ -244,7 +263,7 @@ class Decoder:
         part = raw[parts.start : parts.end]
         if parts.bits == 12:
             values = np.empty(self.samples, np.uint16)
-            unpack12(part, values, self._scaling.packed)
+            self.take_packed(part, values)
             return values.astype(self.dtype, copy=False)
         if parts.bits == 8:
             return part.astype(self.dtype, copy=False)

@@ -20,7 +20,7 @@ from reduction.cores import on_all_cores
 from reduction.errors import DataError
 
 TOGETHER_BYTES = 1 << 20
-"""Frames that need no decoding are read by a thread in parts of about this size."""
+"""Frames that are not compressed are read by a thread in parts of about this size."""
 
 CHECKSUMS: tuple[Checksum, ...] = ("format", "zlib", "bytes")
 SAMPLES = 1 << 20
@@ -85,7 +85,7 @@ class Pictures:
         for row in rows:
             self._believe(row)
         out = np.empty((stop - start, *self.frame_shape), self.dtype)
-        if all(self._plain(row) for row in rows):
+        if all(self._plain(row) or self._packed(row) for row in rows):
             size = max(1, TOGETHER_BYTES // out[:1].nbytes) if rows else 1
             parts = [range(first, min(first + size, len(rows))) for first in range(0, len(rows), size)]
             on_all_cores(partial(self._copy, rows, out), parts)
@@ -111,10 +111,25 @@ class Pictures:
         frames = self._chains.frames
         return self._decoders[int(frames.layout[row])].plain(int(frames.image_bytes[row]))
 
+    def _packed(self, row: int) -> bool:
+        frames = self._chains.frames
+        return self._decoders[int(frames.layout[row])].packed(int(frames.image_bytes[row]))
+
     def _copy(self, rows: Sequence[int], out: NDArray[Any], part: range) -> None:
-        """Frames that stand in the file as in memory."""
+        """Frames that stand in the file as in memory, or packed."""
+        frames = self._chains.frames
         for k in part:
-            self._file.read_into(out[k], int(self._chains.frames.image[rows[k]]))
+            place = int(frames.image[rows[k]])
+            if self._plain(rows[k]):
+                self._file.read_into(out[k], place)
+                continue
+            decoder = self._decoders[int(frames.layout[rows[k]])]
+            size = decoder.sample_bytes(12)
+            data = self._file.mapped(place, size)
+            if data is None:
+                data = np.empty(size, np.uint8)
+                self._file.read_into(data, place)
+            decoder.take_packed(data, out[k].reshape(-1))
 
     def _runs(self, rows: Sequence[int]) -> list[range]:
         """Frames that are decoded one after the other, for each stands as differences to one before it."""

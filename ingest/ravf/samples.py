@@ -1,22 +1,24 @@
 """Samples of RAVF frames: rows of any stride, packed or not, in the order that the content shows."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.packed_samples import PATTERNS, take_samples
 from ingest.ravf.header import BGR, RavfHeader
 from ingest.ravf.packing import settle_packing
-from ingest.ravf.unpacking import unpack
+from ingest.ravf.unpacking import PATTERNS as PACKED
 from ingest.rawfile import RawFile
 from ingest.sample_order import ByteOrder, settle_order
 from reduction.caveats import Caveat, Note
-from reduction.cores import on_all_cores
+from reduction.cores import cores, on_all_cores
 
-PIECE_BYTES = 4 << 20
+PIECE_BYTES = 16 << 20
 SAMPLE_BYTES = 2 << 20
-CACHED_BYTES = 128 << 10  # rows read together, so that they are unpacked from the processor's own cache
+CACHED_BYTES = 256 << 10  # rows read together, so that they are unpacked from the processor's own cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,8 @@ def read_samples(
     """Frames whose pixels begin at `places`, ``(n, y, x)`` or ``(n, c, y, x)``, by several threads."""
     kind = np.dtype(np.uint8 if header.format.bits == 8 else np.uint16)
     samples = np.empty((places.size, header.height, header.row_samples), kind)
-    piece = max(1, PIECE_BYTES // (header.height * header.row_samples * kind.itemsize))
+    most = max(1, PIECE_BYTES // (header.height * header.row_samples * kind.itemsize))
+    piece = max(1, min(most, -(-places.size // cores())))
 
     def decode(first: int) -> None:
         part = slice(first, first + piece)
@@ -123,15 +126,46 @@ def _decode(
         for frame, place in zip(frames, places, strict=True):
             file.read_into(frame, place)
         return
-    count = max(1, min(header.height, CACHED_BYTES // header.row_stride))
-    buffer = np.zeros((count, header.row_stride), np.uint8)
-    stored = frames.dtype.newbyteorder("<" if order.byte_order == "little" else ">")
+    stride, take = header.row_stride, partial(_take_rows, header, order)
+    size = stride * (header.height - 1) + _last_row(header, order)
+    first, span = min(places), max(places) + size - min(places)
+    together = span <= 2 * size * len(places) and first + span <= file.size
+    mapped = file.mapped(first, span) if together else None
+    if mapped is not None:
+        for frame, place in zip(frames, places, strict=True):
+            take(mapped[place - first :][:size], frame)
+        return
+    count = max(1, min(header.height, CACHED_BYTES // stride))
+    buffer = np.zeros(count * stride, np.uint8)
     for frame, place in zip(frames, places, strict=True):
-        for first in range(0, header.height, count):
-            goal = frame[first : first + count]
-            rows, at = buffer[: len(goal)], first * header.row_stride
-            file.read_into(rows.reshape(-1)[: header.needed_bytes - at], place + at)
-            if header.format.packed:
-                unpack(rows, goal, header.format.bits, order.packing)
-            else:
-                goal[...] = rows[:, : header.row_bytes].view(stored)
+        for row in range(0, header.height, count):
+            goal, at = frame[row : row + count], row * stride
+            part = buffer[: min(len(goal) * stride, size - at)]
+            file.read_into(part[: file.size - place - at], place + at)
+            take(part, goal)
+
+
+def _last_row(header: RavfHeader, order: SampleOrder) -> int:
+    """Bytes of a row up to its last sample."""
+    if not header.format.packed:
+        return header.row_bytes
+    return PATTERNS[_pattern(header, order)].needed(header.row_samples)
+
+
+def _pattern(header: RavfHeader, order: SampleOrder) -> str:
+    """How 16-bit samples stand in a row."""
+    if header.format.packed:
+        return PACKED[header.format.bits][order.packing]
+    return f"16 bit, {order.byte_order}-endian"
+
+
+def _take_rows(header: RavfHeader, order: SampleOrder, data: NDArray[np.uint8], goal: NDArray[Any]) -> None:
+    """Rows of a frame out of its bytes."""
+    stride = header.row_stride
+    if header.format.bits > 8:
+        take_samples(data, stride, goal, _pattern(header, order))
+    elif header.row_samples % 2 == 0:
+        take_samples(data, stride, goal.view(np.uint16), "16 bit, little-endian")  # by pairs
+    else:
+        shape = len(goal), header.row_samples
+        goal[...] = np.lib.stride_tricks.as_strided(data, shape, (stride, 1), writeable=False)

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ingest.ravf.unpacking import unpack
+from ingest.rawfile import RawFile
 from reduction.caveats import Caveat
 from tests.ingest.ravf_stacks import caveats, opened, sky
 from tests.ingest.ravf_writer import row_bytes, write_ravf
@@ -26,7 +27,7 @@ def test_unpacking_against_arithmetic(bits: int, samples: int) -> None:
 
 
 def test_rows_too_short_for_their_samples_are_not_unpacked() -> None:
-    with pytest.raises(ValueError, match="10 bits"):
+    with pytest.raises(ValueError, match="10 bit"):
         unpack(np.zeros((2, 4), np.uint8), np.zeros((2, 4), np.uint16), 10)
     with pytest.raises(ValueError, match="packing 4"):
         unpack(np.zeros((2, 9), np.uint8), np.zeros((2, 4), np.uint16), 12, 4)
@@ -110,3 +111,19 @@ def test_ten_bits_scaled_to_sixteen_are_kept_and_said(tmp_path: Path) -> None:
     np.testing.assert_array_equal(stack.read(0, 9), frames)
     assert stack.info.bit_depth == 16
     assert "exceed the 10 bits" in stack.info.metadata["sample_order"]
+
+
+@pytest.mark.parametrize("image_format", [0, 1, 2, 3])
+@pytest.mark.parametrize("width", [13, 17, 64])
+@pytest.mark.parametrize("padding", [0, 5])
+def test_frames_that_are_read_are_those_that_are_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image_format: int, width: int, padding: int
+) -> None:
+    """Where a file system is none of those that are safe to map, frames are read in parts."""
+    frames = sky({0: 8, 1: 16, 2: 10, 3: 12}[image_format], width=width)
+    path = write_ravf(tmp_path / "a.ravf", frames, image_format=image_format, padding=padding)
+    stack = opened(path)
+    np.testing.assert_array_equal(stack.read(0, 9), frames)
+    monkeypatch.setattr(RawFile, "mapped", lambda *_: None)
+    monkeypatch.setattr("ingest.ravf.samples.CACHED_BYTES", 200)
+    np.testing.assert_array_equal(stack.read(0, 9), frames)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ingest.fstf import lagarith, quicklz
-from ingest.fstf.packing import crc32_plain, crc32_table, unpack12
+from ingest.fstf.checksum import crc32_plain, crc32_table
+from ingest.packed_samples import take_samples
 from tests.fuzzing import COUNT
 from tests.ingest.fstf.coders import lagarith_block, quicklz_block
 from tests.ingest.fstf.writer import pack12, plain_crc
@@ -134,7 +135,8 @@ def test_mutated_blocks_are_noticed_or_harmless(seed: int) -> None:
 @given(st.lists(st.integers(0, 4095), min_size=1, max_size=99), st.sampled_from([0, 4]))
 def test_twelve_bits_unpack(values: list[int], shift: int) -> None:
     out = np.empty(len(values), np.uint16)
-    unpack12(np.frombuffer(pack12(np.array(values)), np.uint8), out, shift)
+    packed = np.frombuffer(pack12(np.array(values)), np.uint8)
+    take_samples(packed, packed.size, out.reshape(1, -1), "12 bit, one after the other", shift)
     np.testing.assert_array_equal(out, np.array(values) << shift)
 
 

@@ -1,4 +1,4 @@
-"""Pixels out of decompressed bytes: 12-bit packing, and the checksum behind the pixels."""
+"""The checksum behind the pixels of a frame."""
 
 from typing import Any
 
@@ -16,31 +16,6 @@ def crc32_table() -> NDArray[np.int64]:
     for _ in range(8):
         table = np.where(table & 0x80000000, table << 1 ^ CRC_POLYNOMIAL, table << 1) & 0xFFFFFFFF
     return table
-
-
-@compiled
-def unpack12(packed: NDArray[Any], out: NDArray[Any], shift: int) -> None:
-    """Two pixels from three bytes: ``p >> 4``, ``(p & 15) << 4 | q >> 8``, ``q & 255``.
-
-    Parameters
-    ----------
-    packed : array, (3 n / 2,), uint8
-        At least as many bytes as `out` needs.
-    out : array, (n,), uint16
-    shift : int
-        Bits by which values are scaled up.
-    """
-    pairs = out.size // 2
-    for k in range(pairs):
-        first, middle, last = (
-            np.int64(packed[3 * k]),
-            np.int64(packed[3 * k + 1]),
-            np.int64(packed[3 * k + 2]),
-        )
-        out[2 * k] = (first << 4 | middle >> 4) << shift
-        out[2 * k + 1] = ((middle & 15) << 8 | last) << shift
-    if out.size & 1:
-        out[2 * pairs] = (np.int64(packed[3 * pairs]) << 4 | np.int64(packed[3 * pairs + 1]) >> 4) << shift
 
 
 @compiled
