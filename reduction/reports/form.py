@@ -15,10 +15,11 @@ from reduction.record_file import not_stated
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """One file of a filled form."""
+    """One file of a filled form, and what is to be said of it."""
 
     name: str
     content: bytes
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class Form:
 
 
 FORMS: Mapping[str, Form] = {
+    "iota-na": Form("IOTA North America form 5.6.12r (xlsx)", "iota_na", template=True),
+    "tt": Form("Trans-Tasman / RASNZ form 4.1.2.G (xlsx)", "trans_tasman", template=True),
     "iota-es": Form("IOTA-ES form 2.03, for SODIS (text)", "iota_es"),
     "occult-xml": Form("Occult observation file 2.15 (XML)", "occult_xml"),
 }
