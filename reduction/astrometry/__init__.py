@@ -1,0 +1,1 @@
+"""Pixels and the sky: plate solutions, how they are found, what they say of a star."""
