@@ -12,6 +12,9 @@ Floats = NDArray[np.float64]
 LONGEST = _compiled.LONGEST_LAG
 """Highest order that is fitted."""
 
+PENALTY = _compiled.PENALTY
+"""Of each coefficient, on the scale of -2 log likelihood."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Process:
@@ -49,12 +52,15 @@ class Estimate:
         Share of bad samples, and their sigma over that of the good ones; 0 and 1 where there are none.
     ar : tuple of float
         Coefficients of the sample before, of the one before that, ...; empty for white noise.
+    parameters : float
+        How many numbers these coefficients were made of.
     """
 
     sigma: float
     bad_share: float
     bad_ratio: float
     ar: tuple[float, ...]
+    parameters: float
 
 
 def process_of(ar: tuple[float, ...], seen: NDArray[np.bool_]) -> Process:
@@ -120,8 +126,20 @@ def weighed(process: Process, values: Floats) -> Floats:
     values : array, (n,)
         In units of sigma.
     """
+    return transposed(process, innovations(process, values))
+
+
+def transposed(process: Process, white: Floats) -> Floats:
+    """The transpose of `innovations`: what of each sample seen is in white values, ``(n,)``.
+
+    Parameters
+    ----------
+    process : Process
+    white : array, (n,)
+        A sum of what `innovations` returned.
+    """
     out = np.empty(process.length)
-    _compiled.backward(innovations(process, values), process.table, process.variance, out)
+    _compiled.backward(np.ascontiguousarray(white, np.float64), process.table, process.variance, out)
     out[process.missing] = 0.0
     return out
 
@@ -133,7 +151,9 @@ def realised(process: Process, white: Floats) -> Floats:
     return out
 
 
-def estimated(values: Floats, good: NDArray[np.bool_], highest: int = LONGEST) -> Estimate:
+def estimated(
+    values: Floats, good: NDArray[np.bool_], highest: int = LONGEST, mixed: bool = True
+) -> Estimate:
     """Sigma, bad samples and memory of residuals.
 
     Good and bad samples are two Gaussians about zero. The memory is an autoregression: of every lag up
@@ -148,11 +168,15 @@ def estimated(values: Floats, good: NDArray[np.bool_], highest: int = LONGEST) -
         Samples to judge by.
     highest : int
         Highest order; 0: white.
+    mixed : bool
+        Whether some samples may be bad.
     """
     found = _compiled.estimate(
-        np.ascontiguousarray(values, np.float64), np.ascontiguousarray(good, np.bool_), highest
+        np.ascontiguousarray(values, np.float64), np.ascontiguousarray(good, np.bool_), highest, mixed
     )
-    return Estimate(float(found[0]), float(found[1]), float(found[2]), tuple(found[3].tolist()))
+    return Estimate(
+        float(found[0]), float(found[1]), float(found[2]), tuple(found[3].tolist()), float(found[4])
+    )
 
 
 def correlation(ar: tuple[float, ...], lags: int) -> Floats:

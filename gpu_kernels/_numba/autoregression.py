@@ -26,6 +26,15 @@ BAD_RATIO = 3.0
 MOST_BAD = 0.3
 """Share of samples that may be bad."""
 
+LEAST_SAMPLES = 16
+"""Samples from which a memory is looked for."""
+
+BLOCK = 64
+"""Samples of the means whose scatter tells whether a long curve has more memory than single lags."""
+
+MOST_MIXED = 8192
+"""Samples that good and bad ones are told apart by; of a longer curve every so manieth."""
+
 LANES = 16
 """Sums kept side by side."""
 
@@ -281,10 +290,11 @@ def from_partial(partial: Floats) -> Floats:
 
 
 @inner
-def _dense(c: Floats, n: float, most: int) -> tuple[Floats, float]:
+def _dense(c: Floats, n: float, most: int) -> tuple[Floats, float, float]:
     """Autoregression with a coefficient for every lag, averaged over orders; its criterion's least value.
 
-    Partial correlation k is shrunk by the weight of the orders from k up (Akaike's weights).
+    Partial correlation k is shrunk by the weight of the orders from k up (Akaike's weights); the sum of
+    these weights counts as the number of coefficients.
     """
     partial = np.zeros(most)
     most = _levinson(c, most, partial)
@@ -296,13 +306,14 @@ def _dense(c: Floats, n: float, most: int) -> tuple[Floats, float]:
     weight, total = np.exp(-0.5 * (score - least)), 0.0
     for k in range(most + 1):
         total += weight[k]
-    above, order = 0.0, 0
+    above, order, counted = 0.0, 0, 0.0
     for k in range(most, 0, -1):
         above += weight[k] / total
         partial[k - 1] *= above
+        counted += above
         if order == 0 and above > 0.1:
             order = k
-    return from_partial(partial[:order]), least
+    return from_partial(partial[:order]), least, counted
 
 
 @inner
@@ -405,12 +416,32 @@ def _mean_variance(a: Floats, n: int) -> float:
     return max(total, 0.0) / n
 
 
+@inner
+def _more_memory(z: Floats, ok: Mask, sigma: float, a: Floats) -> bool:
+    """Whether means over blocks scatter more than an autoregression has it."""
+    total, blocks = 0.0, 0
+    for base in range(0, z.size - BLOCK + 1, BLOCK):
+        some, count = 0.0, 0
+        for i in range(base, base + BLOCK):
+            if ok[i]:
+                some += z[i]
+                count += 1
+        if 2 * count >= BLOCK:
+            total += some * some / count
+            blocks += 1
+    if blocks == 0:
+        return True
+    expected = _mean_variance(a, BLOCK) * BLOCK * sigma * sigma
+    return total / blocks > expected * (1.0 + 2.5 * math.sqrt(2.0 / blocks))
+
+
 @kernel
-def estimate(z: Floats, good: Mask, ar_most: int) -> tuple[float, float, float, Floats]:
+def estimate(z: Floats, good: Mask, ar_most: int, mixed: bool) -> tuple[float, float, float, Floats, float]:
     """Noise of standardised residuals: sigma, share of bad samples, their sigma over it, autoregression.
 
     The mean (or a low polynomial) had been taken off the same samples: what that took from the
-    covariances is given back, once the coefficients are known, and they are found again.
+    covariances is given back, once the coefficients are known, and they are found again. Without `mixed`
+    all samples are good ones.
     """
     n = 0
     for i in range(z.size):
@@ -421,9 +452,14 @@ def estimate(z: Floats, good: Mask, ar_most: int) -> tuple[float, float, float, 
         if good[i]:
             some[n] = z[i]
             n += 1
-    sigma, share, ratio = mixture(some)
-    if n < 4 * LEAST_PER_LAG or not sigma > 0.0 or ar_most == 0:
-        return sigma, share, ratio, np.zeros(0)
+    sigma, share, ratio = 0.0, 0.0, 1.0
+    if mixed:
+        stride = (n + MOST_MIXED - 1) // MOST_MIXED
+        sigma, share, ratio = mixture(some[:: max(stride, 1)].copy())
+    elif n > 0:
+        sigma = math.sqrt((some * some).sum() / n)
+    if n < LEAST_SAMPLES or not sigma > 0.0 or ar_most == 0:
+        return sigma, share, ratio, np.zeros(0), 0.0
     limit = bad_from(share, ratio) * sigma
     ok = np.empty(z.size, np.bool_)
     for i in range(z.size):
@@ -432,20 +468,28 @@ def estimate(z: Floats, good: Mask, ar_most: int) -> tuple[float, float, float, 
     longest, octaves = 1, 1
     while longest * 2 <= min(LONGEST_LAG, ar_most, n // LEAST_PER_LAG):
         longest, octaves = longest * 2, octaves + 1
-    raw = autocovariance(z, ok, max(most, longest))
-    lost, a = 0.0, np.zeros(0)
+    raw = autocovariance(z, ok, max(most, longest) if n < BLOCK * BLOCK else most)
+    lost, a, counted = 0.0, np.zeros(0), 0.0
+    if octaves >= 3 and n >= BLOCK * BLOCK:
+        a, _, _ = _dense(raw, n, most)
+        if _more_memory(z, ok, sigma, a):
+            raw = autocovariance(z, ok, max(most, longest))
+        else:
+            octaves = 1
+    c = raw.copy()
     for _ in range(3):
-        c = raw + lost * raw[0]
-        a, score = _dense(c, n, most)
+        for k in range(c.size):
+            c[k] = raw[k] + lost * raw[0]
+        a, score, counted = _dense(c, n, most)
         if octaves >= 3:
             gram, right = _octave_moments(c, octaves)
             for number in range(3, octaves + 1):
                 part = np.ascontiguousarray(gram[:number, :number])
                 other, value = _octaves(c, part, right[:number].copy(), n)
                 if other.size > 0 and value < score:
-                    a, score = other, value
+                    a, score, counted = other, value, float(number)
         if a.size == 0:
             break
         taken = min(_mean_variance(a, z.size), 0.5)
         lost = taken / (1.0 - taken)
-    return sigma * math.sqrt(1.0 + lost), share, ratio, a
+    return sigma * math.sqrt(1.0 + lost), share, ratio, a, counted

@@ -1,0 +1,315 @@
+"""Matched search for runs of missing light, under the curve's own noise."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_kernels.autoregression import PENALTY, Process, estimated, innovations, process_of, transposed
+from gpu_kernels.runs import Run, run_information, strongest_run
+from reduction.events.curve import EventCurve
+from reduction.events.noise import bad_samples, estimate_noise, relative_sigma, sample_sigma
+from reduction.events.results import NoiseModel
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+LEAST_SAMPLES = 12
+"""Usable samples with which a curve is searched at all."""
+
+LEAST_OUTSIDE = 4
+"""Samples out of the run, at least: without them there is no level to be lower than."""
+
+OUTSIDE_SHARE = 0.05
+"""Share of the curve that must lie out of the run."""
+
+ROUGH_CLIP = 4.0
+BAD_RATIO = 10.0
+"""Sigma of bad samples over that of good ones, where a curve shows none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Strongest:
+    """The run of samples that stands out most, and the noise under which it does.
+
+    Attributes
+    ----------
+    first, last : int
+        Samples of the curve, both in the run.
+    score : float
+        Significance in sigma against noise alone (`evidence`), no sample counting for more than its odds
+        of being a bad one.
+    snr : float
+        Integrated signal-to-noise of the loss.
+    depth : float
+        Mean loss, in units of the out-of-event level.
+    step : bool
+        Whether the run touches an end of the recording.
+    samples : int
+        That were searched.
+    noise : NoiseModel
+    level : array, (n_sample,)
+        Out-of-event level.
+    bad : array of bool, (n_sample,)
+        Samples taken as bad.
+    """
+
+    first: int
+    last: int
+    score: float
+    snr: float
+    depth: float
+    step: bool
+    samples: int
+    noise: NoiseModel
+    level: Floats
+    bad: Mask
+
+
+def strongest(curve: EventCurve, usable: Mask, order: int = 0) -> Strongest | None:
+    """Return the most significant run of low samples; None with too few samples or without noise.
+
+    First a rough search about the median, in white noise. About the run found, level and loss are fitted
+    and the noise is estimated; then all runs are searched under that noise, its memory included, bad
+    samples left out. In both no sample counts for more than a bad one would (`most_telling`): one low
+    sample, be it ever so low, is no proof of an event. Last, the run is weighed against noise of
+    longer memory without an event (`evidence`).
+
+    Parameters
+    ----------
+    curve : EventCurve
+    usable : array of bool, (n_sample,)
+        Samples to search; a run may bridge others.
+    order : int
+        Of the polynomial that the out-of-event level follows.
+    """
+    usable = usable & curve.usable & np.isfinite(curve.flux)
+    n = int(usable.sum())
+    if n < LEAST_SAMPLES + order:
+        return None
+    basis = polynomials(curve.time_s, order)
+    run = _rough(curve, usable, basis)
+    if run is None:
+        return None
+    level, inside = _model(curve, usable, basis, run)
+    noise = estimate_noise(curve, usable, level - inside)
+    if not noise.sigma > 0.0:
+        return None
+    sigma = sample_sigma(noise, curve, usable)
+    better = _searched(curve, usable, basis, noise, sigma, level)
+    if (better.first, better.last) != run:
+        level, inside = _model(curve, usable, basis, (better.first, better.last))
+        noise = estimate_noise(curve, usable, level - inside)
+        if not noise.sigma > 0.0:
+            return None
+        sigma = sample_sigma(noise, curve, usable)
+    bad = bad_samples(noise, curve.flux - level + inside, sigma, usable)
+    if (usable & ~bad).sum() < LEAST_SAMPLES + order:
+        bad = np.zeros(usable.shape, bool)
+    return _judged(curve, usable & ~bad, basis, noise, sigma, level, bad)
+
+
+def polynomials(time_s: Floats, order: int) -> Floats:
+    """Legendre polynomials over a recording, ``(order + 1, n_sample)``."""
+    span = time_s[-1] - time_s[0]
+    x = 2.0 * (time_s - time_s[0]) / span - 1.0 if span > 0 else np.zeros(time_s.shape)
+    return np.asarray(np.polynomial.legendre.legvander(x, order).T, np.float64)
+
+
+def most_telling(noise: NoiseModel, samples: int) -> float:
+    """Sigma beyond which a sample says nothing more: it is as likely to be bad.
+
+    A curve of n samples that shows no bad one may still have one in 2 n.
+    """
+    share = max(noise.bad_share, 0.5 / max(samples, 1))
+    ratio = max(noise.bad_ratio, BAD_RATIO) if noise.bad_share <= 0.0 else noise.bad_ratio
+    odds = float(np.log((1.0 - share) * ratio / share))
+    return float(np.sqrt(2.0 * max(odds, 1.0)))
+
+
+def longest_run(samples: int) -> int:
+    """Longest run that leaves enough samples out of it."""
+    return samples - max(LEAST_OUTSIDE, int(np.ceil(OUTSIDE_SHARE * samples)))
+
+
+def _rough(curve: EventCurve, usable: Mask, basis: Floats) -> tuple[int, int] | None:
+    """Best run about the median or the trend, in white noise, samples clipped."""
+    at = np.flatnonzero(usable)
+    shape = relative_sigma(curve.sigma, usable)[at]
+    middle = clipped_fit(curve.flux[at], shape, basis[:, at])
+    z = (curve.flux[at] - middle) / shape
+    steps = np.diff(z)
+    sigma = 1.4826 * float(np.median(np.abs(steps - np.median(steps)))) / np.sqrt(2.0)
+    if not sigma > 0.0:
+        sigma = float(np.std(z))
+    if not sigma > 0.0:
+        return None
+    clipped = np.clip(z / sigma, -ROUGH_CLIP, ROUGH_CLIP) * sigma * shape
+    run = matched(clipped, sigma * shape, basis[:, at], ())
+    return (int(at[run.first]), int(at[run.stop - 1])) if run.stop > run.first else None
+
+
+def clipped_fit(flux: Floats, sigma: Floats, basis: Floats) -> Floats:
+    """Median, or a polynomial by repeatedly clipped least squares, ``(n,)``."""
+    if basis.shape[0] == 1:
+        return np.full(flux.shape, float(np.median(flux)))
+    kept = np.ones(flux.shape, bool)
+    value = flux
+    for _ in range(4):
+        value = _least_squares(flux, sigma, basis, kept)
+        off = (flux - value) / sigma
+        kept = np.abs(off) <= 3.0 * 1.4826 * float(np.median(np.abs(off)))
+        if kept.sum() < 2 * basis.shape[0]:
+            break
+    return value
+
+
+def _least_squares(flux: Floats, sigma: Floats, basis: Floats, kept: Mask) -> Floats:
+    design = (basis / sigma)[:, kept]
+    found, *_ = np.linalg.lstsq(design.T, (flux / sigma)[kept], rcond=None)
+    return np.asarray(found @ basis, np.float64)
+
+
+def _model(curve: EventCurve, usable: Mask, basis: Floats, run: tuple[int, int]) -> tuple[Floats, Floats]:
+    """Out-of-event level and the loss in a run, fitted together, clipped at four sigma."""
+    inside = np.zeros(curve.flux.shape)
+    inside[run[0] : run[1] + 1] = 1.0
+    shape = relative_sigma(curve.sigma, usable)
+    design = np.vstack([basis, -inside[None, :]]) / shape
+    value = curve.flux / shape
+    kept = usable & _near(value, usable & (inside > 0)) & _near(value, usable & (inside == 0))
+    found = np.zeros(design.shape[0])
+    for _ in range(3):
+        part = design[:, kept]
+        found, *_ = np.linalg.lstsq(part.T, value[kept], rcond=None)
+        off = np.where(usable, value - found @ design, 0.0)
+        sigma = 1.4826 * float(np.median(np.abs(off[usable])))
+        now = usable & (np.abs(off) <= 4.0 * sigma) if sigma > 0 else usable
+        if (now == kept).all() or (now & (inside > 0)).sum() == 0 or (now & (inside == 0)).sum() < 2:
+            break
+        kept = now
+    return np.asarray(found[:-1] @ basis, np.float64), found[-1] * inside
+
+
+def _near(values: Floats, group: Mask) -> Mask:
+    """Where `values` are of another group, or near enough to the median of their own."""
+    some = values[group]
+    if some.size < 3:
+        return np.ones(values.shape, bool)
+    middle = float(np.median(some))
+    reach = 5.0 * 1.4826 * float(np.median(np.abs(some - middle)))
+    return ~group | (np.abs(values - middle) <= reach) if reach > 0 else np.ones(values.shape, bool)
+
+
+def matched(values: Floats, sigma: Floats, basis: Floats, ar: tuple[float, ...]) -> Run:
+    """Best run of samples without gaps in autoregressive noise, the baseline fitted together with it."""
+    n = values.size
+    process = process_of(ar, np.ones(n, bool))
+    total, columns = sums(process, values, sigma, basis)
+    weight = np.concatenate([[0.0], np.cumsum(sigma**-2)])
+    inside, ending = run_information(process)
+    return strongest_run(total, columns, weight, inside, ending, longest_run(n))
+
+
+def evidence(values: Floats, sigma: Floats, basis: Floats, ar: tuple[float, ...], run: Run) -> float:
+    """Root of twice the gain in log likelihood by a loss in a run, the noise estimated with and without it.
+
+    Noise whose memory was estimated after a run had been taken out knows nothing of what made that run
+    stand out: slow noise would always look significant. So the curve without an event may have a longer
+    memory, and a larger sigma, than that with one; each further coefficient costs as in the estimate.
+    In white noise with many samples this is the significance of the run.
+    """
+    shape = np.zeros(values.size)
+    shape[run.first : run.stop] = -1.0
+    rows = np.vstack([basis, shape[None, :], values[None, :]]) / sigma
+    white = innovations(process_of(ar, np.ones(values.size, bool)), rows)
+    scores = []
+    for part in (rows[:-2], rows[:-1]):
+        found, *_ = np.linalg.lstsq(white[: len(part)].T, white[-1], rcond=None)
+        scores.append(_criterion(rows[-1] - found @ part))
+    return float(np.sqrt(max(scores[0] - scores[1], 0.0)))
+
+
+def _criterion(residual: Floats) -> float:
+    """Twice the negative log likelihood of residuals as autoregressive noise, and its penalty."""
+    every = np.ones(residual.size, bool)
+    found = estimated(residual, every, mixed=False)
+    process = process_of(found.ar, every)
+    white = innovations(process, residual)
+    square = float(white @ white) / residual.size
+    return residual.size * float(np.log(max(square, 1e-300))) + process.log_det + PENALTY * found.parameters
+
+
+def sums(process: Process, values: Floats, sigma: Floats, basis: Floats) -> tuple[Floats, Floats]:
+    """Sums from the beginning of samples and baseline, weighed by the inverse covariance."""
+    white = innovations(process, np.vstack([basis, values[None, :]]) / sigma)
+    q, _ = np.linalg.qr(white[:-1].T)
+    left = white[-1] - q @ (q.T @ white[-1])
+    rows = np.vstack([left[None, :], q.T])
+    out = np.zeros((rows.shape[0], values.size + 1))
+    for row, goal in zip(rows, out, strict=True):
+        np.cumsum(transposed(process, row) / sigma, out=goal[1:])
+    return out[0], out[1:]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Searched:
+    """Best run of some samples of a curve: its samples, its ends among them and in the curve."""
+
+    at: NDArray[np.intp]
+    clipped: Floats
+    run: Run
+    first: int
+    last: int
+
+
+def _searched(
+    curve: EventCurve, used: Mask, basis: Floats, noise: NoiseModel, sigma: Floats, level: Floats
+) -> _Searched:
+    """All runs of the samples `used`, each counting for no more than a bad one would."""
+    at = np.flatnonzero(used)
+    reach = most_telling(noise, at.size) * sigma[at]
+    clipped = np.clip(curve.flux[at] - level[at], -reach, reach)
+    run = matched(clipped, sigma[at], basis[:, at], noise.ar)
+    return _Searched(at, clipped, run, int(at[run.first]), int(at[max(run.stop - 1, run.first)]))
+
+
+def _judged(
+    curve: EventCurve, used: Mask, basis: Floats, noise: NoiseModel, sigma: Floats, level: Floats, bad: Mask
+) -> Strongest:
+    """The best run under a noise that was estimated about it, and what it is worth."""
+    best = _searched(curve, used, basis, noise, sigma, level)
+    at = best.at
+    score = evidence(best.clipped, sigma[at], basis[:, at], noise.ar, best.run)
+    depth, snr = loss_in(curve.flux, sigma, used, basis, noise.ar, best.first, best.last)
+    middle = float(np.median(level[at]))
+    return Strongest(
+        first=best.first,
+        last=best.last,
+        score=score,
+        snr=snr,
+        depth=depth / middle if middle > 0 else depth,
+        step=best.run.first == 0 or best.run.stop == at.size,
+        samples=at.size,
+        noise=noise,
+        level=level,
+        bad=bad,
+    )
+
+
+def loss_in(
+    flux: Floats, sigma: Floats, used: Mask, basis: Floats, ar: tuple[float, ...], first: int, last: int
+) -> tuple[float, float]:
+    """Loss of light in a run and its integrated signal-to-noise, the baseline fitted together with it."""
+    at = np.flatnonzero(used)
+    run = ((at >= first) & (at <= last)).astype(np.float64)
+    process = process_of(ar, np.ones(at.size, bool))
+    rows = np.vstack([basis[:, at], -run[None, :], flux[at][None, :]]) / sigma[at]
+    white = innovations(process, rows)
+    q, _ = np.linalg.qr(white[:-2].T)
+    shape, value = (row - q @ (q.T @ row) for row in white[-2:])
+    information = float(shape @ shape)
+    if not information > 0.0:
+        return 0.0, 0.0
+    loss = float(shape @ value) / information
+    return loss, loss * float(np.sqrt(information))
