@@ -1,7 +1,6 @@
 """Runs of low samples: matched search over all starts and lengths by sums from the beginning."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,9 +92,10 @@ def strongest_run(
             total, columns, weight, inside, ending, [int(x) for x in lengths]
         )
         return Run(first, stop, float(np.sqrt(square)))
-    arrays: list[Any] = [
-        np.ascontiguousarray(x, np.float64) for x in (total, columns, weight, inside, ending)
-    ]
     found = np.zeros(2, np.int64)
-    square = _compiled.strongest(*arrays, lengths, np.empty((2, n + 1)), found)
+    square = _compiled.strongest(
+        np.ascontiguousarray(total, np.float64), np.ascontiguousarray(columns, np.float64),
+        np.ascontiguousarray(weight, np.float64), np.ascontiguousarray(inside, np.float64),
+        np.ascontiguousarray(ending, np.float64), lengths, np.empty((2, n + 1)), found,
+    )  # fmt: skip
     return Run(int(found[0]), int(found[1]), float(np.sqrt(square)))

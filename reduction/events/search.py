@@ -138,7 +138,7 @@ def _rough(curve: EventCurve, usable: Mask, basis: Floats) -> tuple[int, int] | 
     shape = relative_sigma(curve.sigma, usable)[at]
     middle = clipped_fit(curve.flux[at], shape, basis[:, at])
     z = (curve.flux[at] - middle) / shape
-    steps = np.diff(z)
+    steps: Floats = np.diff(z)
     sigma = 1.4826 * float(np.median(np.abs(steps - np.median(steps)))) / np.sqrt(2.0)
     if not sigma > 0.0:
         sigma = float(np.std(z))
@@ -153,7 +153,7 @@ def clipped_fit(flux: Floats, sigma: Floats, basis: Floats) -> Floats:
     """Median, or a polynomial by repeatedly clipped least squares, ``(n,)``."""
     if basis.shape[0] == 1:
         return np.full(flux.shape, float(np.median(flux)))
-    kept = np.ones(flux.shape, bool)
+    kept: Mask = np.ones(flux.shape, bool)
     value = flux
     for _ in range(4):
         value = _least_squares(flux, sigma, basis, kept)
@@ -178,11 +178,11 @@ def _model(curve: EventCurve, usable: Mask, basis: Floats, run: tuple[int, int])
     design = np.vstack([basis, -inside[None, :]]) / shape
     value = curve.flux / shape
     kept = usable & _near(value, usable & (inside > 0)) & _near(value, usable & (inside == 0))
-    found = np.zeros(design.shape[0])
+    found: Floats = np.zeros(design.shape[0])
     for _ in range(3):
         part = design[:, kept]
-        found, *_ = np.linalg.lstsq(part.T, value[kept], rcond=None)
-        off = np.where(usable, value - found @ design, 0.0)
+        found = np.asarray(np.linalg.lstsq(part.T, value[kept], rcond=None)[0], np.float64)
+        off: Floats = np.where(usable, value - found @ design, 0.0)
         sigma = 1.4826 * float(np.median(np.abs(off[usable])))
         now = usable & (np.abs(off) <= 4.0 * sigma) if sigma > 0 else usable
         if (now == kept).all() or (now & (inside > 0)).sum() == 0 or (now & (inside == 0)).sum() < 2:
