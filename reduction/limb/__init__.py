@@ -1,0 +1,1 @@
+"""The body's limb from the chords of a campaign."""

@@ -1,0 +1,156 @@
+"""The whole posterior of a limb and its relief, by importance sampling about its Laplace approximations."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import gammaln, logsumexp
+
+from reduction.limb.descent import descend
+from reduction.limb.likelihood import Floats, Prior, Times, log_likelihood, log_prior, misfit, skewness
+
+TAIL = 5
+"""Degrees of freedom of the t distributions that are drawn from."""
+DRAWS = 4000
+NONE = 2.0
+"""Prior odds of no relief at all, against a factor e in relief."""
+COARSE, FINE = 9, 12
+"""Reliefs tried at first, and between the limits then found."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Components:
+    """Laplace approximations of the posterior, one for each minimum and relief; arrays ``(n, ...)``."""
+
+    x: Floats
+    relief_km: Floats
+    factor: Floats  # (n, p, p): lower triangle, a draw is x + factor z
+    log_mass: Floats
+    log_step: Floats  # of the relief's grid
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Draws of the posterior: limbs ``(n, p)``, reliefs and weights ``(n,)`` that sum to one.
+
+    `effective` is the number of equally weighted draws that are worth as much (Kish 1965).
+    """
+
+    x: Floats
+    relief_km: Floats
+    weight: Floats
+    effective: float
+    best_x: Floats
+    best_relief_km: float
+    log_evidence: float
+
+
+def log_posterior(times: Times, prior: Prior, soft: float, x: Floats, relief_km: Floats) -> Floats:
+    """Log-density of limbs ``(n, p)`` with reliefs ``(n,)``, per unit of the parameters and of the grid."""
+    answer = log_prior(prior, x, soft)
+    allowed = np.isfinite(answer)
+    if allowed.any():
+        inside, relief = x[allowed], relief_km[allowed]
+        found = misfit(times, inside, relief)
+        answer[allowed] += log_likelihood(times, found) + skewness(times, inside, relief, found)
+    return np.where(np.isnan(answer), -np.inf, answer)
+
+
+def relief_grid(knee_km: float, low: float, high: float, n: int) -> tuple[Floats, Floats]:
+    """Reliefs evenly spaced in ``ln(s + knee)``, in which the prior is flat; and the log of each one's step.
+
+    `low`, `high`: limits, km. Flat in ln s is what a scale's prior is; below `knee` (half the times' own
+    error) no data can tell reliefs apart, and there it is levelled.
+    """
+    grid = np.linspace(np.log(low + knee_km), np.log(high + knee_km), n)
+    step = np.full(n, grid[1] - grid[0] if n > 1 else 1.0)
+    step[[0, -1]] /= 2
+    if low == 0:
+        step[0] += NONE
+    return np.maximum(np.exp(grid) - knee_km, 0), np.log(step)
+
+
+def components(
+    times: Times, prior: Prior, soft: float, modes: Floats, knee_km: float, most_km: float
+) -> Components:
+    """Laplace approximations about each of `modes`, ``(m, p)``, on a grid of reliefs from 0 to `most_km`."""
+    relief, step = relief_grid(knee_km, 0.0, most_km, COARSE)
+    coarse = _laplace(times, prior, soft, modes, relief, step)
+    mass = logsumexp(coarse.log_mass.reshape(len(modes), -1), axis=0)
+    there = np.flatnonzero(mass > mass.max() - 9)
+    low, high = relief[max(there[0] - 1, 0)], relief[min(there[-1] + 1, COARSE - 1)]
+    fine, step = relief_grid(knee_km, float(low), float(high), FINE)
+    nearest = np.abs(np.log(fine[:, None] + knee_km) - np.log(relief + knee_km)).argmin(axis=1)
+    start = coarse.x.reshape(len(modes), COARSE, -1)[:, nearest]
+    return _laplace(times, prior, soft, start, fine, step)
+
+
+def _laplace(
+    times: Times, prior: Prior, soft: float, start: Floats, relief: Floats, step: Floats
+) -> Components:
+    """`start`: ``(m, p)`` or ``(m, n_relief, p)``."""
+    n = relief.size
+    if start.ndim == 2:
+        start = np.repeat(start[:, None, :], n, axis=1)
+    m, _, p = start.shape
+    reliefs = np.tile(relief, m)
+    found = descend(times, prior, start.reshape(m * n, p), reliefs, 6)
+    scale = np.ones((m * n, p))
+    scale[:, :2] = np.exp(found.x[:, 2:3])  # curvatures are compared in radii
+    normal = found.normal * scale[:, :, None] * scale[:, None, :]
+    value, vector = np.linalg.eigh(normal)
+    spread = vector / np.sqrt(np.maximum(value, 4.0))[:, None, :]  # at most half a radius, half in ln r
+    covariance = np.einsum("nij,nkj->nik", spread, spread) * scale[:, :, None] * scale[:, None, :]
+    factor = np.linalg.cholesky(covariance)
+    log_mass = log_posterior(times, prior, soft, found.x, reliefs) + np.log(
+        np.einsum("npp->np", factor)
+    ).sum(axis=1)
+    log_step = np.tile(step, m)
+    return Components(found.x, reliefs, factor, log_mass + log_step, log_step)
+
+
+def draw(
+    times: Times, prior: Prior, soft: float, parts: Components, seed: int, draws: int = DRAWS
+) -> Sample:
+    """Draw from t distributions about the components and weigh each draw by the posterior.
+
+    Every draw is weighed against all components of its relief (deterministic mixture: Owen & Zhou 2000).
+    """
+    share = np.exp(parts.log_mass - logsumexp(parts.log_mass))
+    count = np.round(share * draws).astype(int)
+    count[share < 1e-4] = 0
+    rng = np.random.default_rng(seed)
+    which = np.repeat(np.arange(count.size), count)
+    p = parts.x.shape[1]
+    normal = rng.standard_normal((which.size, p))
+    tail = np.sqrt(rng.chisquare(TAIL, which.size) / TAIL)
+    x = parts.x[which] + np.einsum("npq,nq->np", parts.factor[which], normal) / tail[:, None]
+    relief = parts.relief_km[which]
+    proposed = _log_proposal(parts, count, x, relief)
+    target = log_posterior(times, prior, soft, x, relief) + parts.log_step[which]
+    ratio = target - proposed
+    total = logsumexp(ratio)
+    weight = np.exp(ratio - total)
+    best = int(np.argmax(parts.log_mass))
+    return Sample(
+        x=x,
+        relief_km=relief,
+        weight=weight,
+        effective=float(1 / (weight**2).sum()),
+        best_x=parts.x[best],
+        best_relief_km=float(parts.relief_km[best]),
+        log_evidence=float(total),
+    )
+
+
+def _log_proposal(parts: Components, count: np.ndarray, x: Floats, relief: Floats) -> Floats:
+    """Log of the number of draws per unit of volume, of the components with each draw's relief."""
+    p = x.shape[1]
+    answer = np.full(len(x), -np.inf)
+    norm = gammaln((TAIL + p) / 2) - gammaln(TAIL / 2) - 0.5 * p * np.log(TAIL * np.pi)
+    for k in np.flatnonzero(count):
+        same = relief == parts.relief_km[k]
+        z = np.linalg.solve(parts.factor[k], (x[same] - parts.x[k]).T)
+        density = norm - 0.5 * (TAIL + p) * np.log1p((z**2).sum(axis=0) / TAIL)
+        density += np.log(count[k]) - np.log(np.diag(parts.factor[k])).sum()
+        answer[same] = np.logaddexp(answer[same], density)
+    return answer
