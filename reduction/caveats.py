@@ -83,6 +83,15 @@ class Caveat(StrEnum):
     CROWDED = "neighbour-near-target"
     UNCALIBRATED = "uncalibrated"
     SCATTER_UNEXPLAINED = "scatter-unexplained"
+    # the limb
+    CIRCLE_ASSUMED = "circle-assumed"
+    ANGLE_UNDETERMINED = "position-angle-undetermined"
+    NO_FREEDOM = "no-degree-of-freedom"
+    POSTERIOR_COARSE = "posterior-coarse"
+    DIAMETER_SIGMA_ASSUMED = "diameter-sigma-assumed"
+    SOLUTIONS_SEVERAL = "several-limbs-possible"
+    STATION_TIME_OFFSET = "station-time-offset"
+    CHORDS_LEFT_OUT = "chords-left-out"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reduction.limb.likelihood import Floats, Prior, Times, misfit
+from reduction.limb.likelihood import Prior, Times, misfit
+from reduction.limb.shape import Floats
 
 STEP = 1e-5
 
@@ -88,4 +89,5 @@ def _bounded(move: Floats, x: Floats) -> Floats:
     most = np.full(x.shape, 0.7)
     most[:, :2] = np.exp(x[:, 2:3])
     over = np.max(np.abs(move) / most, axis=1, keepdims=True)
-    return move / np.maximum(over, 1)
+    answer: Floats = move / np.maximum(over, 1)
+    return answer

@@ -7,8 +7,7 @@ import numpy as np
 from reduction.events.results import LEVELS, Figure
 from reduction.limb.shape import Floats
 
-Kind = Literal["middle", "shortest"]
-CANDIDATES = 41
+Kind = Literal["middle", "bounded"]
 
 
 def quantile(values: Floats, weight: Floats, shares: Floats) -> Floats:
@@ -23,21 +22,19 @@ def quantile(values: Floats, weight: Floats, shares: Floats) -> Floats:
 def interval(values: Floats, weight: Floats, level: float, kind: Kind = "middle") -> tuple[float, float]:
     """Interval that holds `level` of the weight.
 
-    ``"middle"`` leaves as much out on either side. ``"shortest"`` is for a figure with a lower bound (an
-    oblateness, a relief): it reaches the bound where the bound is among the most probable values.
+    ``"middle"`` leaves as much out on either side. ``"bounded"`` is for a figure that is never negative (an
+    oblateness, a relief): the interval from 0 where that is the narrower one.
     """
-    lower = np.array([(1 - level) / 2])
-    if kind == "shortest":
-        lower = np.linspace(0, 1 - level, CANDIDATES)
-    low, high = quantile(values, weight, lower), quantile(values, weight, lower + level)
-    if kind == "shortest":
-        low[0] = 0.0
-    best = int(np.argmin(high - low))
-    return float(low[best]), float(high[best])
+    shares = np.array([(1 - level) / 2, (1 + level) / 2, level])
+    low, high, alone = (float(one) for one in quantile(values, weight, shares))
+    if kind == "bounded" and alone < high - low:
+        return 0.0, alone
+    return low, high
 
 
-def figure(value: float, values: Floats, weight: Floats, kind: Kind = "middle") -> Figure:
-    """A figure with its intervals at `LEVELS`; its sigma is half the width of the first."""
+def figure(values: Floats, weight: Floats, kind: Kind = "middle") -> Figure:
+    """The median with its intervals at `LEVELS`; its sigma is half the width of the first."""
+    value = float(quantile(values, weight, np.array([0.5]))[0])
     spans = tuple(interval(values, weight, level, kind) for level in LEVELS)
     return Figure(value=value, sigma=(spans[0][1] - spans[0][0]) / 2, intervals=spans)
 

@@ -84,16 +84,16 @@ class Prior:
     Attributes
     ----------
     diameter_km, sigma_km : float or None
-        Area-equivalent diameter, normal.
+        Area-equivalent diameter, normal; both or neither.
     radius_limit_km : float
         No radius above this one.
     oblateness_limit : float
-        No oblateness above this one; all up to it are equally probable, as are all position angles.
+        No oblateness above this one.
     """
 
-    diameter_km: float | None
-    sigma_km: float | None
-    radius_limit_km: float
+    diameter_km: float | None = None
+    sigma_km: float | None = None
+    radius_limit_km: float = 1e5
     oblateness_limit: float = 0.85
 
 
@@ -187,9 +187,7 @@ def _grazing(
     return answer
 
 
-def _half(
-    path: Passage, side: Floats, relief: Floats, floor: Floats
-) -> tuple[Floats, Floats, Floats]:
+def _half(path: Passage, side: Floats, relief: Floats, floor: Floats) -> tuple[Floats, Floats, Floats]:
     """Mean half-time inside the limb, its variance, and the log-probability that there is one."""
     support = path.support_km(path.closest_s + side * path.half_s)
     z_least = support * (path.impact - 1) / floor
@@ -247,18 +245,17 @@ def log_likelihood(times: Times, found: Misfit) -> Floats:
     return answer
 
 
-def log_prior(prior: Prior, x: Floats, soft: float) -> Floats:
+def log_prior(prior: Prior, x: Floats) -> Floats:
     """Log-density ``(n,)`` of limbs, per unit of each parameter; -inf outside the limits.
 
-    Flat in centre and radius (or normal in diameter), in oblateness and in position angle; the last two make
-    ``1 / eta`` of the plane (e1, e2), levelled below `soft`.
+    Flat in centre, in radius (or normal in diameter) and in the plane of the elongation (e1, e2): no
+    position angle, and no direction away from the circle, is preferred.
     """
     radius = np.exp(x[:, 2])
     answer = np.where(radius <= prior.radius_limit_km, x[:, 2], -np.inf)
     if prior.diameter_km is not None and prior.sigma_km is not None:
         answer = answer - 0.5 * ((2 * radius - prior.diameter_km) / prior.sigma_km) ** 2
     if x.shape[1] == 5:
-        eta = np.hypot(x[:, 3], x[:, 4])
-        inside = -np.expm1(-2 * eta) <= prior.oblateness_limit
-        answer = answer + np.where(inside, -2 * eta - 0.5 * np.log(eta**2 + soft**2), -np.inf)
+        oblateness = -np.expm1(-2 * np.hypot(x[:, 3], x[:, 4]))
+        answer = np.where(oblateness <= prior.oblateness_limit, answer, -np.inf)
     return answer
