@@ -18,6 +18,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "frames of a recording or a stack as FITS, with their times",
     ),
     "lightcurve": ("ingest.lightcurve_cli:lightcurve", "a light curve in the form of another program"),
+    "report": ("reduction.report_cli:report", "report forms of an observation, from one record"),
     "demo": ("cluster.demo_cli:demo", "synthesise a campaign with known truth, reduce it, compare"),
     "serve": ("api.cli:serve", "the HTTP service"),
 }

@@ -70,7 +70,7 @@ def make_record(raw: Mapping[str, Any], where: str) -> ObservationRecord:
         A field is unknown, or its value impossible; `where` begins the message.
     """
     try:
-        return ObservationRecord.model_validate(_with_degrees(raw))
+        return ObservationRecord.model_validate(with_degrees(raw))
     except ValidationError as error:
         lines = "; ".join(
             f"{'.'.join(str(p) for p in e['loc']) or 'record'}: {e['msg']} (got {str(e['input'])[:80]!r})"
@@ -81,8 +81,14 @@ def make_record(raw: Mapping[str, Any], where: str) -> ObservationRecord:
         raise DataError(f"{where}: {error}") from error
 
 
-def _with_degrees(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The record with ``latitude``, ``longitude``, ``ra``, ``dec`` in words turned into degrees."""
+def with_degrees(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A raw record with ``latitude``, ``longitude``, ``ra``, ``dec`` in words turned into degrees.
+
+    Raises
+    ------
+    ValueError
+        One of them is no angle.
+    """
     content = dict(raw)
     for table, names in (
         ("site", {"latitude": "latitude_deg", "longitude": "longitude_deg"}),

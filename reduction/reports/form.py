@@ -82,6 +82,7 @@ FORMS: Mapping[str, Form] = {
     "tt": Form("Trans-Tasman / RASNZ form 4.1.2.G (xlsx)", "trans_tasman", template=True),
     "iota-es": Form("IOTA-ES form 2.03, for SODIS (text)", "iota_es"),
     "occult-xml": Form("Occult observation file 2.15 (XML)", "occult_xml"),
+    "text": Form("classic report form (text)", "classic"),
 }
 
 WANTED_BY_ALL = {
