@@ -14,6 +14,8 @@ from reduction.utc import utc_line, utc_ns
 
 SUMMARY, EVENTS = "summary.json", "events.json"
 MOST_BYTES = 256 << 20
+MOST = 1e12
+"""Figures beyond it are none."""
 
 CAMERAS = ("instrume", "instrument", "camera_model")
 """Keys of a recording's own metadata that name its camera, the first that is there counts."""
@@ -165,7 +167,9 @@ def _time(text: str, path: Path) -> int:
 
 
 def _figure(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A number that a record can hold; None for anything else."""
+    usual = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST
+    return float(value) if usual and isinstance(value, int | float) else None
 
 
 def _event(event: Mapping[str, Any], where: str, notes: list[str]) -> dict[str, Any]:
