@@ -142,6 +142,11 @@ class RawFile:
         self.close()
 
 
+def on_built_in_disk(path: Path) -> bool:
+    """Whether a file or folder that exists lies on a file system of a built-in disk (`SAFE_TO_MAP`)."""
+    return _file_system(path.stat().st_dev) in SAFE_TO_MAP
+
+
 def _file_system(device: int) -> str:
     """Type of the file system with a device number, as Linux lists it; empty where it does not."""
     wanted = f"{os.major(device)}:{os.minor(device)}"

@@ -4,6 +4,7 @@ import ctypes
 import importlib.util
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +15,9 @@ PARTS = {
     "cc": (),
     "ocr": ("torch", "torchvision", "easyocr"),
     "rar": ("libarchive",),
+    "postgres": ("psycopg",),
 }
-PROGRAMS = {"cc": ("gcc", "cc", "clang")}
+PROGRAMS = {"cc": ("gcc", "cc", "clang"), "postgres": ("postgres",)}
 """Programs of which a part needs one."""
 
 LIBRARIES = {"rar": "libarchive.so.13"}
@@ -26,7 +28,7 @@ def require(part: str) -> None:
     """Skip the test, or its whole module, unless `part` is installed."""
     missing = [module for module in PARTS[part] if importlib.util.find_spec(module) is None]
     programs = PROGRAMS.get(part, ())
-    if programs and not any(map(shutil.which, programs)):
+    if programs and not any(map(found, programs)):
         missing.append(" or ".join(programs))
     if part in LIBRARIES and not loads(LIBRARIES[part]):
         missing.append(LIBRARIES[part])
@@ -36,6 +38,11 @@ def require(part: str) -> None:
     if part in os.environ.get("UMBRA_REQUIRE", "").split(","):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason, allow_module_level=True)
+
+
+def found(program: str) -> bool:
+    """Whether a program is there, or among PostgreSQL's, which Debian keeps out of the way."""
+    return bool(shutil.which(program)) or any(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
 
 
 def loads(library: str) -> bool:

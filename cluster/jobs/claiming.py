@@ -1,0 +1,97 @@
+"""Who is served next: highest priority, then the owner served least, then the oldest job."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select, update
+
+from cluster.jobs.job import Claim
+from cluster.jobs.tables import AttemptRow, JobRow, OwnerRow
+
+
+@dataclass(slots=True)
+class _Head:
+    """The job of an owner that would be next."""
+
+    owner: str
+    served: int
+    priority: int
+    place: int
+
+
+def taken(connection: Connection, now: float, worker: str, lease_s: float, most: int) -> list[Claim]:
+    """Claim up to `most` jobs that wait, for `worker`, until ``now + lease_s``.
+
+    One that another claimer holds at this moment is passed over.
+    """
+    claims: list[Claim] = []
+    heads = _heads(connection, now)
+    while heads and len(claims) < most:
+        head = min(heads, key=lambda each: (-each.priority, each.served, each.place))
+        claim = _first(connection, now, head, worker, lease_s)
+        if claim is not None:
+            claims.append(claim)
+            head.served += 1
+        following = _next(connection, now, head.owner)
+        if claim is None or following is None:
+            heads.remove(head)
+        else:
+            head.priority, head.place = following
+    return claims
+
+
+def _heads(connection: Connection, now: float) -> list[_Head]:
+    """Of each owner of whom something waits, the job that is next; an index finds it."""
+    waiting = (
+        select(JobRow.place)
+        .where(JobRow.state == "queued", JobRow.owner == OwnerRow.owner, JobRow.not_before <= now)
+        .order_by(JobRow.priority.desc(), JobRow.place)
+        .limit(1)
+        .scalar_subquery()
+    )
+    owners = connection.execute(select(OwnerRow.owner, OwnerRow.served, waiting.label("place"))).all()
+    first = {row.place: row for row in owners if row.place is not None}
+    places = connection.execute(
+        select(JobRow.place, JobRow.priority).where(JobRow.place.in_(list(first)))
+    ).all()
+    return [_Head(first[p.place].owner, first[p.place].served, p.priority, p.place) for p in places]
+
+
+def _next(connection: Connection, now: float, owner: str) -> tuple[int, int] | None:
+    """Priority and place of an owner's next job."""
+    row = connection.execute(
+        select(JobRow.priority, JobRow.place)
+        .where(JobRow.state == "queued", JobRow.owner == owner, JobRow.not_before <= now)
+        .order_by(JobRow.priority.desc(), JobRow.place)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else (row.priority, row.place)
+
+
+def _first(connection: Connection, now: float, head: _Head, worker: str, lease_s: float) -> Claim | None:
+    """Claim the next job of an owner; None where others hold all there are."""
+    row = connection.execute(
+        select(JobRow.id, JobRow.payload, JobRow.campaign, JobRow.attempts, JobRow.started)
+        .where(JobRow.state == "queued", JobRow.owner == head.owner, JobRow.not_before <= now)
+        .order_by(JobRow.priority.desc(), JobRow.place)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    if row is None:
+        return None
+    attempt, until = row.attempts + 1, now + lease_s
+    changes = {
+        "state": "running",
+        "attempts": attempt,
+        "worker": worker,
+        "until": until,
+        "cancelling": False,
+        "started": now,
+        "finished": None,
+    }
+    connection.execute(update(JobRow).where(JobRow.id == row.id).values(**changes))
+    connection.execute(
+        insert(AttemptRow).values(job=row.id, number=attempt, worker=worker, started=now, outcome="")
+    )
+    served = update(OwnerRow).where(OwnerRow.owner == head.owner).values(served=OwnerRow.served + 1)
+    connection.execute(served)
+    return Claim(row.id, row.payload, head.owner, row.campaign, attempt, until)
