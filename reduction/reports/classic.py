@@ -1,9 +1,11 @@
 """The classic report form: numbered sections of text, as EAON and IOTA-ES printed it, for any observation.
 
-Sections and event codes are those of the form that European observers mailed for decades; it has no version.
+Sections and event codes (S start, D, R, I and J an interruption's begin and end, E end) are those of the
+form that European observers mailed for decades; it has no version.
 A miss, a clouded-out station or a plan has its place here too.
 """
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -112,15 +114,28 @@ def _times(record: ObservationRecord, timing: Timing | None, level: int | None) 
     lines = ["", "  Code  Date, UT    HH MM SS.ss      Acc. s    Event"]
     lines += _bound("S", record.recording.started)
     for begin, end in record.recording.interrupted:
-        lines += _row("I", begin, 2, "", "interruption begins") + _row("I", end, 2, "", "interruption ends")
+        lines += _row("I", begin, 2, "", "interruption begins") + _row("J", end, 2, "", "interruption ends")
     if timing is not None:
         lines += _edge("D", timing.d, timing, level) + _edge("R", timing.r, timing, level)
     elif record.status == "negative":
         lines.append("  M     -           -                -         no occultation detected")
-    lines += _bound("E", record.recording.stopped)
-    if timing is not None and timing.duration_s is not None:
-        lines += ["", f"  {'Duration:':<{WIDTH}} {timing.duration_s:.4f} s"]
-    return lines
+    return [*lines, *_bound("E", record.recording.stopped), *_between(timing)]
+
+
+def _between(timing: Timing | None) -> list[str]:
+    """Duration and middle of an event that has both edges; the error of their sum where both are known."""
+    if timing is None or timing.d is None or timing.r is None or timing.duration_s is None:
+        return []
+    digits = max(digits_for(timing.d), digits_for(timing.r))
+    sigmas = (timing.d.error_s(0), timing.r.error_s(0))
+    known = None if None in sigmas else math.hypot(*(sigma or 0.0 for sigma in sigmas))
+    error = f" +- {error_text(known, digits)} s (one sigma)" if known else " s"
+    middle = (timing.d.utc + timing.r.utc) // 2
+    return [
+        "",
+        f"  {'Duration:':<{WIDTH}} {timing.duration_s:.{digits}f}{error}",
+        f"  {'Mid-event:':<{WIDTH}} {clock(middle, digits).text(' ')} UT",
+    ]
 
 
 def _bound(code: str, ns: int | None) -> list[str]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from reduction.record import ObservationRecord
 from reduction.reports.form import WANTED_BY_ALL, Filled, ReadForm, file_stem, per_event, require_status
-from reduction.reports.workbook_form import Layout, filled, values_of
+from reduction.reports.workbook_form import Layout, checked, filled, values_of
 from reduction.reports.workbook_read import read_form
+from reduction.reports.xlsx import open_workbook
 
 WANTED = WANTED_BY_ALL | {
     "asteroid.number": "asteroid's number",
@@ -110,7 +111,7 @@ EVENT_LABELS = {
     "Q9": "E-mail",
     "A11": "Address",
     "Q11": "Phone",
-    "A13": "City, state, country",
+    "A13": "City, country",
     "A15": "Observing location",
     "A17": "Format of latitude",
     "L17": "longitude",
@@ -138,8 +139,8 @@ LABELS = EVENT_LABELS | {
     "N30": "0.99",
     "A31": "Started observing, UTC h m s",
     "A32": "Disappearance",
-    "K33": "+- D, s",
-    "K35": "+- R, s",
+    "I33": "Error of D, s",
+    "I35": "Error of R, s",
     "A36": "Reappearance",
     "A37": "Stopped observing",
     "U40": "S/N",
@@ -148,6 +149,8 @@ LABELS = EVENT_LABELS | {
 
 LAYOUT = Layout("North American form", CELLS, LABELS)
 
+MISS_CELL = "W38"
+MISSED = {"positive": "No", "negative": "Yes"}
 ENDING = {"positive": "POS", "negative": "NEG"}
 
 
@@ -164,10 +167,30 @@ def fill(record: ObservationRecord, template: Path | None = None) -> list[Filled
     require_status(record, "North American form", tuple(ENDING))
     files = []
     for timing, suffix in per_event(record):
-        content, left = filled(LAYOUT, values_of(record, timing), template)
+        layout, notes = _with_miss(record, template)
+        content, left = filled(
+            layout, values_of(record, timing) | {"missed": MISSED[record.status]}, template
+        )
         name = f"{file_stem(record)}_{ENDING[record.status]}{suffix}.xlsx"
-        files.append(Filled(name, content, tuple(f"{cell} holds a formula and was left" for cell in left)))
+        notes += tuple(f"{cell} holds a formula and was left" for cell in left)
+        files.append(Filled(name, content, notes))
     return files
+
+
+def _with_miss(record: ObservationRecord, template: Path | None) -> tuple[Layout, tuple[str, ...]]:
+    """The layout, and the cell of "Was this a Miss?" where a template shows it by what it holds.
+
+    No program is known to fill that cell; it is taken to be that of the Trans-Tasman form if one of the
+    list's words stands there already, and never written otherwise.
+    """
+    if template is None:
+        return LAYOUT, ()
+    held = checked(open_workbook(template), LAYOUT, template).values.get(MISS_CELL)
+    if isinstance(held, str) and held.strip().lower() in {"yes", "no", "maybe"}:
+        return Layout(LAYOUT.title, CELLS | {"missed": MISS_CELL}, LABELS), ()
+    if record.status != "negative":
+        return LAYOUT, ()
+    return LAYOUT, ('set "Was this a Miss?" to yes yourself: its cell was not found',)
 
 
 def read(path: Path) -> ReadForm:

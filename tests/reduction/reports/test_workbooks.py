@@ -226,6 +226,19 @@ def test_a_sheet_of_another_hand_is_filled_too(tmp_path: Path) -> None:
     assert order == sorted(order)
 
 
+def test_a_miss_in_the_observers_copy(tmp_path: Path) -> None:
+    """The form has a list "Was this a Miss?", whose cell is known by what it holds, or is left alone."""
+    template = official(tmp_path / "mine.xlsx")
+    assert "Was this a Miss?" in one(negative(), template).notes[0]
+    assert data_of(one(negative(), template).content)["W38"].value is None
+    book = openpyxl.load_workbook(template)
+    book["DATA"]["W38"] = "no"
+    book.save(template)
+    assert data_of(one(negative(), template).content)["W38"].value == "Yes"
+    assert data_of(one(full(), template).content)["W38"].value == "No"
+    assert not any("Miss" in note for note in one(negative(), template).notes)
+
+
 def test_what_is_not_the_form_is_not_filled(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     book.active.title = "DATA"
