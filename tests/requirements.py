@@ -16,6 +16,7 @@ PARTS = {
     "ocr": ("torch", "torchvision", "easyocr"),
     "rar": ("libarchive",),
     "postgres": ("psycopg",),
+    "sora": ("sora",),
 }
 PROGRAMS = {"cc": ("gcc", "cc", "clang"), "postgres": ("postgres",)}
 """Programs of which a part needs one."""

@@ -28,7 +28,7 @@ BEYOND = 4.5
 
 @dataclass(frozen=True, slots=True)
 class Contamination:
-    """Share of bad samples (Cauchy's density, as bad as they may be), and their width in good one's sigmas."""
+    """Share of bad samples (Cauchy's density: as bad as they may be), and their width, in sigmas."""
 
     share: float
     ratio: float
@@ -55,7 +55,9 @@ class Contamination:
 
     def log_bad(self, z: Floats, sigma: Floats) -> float:
         """Logarithm of the probability density of bad samples over the chance of as many good ones."""
-        density = self.share / (1.0 - self.share) / (np.pi * self.ratio * sigma * (1.0 + (z / self.ratio) ** 2))
+        density = (
+            self.share / (1.0 - self.share) / (np.pi * self.ratio * sigma * (1.0 + (z / self.ratio) ** 2))
+        )
         return float(np.log(density).sum())
 
     def limit(self) -> float:

@@ -27,7 +27,7 @@ STRIP_REACH, STRIP_STEP = 20.0, 1.0 / 128.0
 """The same of strips, whose edges do nothing together farther out."""
 
 WASHED_OUT = 250.0
-"""Half the spread of phase over the band, radians, from which a swing is left out of its mean (below 1e-4)."""
+"""Half the spread of phase over the band, radians, from which its mean swing (below 1e-4) is left out."""
 
 MOST_STRIPS = 800
 """Of a stellar disc."""
@@ -91,7 +91,11 @@ class Light:
 
 def reach(band: float) -> float:
     """Fresnel units out to which a limb's swings are followed."""
-    return FARTHEST if band == 0.0 else float(np.clip(1.15 * np.sqrt(4 * WASHED_OUT / np.pi / band), 20.0, FARTHEST))
+    return (
+        FARTHEST
+        if band == 0.0
+        else float(np.clip(1.15 * np.sqrt(4 * WASHED_OUT / np.pi / band), 20.0, FARTHEST))
+    )
 
 
 def wavelengths(band: float, far: float) -> tuple[Floats, Floats]:
@@ -114,7 +118,7 @@ def _in_one_colour(x: Floats, width: float | None, unit: float) -> Floats:
 
 
 def over_band(x: Floats, width: float | None, band: float) -> Floats:
-    """Light taken, mean over the band: by an edge (shadow at ``x > 0``), or by a strip with its centre at 0."""
+    """Mean light taken over the band: by an edge (shadow at ``x > 0``), or a strip with its centre at 0."""
     out = np.abs(x) + (0.0 if width is None else width / 2)
     taken = np.empty(x.size)
     for near, far in zip(ZONES[:-1], (*ZONES[1:-1], np.inf), strict=True):
@@ -139,7 +143,7 @@ def _profile(width: float | None, light: Light) -> tuple[Any, Any]:
     far, step = (reach(light.band), STEP) if width is None else (STRIP_REACH + width / 2, STRIP_STEP)
     pad = int(np.ceil(light.star / step)) + 1
     n = int(np.ceil(far / step))
-    wide = np.arange(-n - pad, n + pad + 1) * step
+    wide: Floats = np.arange(-n - pad, n + pad + 1, dtype=np.float64) * step
     taken = CubicSpline(wide, over_band(wide, width, light.band))
     x = wide[pad:-pad]
     if light.star > 0.0:
@@ -188,9 +192,7 @@ class Fringes:
         if self.light.band == 0.0 and self.light.star == 0.0:
             return 1.0 - edge(-over)
         far = reach(self.light.band)
-        share: Floats = np.where(
-            np.abs(over) < far, _limb(self.light)[0](np.clip(over, -far, far)), over > 0
-        )
+        share: Floats = np.where(np.abs(over) < far, _limb(self.light)[0](np.clip(over, -far, far)), over > 0)
         return share
 
     def integral(self, inside_s: Floats) -> Floats:

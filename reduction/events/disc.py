@@ -11,8 +11,8 @@ from reduction.events.flanks import Floats
 class Penumbra:
     """A straight limb crossing a stellar disc, uniform or darkened to its edge linearly.
 
-    A strip of the disc at ``x`` radii from its centre shines as ``(1 - u) 2 sqrt(1 - x^2) + u pi/2 (1 - x^2)``
-    for the darkening ``1 - u (1 - mu)``; share taken and integral follow from it.
+    A strip at ``x`` radii from the centre shines as ``(1 - u) 2 sqrt(1 - x^2) + u pi/2 (1 - x^2)`` for the
+    darkening ``1 - u (1 - mu)``; share taken and integral follow from it.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ def overlap(distance: Floats, star: float, body: float) -> Floats:
     star, body : float
         Radii.
     """
-    d = np.clip(np.abs(distance), 1e-12, None)
+    d = np.clip(np.abs(distance), 1e-9 * min(star, body), None)
     cos_star = np.clip((d * d + star * star - body * body) / (2 * d * star), -1.0, 1.0)
     cos_body = np.clip((d * d + body * body - star * star) / (2 * d * body), -1.0, 1.0)
     kite = (-d + star + body) * (d + star - body) * (d - star + body) * (d + star + body)

@@ -88,9 +88,7 @@ def close_in(judge: Judge, d: Range, r: Range, step: float) -> Posterior:
         found = judge(d.grid(step), r.grid(step))
     for count in FINE:
         at_d, at_r = profiles(found)
-        found = judge(
-            refined(found.surface.d_s, at_d, count), refined(found.surface.r_s, at_r, count)
-        )
+        found = judge(refined(found.surface.d_s, at_d, count), refined(found.surface.r_s, at_r, count))
     return found
 
 

@@ -1,4 +1,4 @@
-"""A first look at an event that no bad sample can mislead: where its edges may lie, which samples may be bad."""
+"""A first look that no bad sample misleads: where an event's edges may lie, which samples may be bad."""
 
 from dataclasses import dataclass, replace
 from itertools import product
@@ -87,7 +87,10 @@ def first_look(look: Look, bad: Contamination) -> tuple[Look, list[Case]]:
     """
     for _ in range(2):
         sides = _sides(look, bad)
-        look = _with_levels(replace(look, d=_hull([case.d for case in sides[0]]), r=_hull([case.r for case in sides[1]])), look)
+        look = _with_levels(
+            replace(look, d=_hull([case.d for case in sides[0]]), r=_hull([case.r for case in sides[1]])),
+            look,
+        )
     cases = [
         Case(one.bad | two.bad, one.d, two.r, one.log + two.log) for one, two in product(*_sides(look, bad))
     ]
@@ -110,9 +113,7 @@ def _side(look: Look, bad: Contamination, side: Mask, is_d: bool) -> list[Case]:
         return [Case(frozenset(), look.d, look.r, 0.0)]
     start, stop = look.start_s[at], look.stop_s[at]
     step = float(np.median(stop - start)) / 4
-    even = np.linspace(
-        within.low, within.high, int(np.clip((within.high - within.low) / step, 24, TIMES))
-    )
+    even = np.linspace(within.low, within.high, int(np.clip((within.high - within.low) / step, 24, TIMES)))
     seen = np.clip((look.top - look.flux[at]) / max(look.top - look.bottom, 1e-12), 0.0, 1.0)
     cut = stop - seen * (stop - start) if is_d else start + seen * (stop - start)
     times = np.unique(np.concatenate([even, cut[(cut > within.low) & (cut < within.high)]]))

@@ -1,5 +1,6 @@
 """Gradual flanks: starlight bent by an isothermal atmosphere."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,8 @@ from reduction.events.flanks import Floats
 class Isothermal:
     """Refraction by an isothermal atmosphere (Baum & Code 1953, AJ 58, 108).
 
-    With the flux ``f``, ``(1/f - 2) + ln(1/f - 1) = t / h`` for ``t`` after half light, where ``h`` is the scale
-    height over the velocity normal to the limb. ``z = 1/f - 1`` then obeys ``z + ln z = t/h + 1``
+    With the flux ``f``, ``(1/f - 2) + ln(1/f - 1) = t / h`` for ``t`` after half light, where ``h`` is the
+    scale height over the velocity normal to the limb. ``z = 1/f - 1`` then obeys ``z + ln z = t/h + 1``
     (the Wright omega function), the share taken is ``z / (1 + z)``, and its integral is ``h z``.
 
     Attributes
@@ -40,4 +41,4 @@ class Isothermal:
 
     def rise_s(self) -> float:
         """See `Flank`."""
-        return self.height_s * (9.0 - 1.0 / 9.0 + np.log(81.0).item())
+        return self.height_s * (9.0 - 1.0 / 9.0 + math.log(81.0))

@@ -1,5 +1,6 @@
 """From what the data say on a grid to values, errors and intervals."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,7 +79,8 @@ def widths(nodes: Floats) -> Floats:
     if nodes.size == 1:
         return np.ones(1)
     gaps = np.diff(nodes)
-    return 0.5 * (np.concatenate([[0.0], gaps]) + np.concatenate([gaps, [0.0]]))
+    each: Floats = 0.5 * (np.concatenate([[0.0], gaps]) + np.concatenate([gaps, [0.0]]))
+    return each
 
 
 def figure_of_density(nodes: Floats, density: Floats) -> Figure:
@@ -95,10 +97,10 @@ def figure_of_cumulative(nodes: Floats, cumulative: Floats, density: Floats | No
         gap, need = float(nodes[k + 1] - nodes[k]), p - float(cumulative[k])
         if density is None:
             total = float(cumulative[k + 1] - cumulative[k])
-            return float(nodes[k] + gap * (need / total if total > 0 else 0.5))
+            return float(nodes[k]) + gap * (need / total if total > 0 else 0.5)
         a, b = float(density[k]), float(density[k + 1])
         slope = (b - a) / gap
-        root = np.sqrt(max(a * a + 2.0 * slope * need, 0.0))
+        root = math.sqrt(max(a * a + 2.0 * slope * need, 0.0))
         step = 2.0 * need / (a + root) if a + root > 0 else 0.0
         return float(nodes[k]) + min(step, gap)
 

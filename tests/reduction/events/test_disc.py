@@ -31,11 +31,13 @@ def test_overlap_is_the_part_of_the_disc_behind_the_body(body: float, darkening:
     x, y, light = _disc(901, darkening)
     for distance in (0.0, 0.2, 0.9, 1.3, 1.9, 3.0):
         hidden = light[np.hypot(x - distance, y) < body].sum()
-        assert overlap_darkened(np.array([distance]), 1.0, body, darkening)[0] == pytest.approx(hidden, abs=4e-3)
+        assert overlap_darkened(np.array([distance]), 1.0, body, darkening)[0] == pytest.approx(
+            hidden, abs=4e-3
+        )
 
 
 def test_overlap_of_whole_discs() -> None:
-    np.testing.assert_allclose(overlap(np.array([0.0, 0.3, 5.0]), 7.0, 5.0), [25 / 49, 25 / 49, 0.0])
+    np.testing.assert_allclose(overlap(np.array([0.0, 0.3, 13.0]), 7.0, 5.0), [25 / 49, 25 / 49, 0.0])
     np.testing.assert_allclose(overlap(np.array([0.0, 12.0]), 2.0, 5.0), [1.0, 0.0])
 
 

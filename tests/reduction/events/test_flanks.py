@@ -1,6 +1,7 @@
 """Flanks against slow integration, and what they must tend to."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -29,9 +30,9 @@ def _mean(flank: Flank, start: float, stop: float, kinks: list[float]) -> float:
     edges = [start, *inside, stop]
     total = sum(
         quad(lambda t: float(flank.taken(np.array([t]))[0]), a, b, limit=400, epsabs=1e-10)[0]
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in pairwise(edges)
     )
-    return total / (stop - start)
+    return float(total) / (stop - start)
 
 
 @pytest.mark.parametrize("name", FLANKS)
@@ -39,7 +40,10 @@ def test_the_mean_over_an_exposure_is_the_integral(name: str) -> None:
     flank = FLANKS[name]()
     for start, exposure in ((-2.3, 0.4), (-0.3, 0.5), (0.05, 0.01), (-1.0, 3.0), (1.2, 0.7)):
         found = taken_at_d(flank, np.array([start]), np.array([start + exposure]), np.array([0.0]))[0, 0]
-        assert found == pytest.approx(_mean(flank, start, start + exposure, [0.0]), abs=2e-6), (start, exposure)
+        assert found == pytest.approx(_mean(flank, start, start + exposure, [0.0]), abs=2e-6), (
+            start,
+            exposure,
+        )
 
 
 @pytest.mark.parametrize("name", FLANKS)
@@ -57,7 +61,9 @@ def test_rise_is_from_ten_to_ninety_percent(name: str) -> None:
     flank = FLANKS[name]()
     t = np.linspace(-20, 20, 400_001)
     taken = flank.taken(t)
-    assert flank.rise_s() == pytest.approx(float(np.interp(0.9, taken, t) - np.interp(0.1, taken, t)), abs=1e-3)
+    assert flank.rise_s() == pytest.approx(
+        float(np.interp(0.9, taken, t) - np.interp(0.1, taken, t)), abs=1e-3
+    )
 
 
 def test_isothermal_obeys_baum_and_code() -> None:
@@ -68,7 +74,10 @@ def test_isothermal_obeys_baum_and_code() -> None:
 
 
 @given(
-    st.floats(-5, 5), st.floats(0.01, 8), st.floats(0.01, 2.0), st.lists(st.floats(-8, 8), min_size=1, max_size=5)
+    st.floats(-5, 5),
+    st.floats(0.01, 8),
+    st.floats(0.01, 2.0),
+    st.lists(st.floats(-8, 8), min_size=1, max_size=5),
 )
 @settings(max_examples=80, deadline=None)
 def test_a_square_well_is_what_each_exposure_shares_with_the_event(
