@@ -27,6 +27,7 @@ from zarr.storage import LocalStore
 from ingest.shards import coding_of, decode_frames
 from ingest.stack_times import UNREADABLE, notes_from_json, notes_json, put_times, read_times
 from ingest.timeoptions import TimeOptions, apply_times
+from reduction.blank import blank_note
 from reduction.errors import DataError, RequestError
 from reduction.stack import Box, Colour, Digest, FrameBlock, SourceInfo, frame_digest, pixel_digest
 from reduction.timing import TimeSolution
@@ -183,6 +184,7 @@ class ZarrStack:
         if pixel_digest(self._info.shape, self._info.dtype, self._digests) != self._digest:
             raise DataError(f"{path}: frame digests do not agree with the pixel digest; ingest again")
         _require_shards(path, self._pixels, 0, partition_count(self._pixels))
+        self._info = _with_blank(self._info, self._digests)
         self._times = apply_times(read_times(path), self._info.frames, options or TimeOptions())
 
     @property
@@ -355,6 +357,15 @@ def _stack_info(path: Path, group: zarr.Group, pixels: "zarr.Array[Any]") -> Sou
         )
     metadata = {**recorded.metadata, "source_format": recorded.format, "source_name": recorded.name}
     return replace(recorded, format="zarr", name=path.name, metadata=metadata)
+
+
+def _with_blank(info: SourceInfo, digests: NDArray[np.uint8]) -> SourceInfo:
+    """With a caveat where frames are zero everywhere, as readers give those that are damaged."""
+    zero = np.frombuffer(frame_digest(np.zeros(info.frame_shape, info.dtype)), np.uint8)
+    places = np.flatnonzero((digests == zero).all(axis=1))
+    if not places.size:
+        return info
+    return replace(info, notes=(*info.notes, blank_note(info.name, places, info.frames)))
 
 
 def _stored_digests(path: Path, group: zarr.Group) -> NDArray[np.uint8]:

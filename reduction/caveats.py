@@ -10,6 +10,7 @@ class Caveat(StrEnum):
     # the recording
     FILE_TRUNCATED = "file-truncated"
     FRAME_COUNT_WRONG = "frame-count-wrong"
+    FRAMES_BLANK = "frames-without-picture"
     FRAME_HEADERS_DAMAGED = "frame-headers-damaged"
     PACKING_SETTLED = "packing-settled-by-content"
     INDEX_REBUILT = "index-rebuilt"

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gpu_kernels.beforehand import compile_beside
 from reduction.alignment import alignment_of, note_held
+from reduction.blank import blank_notes, without_blank
 from reduction.blemishes import find_blemishes, treated
 from reduction.budget import block_frames, threads_for
 from reduction.caveats import Caveat, Note
@@ -159,7 +160,7 @@ def reduce(
     give_back_memory()
     measured = time.perf_counter()
     roles, notes = _roles(found, paths, view.frames)
-    raw = columns(paths, found.u.size, view.frames, roles)
+    raw = without_blank(columns(paths, found.u.size, view.frames, roles), seen)
     curve, quality = make_lightcurve(raw, times, seen.repeated, roles.references.size == 0)
     times, curve = at_target(times, curve, stack.info.height)
     curve = numbered(curve, view)
@@ -179,6 +180,7 @@ def reduce(
         *stack.info.notes, *times.notes, *of_fields, *recipe_notes(plan, view.recipe), *blemishes.notes(),
         *of_lines,
         *found.notes, *notes,
+        *blank_notes(recorded, stack.info),
         *_notes(curve, quality, view, recorded, times, found, lost), *note_held(places, found, view.frames),
     ]  # fmt: skip
     return ReductionResult(

@@ -40,6 +40,10 @@ UNSIGNED = "FULL-IMAGE-DIFFERENTIAL-CODING-NOSIGNS"
 READABLE = {COLOUR, PACKED, RAW, SIGNED, UNSIGNED}
 
 
+class DamagedFrameError(DataError):
+    """The bytes of a frame are there, but they are not those of a picture."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scaling:
     """Bits by which samples are moved so that all layouts of a file have one scale.
@@ -172,7 +176,7 @@ class Decoder:
 
         Raises
         ------
-        DataError
+        DamagedFrameError
             Damaged, or too few for the frame.
         """
         if self.compression == "UNCOMPRESSED":
@@ -216,7 +220,7 @@ class Decoder:
 
         Raises
         ------
-        DataError
+        DamagedFrameError
             Too few bytes, or differences without a base.
         """
         parts = self._parts(raw, mode, where)
@@ -298,5 +302,5 @@ class Decoder:
         words = np.ascontiguousarray(pixels).astype("<u2").reshape(-1).view(np.uint8)
         return int(crc32_plain(words, self._table)) if words.size >= CRC_BYTES else 0
 
-    def _damaged(self, where: str, what: str) -> DataError:
-        return DataError(f"{where}: {what}; copy the file again, or leave the frame out")
+    def _damaged(self, where: str, what: str) -> DamagedFrameError:
+        return DamagedFrameError(f"{where}: {what}; copy the file again")

@@ -1,7 +1,12 @@
-"""The pixels of an FSTF recording: frames decoded one by one, on all cores, wherever reading begins."""
+"""The pixels of an FSTF recording: frames decoded one by one, on all cores, wherever reading begins.
+
+A frame whose bytes are damaged is zero everywhere, so that those before and after it keep their numbers and
+times; what stands as differences to it is so, too. Which frames these are depends on the file alone.
+"""
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -13,7 +18,7 @@ from ingest.fstf.chains import Chains
 from ingest.fstf.container import Container
 from ingest.fstf.description import scaling
 from ingest.fstf.frames import DIFFERENCE
-from ingest.fstf.layouts import Bytes, Checksum, Decoder, Scaling
+from ingest.fstf.layouts import Bytes, Checksum, DamagedFrameError, Decoder, Scaling
 from ingest.rawfile import RawFile
 from reduction.caveats import Caveat, Note
 from reduction.cores import on_all_cores
@@ -24,6 +29,8 @@ TOGETHER_BYTES = 1 << 20
 
 CHECKSUMS: tuple[Checksum, ...] = ("format", "zlib", "bytes")
 SAMPLES = 1 << 20
+MOST_TRIED = 32
+"""Frames of which one must be sound."""
 
 Kept = dict[int, NDArray[Any]]
 
@@ -50,13 +57,15 @@ class Pictures:
     Raises
     ------
     DataError
-        A layout or a compression is not known, or the frames differ in their number of planes.
+        A layout or a compression is not known, the frames differ in their number of planes, or none of those
+        that were tried is sound.
     """
 
     def __init__(self, file: RawFile, container: Container, chains: Chains) -> None:
         self._file, self._chains = file, chains
         self._lock = threading.Lock()
         self._last: Kept = {}
+        self._damaged: set[int] = set()
         self._checksum: Checksum | None = None
         image, name = container.image, file.path.name
         used = [image.layouts[number] for number in np.unique(chains.frames.layout).tolist()]
@@ -72,6 +81,7 @@ class Pictures:
         self.frame_shape = (*((3,) if True in colour else ()), image.height, image.width)
         self._decoders = decoders(scaling(container, self._some_words))
         self._checksum, self.notes = self._settle_checksum()
+        self._require_one()
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Frames `start` to `stop` (excluded) of the recording; safe in several threads.
@@ -79,13 +89,11 @@ class Pictures:
         Raises
         ------
         DataError
-            A frame is damaged.
+            The file cannot be read.
         """
         rows = self._chains.shown[start:stop].tolist()
-        for row in rows:
-            self._believe(row)
         out = np.empty((stop - start, *self.frame_shape), self.dtype)
-        if all(self._plain(row) or self._packed(row) for row in rows):
+        if all(self._direct(row) for row in rows):
             size = max(1, TOGETHER_BYTES // out[:1].nbytes) if rows else 1
             parts = [range(first, min(first + size, len(rows))) for first in range(0, len(rows), size)]
             on_all_cores(partial(self._copy, rows, out), parts)
@@ -98,11 +106,11 @@ class Pictures:
         return out
 
     def _believe(self, row: int) -> None:
-        """Refuse a frame that cannot hold its pixels, before memory is taken for them."""
+        """Refuse a frame that cannot hold its pixels, before memory is taken for more than zeros."""
         frames = self._chains.frames
         size, least = int(frames.image_bytes[row]), self._decoders[int(frames.layout[row])].least_bytes
         if size < least:
-            raise DataError(
+            raise DamagedFrameError(
                 f"{self._where(row)}: its {size} bytes cannot hold {self.frame_shape[-1]} x "
                 f"{self.frame_shape[-2]} pixels, which take {least} at least; the file is damaged"
             )
@@ -111,9 +119,11 @@ class Pictures:
         frames = self._chains.frames
         return self._decoders[int(frames.layout[row])].plain(int(frames.image_bytes[row]))
 
-    def _packed(self, row: int) -> bool:
+    def _direct(self, row: int) -> bool:
+        """Whether a frame goes from the file to its place: as it stands, or out of packed bytes."""
         frames = self._chains.frames
-        return self._decoders[int(frames.layout[row])].packed(int(frames.image_bytes[row]))
+        decoder, size = self._decoders[int(frames.layout[row])], int(frames.image_bytes[row])
+        return decoder.plain(size) or decoder.packed(size)
 
     def _copy(self, rows: Sequence[int], out: NDArray[Any], part: range) -> None:
         """Frames that stand in the file as in memory, or packed."""
@@ -141,7 +151,10 @@ class Pictures:
         """Decode a run into `out`; returns what a frame after it may stand as differences to."""
         kept = dict(before)
         for k in run:
-            out[k] = self._decode(rows[k], kept)
+            try:
+                out[k] = self._decode(rows[k], kept)
+            except DamagedFrameError:
+                out[k] = 0
         return kept
 
     def _decode(self, row: int, kept: Kept) -> NDArray[Any]:
@@ -149,9 +162,15 @@ class Pictures:
         base = self._chains.base
         chain = [row]
         while (at := int(base[chain[-1]])) >= 0 and at not in kept:
+            if at in self._damaged:
+                raise DamagedFrameError(f"{self._where(row)}: it stands as differences to a damaged frame")
             chain.append(at)
         for at in reversed(chain):
-            kept[at] = self._frame(at, kept.get(int(base[at])))
+            try:
+                kept[at] = self._frame(at, kept.get(int(base[at])))
+            except DamagedFrameError:
+                self._damaged.update(chain[: chain.index(at) + 1])
+                raise
         for at in set(kept) - {row, int(base[row])}:
             del kept[at]
         if base[row] < 0 and not self._decoders[int(self._chains.frames.layout[row])].layout.differential:
@@ -166,7 +185,9 @@ class Pictures:
         if decoder.checked and self._checksum is not None:
             stored = decoder.stored_checksum(raw, mode, where)
             if stored is not None and decoder.checksum(self._checksum, stored[1], pixels) != stored[0]:
-                raise DataError(f"{where}: its pixels do not match their checksum; copy the file again")
+                raise DamagedFrameError(
+                    f"{where}: its pixels do not match their checksum; copy the file again"
+                )
         return pixels
 
     def _unpacked(self, decoder: Decoder, row: int) -> Bytes:
@@ -185,7 +206,8 @@ class Pictures:
         words = [number for number, decoder in self._decoders.items() if decoder.layout.bits == 16]
         parts = [np.empty(0, np.uint16)]
         for row in self._some_rows(words):
-            parts.append(self._frame(row, None).reshape(-1)[:SAMPLES])
+            with suppress(DamagedFrameError):
+                parts.append(self._frame(row, None).reshape(-1)[:SAMPLES])
         return np.concatenate(parts)
 
     def _some_rows(self, layouts: Sequence[int]) -> list[int]:
@@ -193,6 +215,28 @@ class Pictures:
         frames = self._chains.frames
         rows = np.flatnonzero(np.isin(frames.layout, layouts) & (frames.mode != DIFFERENCE))
         return rows[np.unique([0, rows.size // 2, rows.size - 1])].tolist() if rows.size else []
+
+    def _require_one(self) -> None:
+        """Refuse a recording of which none of some evenly spread frames is sound.
+
+        Raises
+        ------
+        DamagedFrameError
+            What is wrong with the first.
+        """
+        shown = self._chains.shown
+        first: DamagedFrameError | None = None
+        for row in shown[np.unique(np.linspace(0, shown.size - 1, MOST_TRIED).astype(np.int64))].tolist():
+            try:
+                self._believe(row)
+                if not self._direct(row):
+                    self._decode(row, {})
+            except DamagedFrameError as error:
+                first = first or error
+            else:
+                return
+        if first is not None:
+            raise first
 
     def _settle_checksum(self) -> tuple[Checksum | None, tuple[Note, ...]]:
         """Which way of taking checksums the file's writer had, by some frames; None where it took none."""
@@ -202,12 +246,15 @@ class Pictures:
         for row in self._some_rows(layouts):
             frames = self._chains.frames
             decoder, mode = self._decoders[int(frames.layout[row])], int(frames.mode[row])
-            raw = self._unpacked(decoder, row)
-            stored = decoder.stored_checksum(raw, mode, self._where(row))
+            try:
+                raw = self._unpacked(decoder, row)
+                stored = decoder.stored_checksum(raw, mode, self._where(row))
+                pixels = decoder.pixels(raw, mode, None, self._where(row))
+            except DamagedFrameError:
+                continue
             if stored is None:
                 continue
             seen += 1
-            pixels = decoder.pixels(raw, mode, None, self._where(row))
             for kind in CHECKSUMS:
                 matches[kind] += decoder.checksum(kind, stored[1], pixels) == stored[0]
         best = max(matches, key=lambda kind: matches[kind])

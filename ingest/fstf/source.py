@@ -71,10 +71,12 @@ class FstfStack:
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Frames `start` to `stop` (excluded), ``(n, y, x)`` or ``(n, c, y, x)``; safe in several threads.
 
+        A frame whose bytes are damaged is zero everywhere.
+
         Raises
         ------
         DataError
-            A frame is damaged.
+            The file cannot be read.
         """
         check_span(self.info.name, start, stop, self.info.frames)
         return self._pictures.read(start, stop)

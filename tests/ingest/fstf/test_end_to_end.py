@@ -2,6 +2,7 @@
 
 import csv
 import json
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from ingest.cli import ingest, inspect
 from ingest.stack import open_stack
 from reduction.synthetic import Scene
+from tests.ingest.fstf.test_source import opened
 from tests.ingest.fstf.test_times import AAV1
 from tests.ingest.fstf.writer import Frame, Layout, Recording, Value, write_v1, write_v2
 from tests.recordings import AT_TARGET, SMALL, SMALL_8BIT, frames_of, run_reduce, ser_of, stamps
@@ -89,3 +91,34 @@ def test_stated_lines_are_masked_from_photometry_and_kept_in_a_stack(
         assert "digits-burnt-in" in outcome.caveats
         text = next(c["message"] for c in outcome.summary["caveats"] if c["code"] == "digits-burnt-in")
         assert f"rows {OSD[0]}-{OSD[1]}, columns 0-{SMALL_8BIT.width - 1}" in text
+
+
+@pytest.mark.parametrize("placed", ["tracked", "by coordinates"])
+def test_a_damaged_frame_is_flagged_and_costs_no_other(tmp_path: Path, placed: str) -> None:
+    """In the raw file and in a stack of it; also where places come from a file and would be measured."""
+    layout = Layout("12BIT-IMAGE-PACKED", "LAGARITH16", 12)
+    scene = replace(SMALL, bit_depth=12, gain_e_per_adu=8.0)
+    path = written(tmp_path / "a.adv", scene, layout, 2)
+    damaged = [3, 17, 18, 40]
+    with closing(opened(path)) as stack:
+        places = stack._pictures._chains.frames.image[damaged].tolist()
+    content = bytearray(path.read_bytes())
+    for place in places:
+        content[place : place + 8] = b"\xa5" * 8
+    path.write_bytes(content)
+    assert ingest([str(path), str(tmp_path / "a.zarr")]) == 0
+    options = list(AT_TARGET)
+    if placed == "by coordinates":
+        star = scene.stars[0]
+        lines = [f"{k},{star.x},{star.y}" for k in range(scene.frames)]
+        (tmp_path / "places.csv").write_text("\n".join(["frame,x,y", *lines]) + "\n", encoding="utf-8")
+        options += ["--coordinates", str(tmp_path / "places.csv")]
+    for source in (path, tmp_path / "a.zarr"):
+        outcome = run_reduce(tmp_path / f"out-{source.suffix[1:]}", source, *options)
+        assert outcome.code == 0, outcome.err
+        rows = curve(outcome.folder)
+        assert [k for k, row in enumerate(rows) if int(row["flags"]) & 4] == damaged
+        assert all(rows[k]["target_flux"] == rows[k]["ratio"] == "" for k in damaged)
+        text = next(c["message"] for c in outcome.summary["caveats"] if c["code"] == "frames-without-picture")
+        assert f"4 of {scene.frames} frames" in text
+        assert "first is number 3" in text

@@ -283,10 +283,47 @@ def test_checksums_are_checked(tmp_path: Path, version: int, kind: Any) -> None:
     content = bytearray(path.read_bytes())
     content[content.index(frames[2].astype("<u2").tobytes()) + 50] ^= 1
     path.write_bytes(content)
-    damaged = opened(path)
-    np.testing.assert_array_equal(damaged.read(0, 2), frames[:2])
-    with pytest.raises(DataError, match=r"a\.adv: frame 2: .*checksum"):
-        damaged.read(0, 9)
+    frames[2] = 0
+    np.testing.assert_array_equal(opened(path).read(0, 9), frames)
+    np.testing.assert_array_equal(opened(path).read(2, 3), frames[2:3])
+
+
+def damage(path: Path, offset: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[offset : offset + 8] = b"\xa5" * 8
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("compression", ["QUICKLZ", "LAGARITH16"])
+@pytest.mark.parametrize("base", ["KEY-FRAME", "PREV-FRAME"])
+def test_a_damaged_frame_is_zero_and_so_is_what_differs_from_it(
+    tmp_path: Path, compression: Any, base: Any
+) -> None:
+    """Frame 0 is a key frame of five; wherever reading begins, the same frames are zero."""
+    frames = pictures(16)
+    made = recording(frames, {1: Layout(NOSIGNS, compression, base=base)})
+    keyed = [replace(frame, key=k % 5 == 0) for k, frame in enumerate(made.frames)]
+    path = write_v2(tmp_path / "a.adv", replace(made, frames=keyed))
+    places = opened(path)._pictures._chains.frames.image
+    whole = path.read_bytes()
+    for broken, lost in ((5, range(5, 9)), (1, range(1, 2) if base == "KEY-FRAME" else range(1, 5))):
+        path.write_bytes(whole)
+        damage(path, int(places[broken]))
+        expected = frames.copy()
+        expected[list(lost)] = 0
+        stack = opened(path)
+        for first in (0, 3, 6, 2, 7, 1):
+            np.testing.assert_array_equal(stack.read(first, 9), expected[first:])
+        np.testing.assert_array_equal(opened(path).read(8, 9), expected[8:])
+
+
+def test_a_recording_without_one_sound_frame_is_refused(tmp_path: Path) -> None:
+    frames = pictures(16)
+    path = write_v2(tmp_path / "a.adv", recording(frames, {1: Layout(compression="QUICKLZ")}))
+    for place in opened(path)._pictures._chains.frames.image.tolist():
+        damage(path, place)
+    with pytest.raises(DataError, match=r"a\.adv: frame 0: .*QuickLZ"):
+        opened(path)
 
 
 def test_checksums_of_an_unknown_kind_are_said_and_not_held_against_pixels(tmp_path: Path) -> None:
@@ -408,11 +445,10 @@ def test_small_frames_that_claim_to_be_large_are_refused(tmp_path: Path) -> None
     for layout in (Layout(), Layout(compression="QUICKLZ"), Layout(compression="LAGARITH16")):
         made = recording(pictures(16), {1: layout})
         path = write_v2(tmp_path / "a.adv", replace(made, width=60_000, height=60_000))
-        stack = opened(path)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with (
             limited_memory(1 << 30),
             pytest.raises(UmbraError, match=r"a\.adv: frame 0: .* 60000 x 60000 pixels"),
         ):
-            collect(stack, 1)
+            opened(path)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
