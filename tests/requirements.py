@@ -17,8 +17,9 @@ PARTS = {
     "rar": ("libarchive",),
     "postgres": ("psycopg",),
     "sora": ("sora",),
+    "solve": (),
 }
-PROGRAMS = {"cc": ("gcc", "cc", "clang"), "postgres": ("postgres",)}
+PROGRAMS = {"cc": ("gcc", "cc", "clang"), "postgres": ("postgres",), "solve": ("solve-field",)}
 """Programs of which a part needs one."""
 
 LIBRARIES = {"rar": "libarchive.so.13"}
