@@ -27,6 +27,7 @@ class FormName(StrEnum):
     IOTA_ES = "iota-es"
     OCCULT_XML = "occult-xml"
     TEXT = "text"
+    PAGE = "page"
     ALL = "all"
 
 

@@ -47,11 +47,14 @@ class Form:
         again, ``read(path)``.
     template : bool
         It can be filled into the observer's own copy.
+    readable : bool
+        A filled one can be read again.
     """
 
     title: str
     module: str
     template: bool = False
+    readable: bool = True
 
     def fill(self, record: ObservationRecord, template: Path | None = None) -> list[Filled]:
         """Files of the form.
@@ -70,7 +73,15 @@ class Form:
         return not_stated(record, cast("Mapping[str, str]", self._attribute("WANTED")))
 
     def read(self, path: Path) -> ReadForm:
-        """Read a filled form again; see the module's ``read``."""
+        """Read a filled form again; see the module's ``read``.
+
+        Raises
+        ------
+        RequestError
+            It is for people alone.
+        """
+        if not self.readable:
+            raise RequestError(f"{path}: the {self.title} is for people; give the record.json beside it")
         return cast(Read, self._attribute("read"))(path)
 
     def _attribute(self, name: str) -> object:
@@ -83,6 +94,7 @@ FORMS: Mapping[str, Form] = {
     "iota-es": Form("IOTA-ES form 2.03, for SODIS (text)", "iota_es"),
     "occult-xml": Form("Occult observation file 2.15 (XML)", "occult_xml"),
     "text": Form("classic report form (text)", "classic"),
+    "page": Form("report to read and print (HTML)", "page", readable=False),
 }
 
 WANTED_BY_ALL = {

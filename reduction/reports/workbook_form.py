@@ -134,7 +134,7 @@ def _own_workbook(layout: Layout, values: Mapping[str, Value]) -> bytes:
     for cell in CORRECTION_CELLS:
         calculations[cell] = 0
     for number in range(1, 33):
-        page.column_dimensions[letters(number)].width = 6.5
+        page.column_dimensions[letters(number)].width = 8
     packed = io.BytesIO()
     book.save(packed)
     return packed.getvalue()

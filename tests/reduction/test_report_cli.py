@@ -39,6 +39,7 @@ def test_every_form_from_one_result(tmp_path: Path, capsys: pytest.CaptureFixtur
         "20260311_928_Hildrun_Herschel_IOTA-ES.txt",
         "20260311_928_Hildrun_Herschel_Occult.xml",
         "20260311_928_Hildrun_Herschel_POS.xlsx",
+        "20260311_928_Hildrun_Herschel_report.html",
         "20260311_928_Hildrun_Herschel_report.txt",
         "20260311_928_Hildrun_UCAC4_350_187717+Herschel.xlsx",
         RECORD,
@@ -48,9 +49,9 @@ def test_every_form_from_one_result(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "iota-es: not stated: time source, observing method" not in told
     assert "time source" in told
     d = load_record(forms / RECORD).timings[0].d
-    for name, form in FORMS.items():
-        path = next(p for p in forms.iterdir() if p.name.endswith(ENDS[name]))
-        read = form.read(path).record.timings[0].d
+    for name, end in ENDS.items():
+        path = next(p for p in forms.iterdir() if p.name.endswith(end))
+        read = FORMS[name].read(path).record.timings[0].d
         assert d is not None
         assert read is not None
         assert abs(read.utc - d.utc) <= 500_000
@@ -99,7 +100,7 @@ def test_a_plan_is_for_the_text_form_alone(tmp_path: Path, capsys: pytest.Captur
     assert report([*words, "--form", "iota-es"]) == 2
     assert "planned" in capsys.readouterr().err
     assert report(words) == 0
-    assert sorted(path.suffix for path in (tmp_path / "forms").iterdir()) == [".json", ".txt"]
+    assert sorted(path.suffix for path in (tmp_path / "forms").iterdir()) == [".html", ".json", ".txt"]
     assert "iota-es: IOTA-ES form: holds" in capsys.readouterr().out
 
 
