@@ -17,6 +17,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "ingest.export_cli:export",
         "frames of a recording or a stack as FITS, with their times",
     ),
+    "events": ("ingest.events_cli:events", "light curve -> was there an event; D and R with their errors"),
     "lightcurve": ("ingest.lightcurve_cli:lightcurve", "a light curve in the form of another program"),
     "report": ("reduction.report_cli:report", "report forms of an observation, from one record"),
     "solve": ("ingest.solve.cli:solve", "where a recording points: its plate solution"),

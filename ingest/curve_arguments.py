@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ingest.curves.settled import CurveOptions
@@ -32,24 +32,26 @@ def curve_options(words: Words) -> CurveOptions:
     return CurveOptions(**words)
 
 
-def with_curve_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command these options; it takes them as its parameter `curve`, a `Words`."""
+def with_arguments(function: Callable[..., None], **groups: Mapping[str, Argument]) -> Callable[..., None]:
+    """Give a command groups of options; it takes each group as a parameter of that name, a `Words`."""
     own = inspect.signature(function)
 
     @functools.wraps(function)
     def command(*args: Any, **kwargs: Any) -> None:
-        words = {name: kwargs.pop(name, None) for name in ARGUMENTS}
-        function(*args, curve={k: v for k, v in words.items() if v is not None}, **kwargs)
+        for group, arguments in groups.items():
+            words = {name: kwargs.pop(name, None) for name in arguments}
+            kwargs[group] = {name: value for name, value in words.items() if value is not None}
+        function(*args, **kwargs)
 
     keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters: list[inspect.Parameter] = []
     for parameter in own.parameters.values():
-        if parameter.name != "curve":
+        if parameter.name not in groups:
             parameters.append(parameter)
             continue
         parameters += [
             inspect.Parameter(name, keyword, default=None, annotation=argument.annotation)
-            for name, argument in ARGUMENTS.items()
+            for name, argument in groups[parameter.name].items()
         ]
     command.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by inspect
     command.__annotations__ = {p.name: p.annotation for p in parameters}

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from ingest.curve_arguments import Words, curve_options, with_curve_options
+from ingest.curve_arguments import ARGUMENTS, Words, curve_options, with_arguments
 from ingest.curves.curve_table import CurveTable
 from ingest.curves.dialects import read_table
 from ingest.curves.exports import export_curve, form_of, middle
@@ -19,7 +19,7 @@ from reduction.timing import utc_text
 
 def lightcurve(arguments: list[str]) -> int:
     """Run `umbra lightcurve`; returns the exit code."""
-    return run_verb("lightcurve", with_curve_options(_lightcurve), arguments)
+    return run_verb("lightcurve", with_arguments(_lightcurve, curve=ARGUMENTS), arguments)
 
 
 def _lightcurve(

@@ -114,7 +114,8 @@ def analysis_text(analysis: EventAnalysis, curve: EventCurve) -> str:
             f"  shortest event of depth {figure(seen.depth, 2)} that {100 * seen.recovered:.0f} % of "
             f"{plural(seen.trials, 'injection')} are found of: {shortest}"
         )
-    memory = "white" if not analysis.noise.ar else f"correlated over {duration(analysis.noise.longest_s)}"
+    longest = analysis.noise.longest_s
+    memory = f"correlated over {duration(longest)}" if longest > 0 else "white"
     lines.append(f"  noise of a sample: {figure(analysis.noise.sigma)}, {memory}")
     notes = dict.fromkeys((*curve.notes, *analysis.notes))
     lines += [f"  {note.caveat.value}: {note.message}" for note in notes]
