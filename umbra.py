@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "lightcurve": ("ingest.lightcurve_cli:lightcurve", "a light curve in the form of another program"),
     "report": ("reduction.report_cli:report", "report forms of an observation, from one record"),
     "solve": ("ingest.solve.cli:solve", "where a recording points: its plate solution"),
+    "path": ("reduction.geometry.cli:path", "prediction -> path on a map, and what each station may expect"),
     "demo": ("cluster.demo_cli:demo", "synthesise a campaign with known truth, reduce it, compare"),
     "serve": ("api.cli:serve", "the HTTP service"),
 }

@@ -24,6 +24,7 @@ EQUATOR_KM, POLE_KM = 6378.137, 6356.752314245
 """Semi-axes of WGS84."""
 _GRID = 4001
 _POINTS = 361
+_EDGE_NS = 1000
 _TICKS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 _MOST_TICKS = 30
 
@@ -93,6 +94,8 @@ class ShadowPath:
         Of the outline across its motion.
     sigma_km : float or None
         1-sigma of the path across its motion.
+    beside_km : array, (2,)
+        (east, north) of the outline's centre against the predicted one, axes of date.
     """
 
     plane: SkyPlane
@@ -100,6 +103,13 @@ class ShadowPath:
     ticks: tuple[Tick, ...]
     width_km: float
     sigma_km: float | None
+    beside_km: Floats
+
+    @property
+    def middle_ns(self) -> int:
+        """Half way between the first and the last instant on the ground; the epoch where there are none."""
+        ends = [int(trace.utc_ns[k]) for line in self.lines for trace in line.traces for k in (0, -1)]
+        return (min(ends) + max(ends)) // 2 if ends else self.plane.prediction.elements.epoch_ns
 
     @property
     def meets_the_earth(self) -> bool:
@@ -128,7 +138,7 @@ def shadow_path(plane: SkyPlane, outline: Outline | None = None) -> ShadowPath:
         offsets += [("sigma", half + sigma), ("sigma", -half - sigma)]
     beside = plane.of_date(shape.centre)
     lines = [GroundLine(name, offset, _traces(plane, offset, beside)) for name, offset in offsets]
-    return ShadowPath(plane, tuple(lines), _ticks(plane, lines, beside), 2 * half, sigma)
+    return ShadowPath(plane, tuple(lines), _ticks(plane, lines, beside), 2 * half, sigma, beside)
 
 
 def ground_points(
@@ -218,12 +228,15 @@ def _edge(plane: SkyPlane, grid: Times, before: int, offset_km: float, beside: F
     if before < 0 or before + 1 >= grid.size:
         return int(grid[max(before, 0) if before < 0 else before])
     low, high = int(grid[before]), int(grid[before + 1])
-    inside_high = ground_points(plane, grid[before + 1 : before + 2], offset_km, beside)[1][0] > 0
-    for _ in range(45):
-        middle = (low + high) // 2
-        inside = ground_points(plane, np.array([middle]), offset_km, beside)[1][0] > 0
-        low, high = (low, middle) if inside == inside_high else (middle, high)
-    return high if inside_high else low
+    while high - low > _EDGE_NS:
+        steps = low + (np.linspace(0, 1, 34) * (high - low)).astype(np.int64)
+        inside = ground_points(plane, steps, offset_km, beside)[1] > 0
+        change = np.flatnonzero(inside[1:] != inside[:-1])
+        if not change.size:
+            break
+        low, high = int(steps[change[0]]), int(steps[change[0] + 1])
+    ends = np.array([low, high])
+    return int(ends[np.argmax(ground_points(plane, ends, offset_km, beside)[1] > 0)])
 
 
 def _cut(plane: SkyPlane, places: Floats, times: Times) -> list[Trace]:
@@ -272,10 +285,22 @@ def _ticks(plane: SkyPlane, lines: list[GroundLine], beside: Floats) -> tuple[Ti
         return ()
     begin = min(int(trace.utc_ns[0]) for trace in line.traces)
     end = max(int(trace.utc_ns[-1]) for trace in line.traces)
-    seconds = (end - begin) / SECOND_NS
-    step = next((one for one in _TICKS if seconds / one <= _MOST_TICKS), _TICKS[-1]) * SECOND_NS
-    times = np.arange(-(-begin // step) * step, end + 1, step, dtype=np.int64)
-    places, margin = ground_points(plane, times, line.offset_km, beside)
+    return ticks_between(plane, begin, end, _MOST_TICKS, line.offset_km, beside)
+
+
+def ticks_between(
+    plane: SkyPlane,
+    begin_ns: int,
+    end_ns: int,
+    most: int,
+    offset_km: float = 0.0,
+    beside_km: Floats | None = None,
+) -> tuple[Tick, ...]:
+    """Round instants between two, at most so many, with the shadow's place: see `ground_points`."""
+    seconds = (end_ns - begin_ns) / SECOND_NS
+    step = next((one for one in _TICKS if seconds / one <= most), _TICKS[-1]) * SECOND_NS
+    times = np.arange(-(-begin_ns // step) * step, end_ns + 1, step, dtype=np.int64)
+    places, margin = ground_points(plane, times, offset_km, beside_km)
     longitude, latitude, _ = geodetic_of(places[margin > 0])
     return tuple(
         Tick(int(t), float(lon), float(lat))

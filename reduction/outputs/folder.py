@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -112,12 +112,33 @@ def write_outputs(result: ReductionResult, out: Path, overwrite: bool) -> Path:
     ResourceError
         The disk is full, or not writable.
     """
+    return write_folder(out, overwrite, lambda folder: _write_files(result, folder))
+
+
+def write_folder(out: Path, overwrite: bool, write: Callable[[Path], None]) -> Path:
+    """Give the folder `out` its content in one step.
+
+    Parameters
+    ----------
+    out : Path
+        The folder; missing parents are made.
+    overwrite : bool
+        Replace an earlier output of Umbra.
+    write : callable
+        Writes every file into the folder that it is given; among them ``summary.json`` with a ``schema`` that
+        begins with ``umbra-summary-`` and the names of all ``files``.
+
+    Raises
+    ------
+    RequestError, ResourceError
+        As `write_outputs`.
+    """
     check_out(out, overwrite)
     place = out.resolve()
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with _partial(place) as folder:
-            _write_files(result, folder)
+            write(folder)
             _flush(folder)
             check_out(out, overwrite)  # it may have changed since
             _take_place(folder, place)
