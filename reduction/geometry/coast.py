@@ -70,12 +70,14 @@ def coast_is_installed() -> bool:
     return _path() is not None
 
 
-@functools.cache
 def world() -> LandMask | None:
     """The whole Earth in cells of 10 minutes of arc; None where no mask is installed."""
     path = _path()
-    if path is None:
-        return None
+    return None if path is None else _world(path)
+
+
+@functools.cache
+def _world(path: Path) -> LandMask:
     thin = _WORLD_STEP // 4  # every fifth row will do
     blocks = _rows(path, _WORLD_STEP)
     lines = [rows[::thin].reshape(4, -1, _WORLD_STEP).mean(axis=(0, 2)) for rows in blocks]

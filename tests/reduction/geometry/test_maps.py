@@ -100,10 +100,8 @@ STATIONS = (
 
 def test_the_map_is_drawn_and_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coast, "_path", lambda: None)
-    coast.world.cache_clear()
     path = shadow_path(sky_plane(event()))
     first, again = (draw_path_map(path, STATIONS) for _ in range(2))
-    coast.world.cache_clear()
     assert first == again
     picture = np.asarray(Image.open(io.BytesIO(first)).convert("RGB")).astype(int)
     assert picture.shape == (814, 1452, 3)
@@ -114,9 +112,7 @@ def test_the_map_is_drawn_and_the_same_again(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_without_a_coastline_the_map_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coast, "_path", lambda: None)
-    coast.world.cache_clear()
     text = draw_path_map(shadow_path(sky_plane(event())), (), "svg").decode()
-    coast.world.cache_clear()
     assert "no coastline installed" in text
     assert "(81879) 2000 LB11 occults" in text
     assert re.search(r"20:2\d", text)
@@ -125,12 +121,10 @@ def test_without_a_coastline_the_map_says_so(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_map_of_a_shadow_that_misses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coast, "_path", lambda: None)
-    coast.world.cache_clear()
     path = shadow_path(
         sky_plane(event(Elements_6="0.9", Elements_7="-0.9", Errors_0="", Errors_1="", Errors_4=""))
     )
     text = draw_path_map(path, STATIONS[:1], "svg").decode()
-    coast.world.cache_clear()
     assert "misses the Earth" in text
     assert "no uncertainty stated" in text
 

@@ -28,7 +28,6 @@ KML = "{http://www.opengis.net/kml/2.2}"
 @pytest.fixture
 def prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(coast, "_path", lambda: None)
-    coast.world.cache_clear()
     found = tmp_path / "event.xml"
     found.write_text(event_text())
     return found
