@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.frame_status import FrameStatus, status_of
 from ingest.ocr.network import Recogniser, recogniser
 from ingest.ocr.options import Vti
 from ingest.ocr.read import Progress, find_overlay_time, read_overlay, sample_frames
@@ -87,6 +88,11 @@ class BurntInSource:
     def info(self) -> SourceInfo:
         """The recording."""
         return self._recording.info
+
+    @property
+    def frame_status(self) -> FrameStatus:
+        """What the recorder wrote beside the frames."""
+        return status_of(self._recording)
 
     @property
     def container_times(self) -> TimeSolution:

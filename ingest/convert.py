@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ingest import durable as disk
 from ingest.burnt_in import BurntInSource
 from ingest.formats import open_in_place, open_source
+from ingest.frame_status import put_status, status_of
 from ingest.shards import coding_of, encode_shard
 from ingest.stack import (
     ZarrStack,
@@ -239,6 +240,8 @@ def convert(
         except DataError:
             shutil.rmtree(path, ignore_errors=True)  # no later run can finish it
             raise
+        with _resources(path):
+            put_status(path, status_of(source))
         if not isinstance(source, BurntInSource):
             return finalise(path, source.times, durable=durable)
         stack = finalise(path, source.container_times, durable=durable)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.cadence import Cadence, cadence_notes, find_cadence
-from ingest.stack import ZarrStack
+from ingest.stack import ZarrStack, with_blank
 from ingest.stamps import GAP_CADENCES
 from ingest.time_verdict import TimeVerdict, judge_times
 from reduction.caveats import Caveat, Note
@@ -205,7 +205,9 @@ def inspect_recording(source: FrameSource, progress: Callable[[int, int], None] 
     same = np.zeros(source.info.frames, np.bool_)
     same[repeated] = True
     cadence = find_cadence(source.times, same)
-    notes = [*source.info.notes, *source.times.notes, *cadence_notes(cadence), *scan.pictures()]
+    leaves = np.frombuffer(b"".join(scan.digests), np.uint8).reshape(-1, 32)
+    info = with_blank(source.info, leaves)
+    notes = [*info.notes, *source.times.notes, *cadence_notes(cadence), *scan.pictures()]
     if repeated:
         text = f"{len(repeated)} frames have the pixels of the frame before, the first is frame {repeated[0]}"
         notes.append(Note(Caveat.FRAMES_REPEATED, text))
@@ -215,7 +217,6 @@ def inspect_recording(source: FrameSource, progress: Callable[[int, int], None] 
     if levels.not_finite_fraction > 0:
         text = f"{levels.not_finite_fraction:.2%} of pixels are not numbers"
         notes.append(Note(Caveat.NOT_FINITE, text))
-    leaves = np.frombuffer(b"".join(scan.digests), np.uint8).reshape(-1, 32)
     return Inspection(
         info=source.info,
         pixel_digest=pixel_digest(source.info.shape, source.info.dtype, leaves),

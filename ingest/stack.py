@@ -5,6 +5,7 @@
     STACK.zarr/            attributes: umbra_stack (format version), source, state, pixel_digest
       pixels               (t, y, x) or (t, c, y, x); one shard = one partition
       digests              (t, 32) uint8, `reduction.stack.frame_digest` of each; one chunk per partition
+      status/              what the recorder wrote beside each frame, where it did (`ingest.frame_status`)
       times/               attribute: current
         <digest>/          mid_ns, sigma_s, exposure_s (t,); attributes: meaning, source, ledger, notes
 
@@ -24,10 +25,12 @@ from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
 from zarr.storage import LocalStore
 
+from ingest.frame_status import FrameStatus, read_status
 from ingest.shards import coding_of, decode_frames
 from ingest.stack_times import UNREADABLE, notes_from_json, notes_json, put_times, read_times
 from ingest.timeoptions import TimeOptions, apply_times
 from reduction.blank import blank_note
+from reduction.caveats import Caveat
 from reduction.errors import DataError, RequestError
 from reduction.stack import Box, Colour, Digest, FrameBlock, SourceInfo, frame_digest, pixel_digest
 from reduction.timing import TimeSolution
@@ -184,7 +187,7 @@ class ZarrStack:
         if pixel_digest(self._info.shape, self._info.dtype, self._digests) != self._digest:
             raise DataError(f"{path}: frame digests do not agree with the pixel digest; ingest again")
         _require_shards(path, self._pixels, 0, partition_count(self._pixels))
-        self._info = _with_blank(self._info, self._digests)
+        self._info = with_blank(self._info, self._digests)
         self._times = apply_times(read_times(path), self._info.frames, options or TimeOptions())
 
     @property
@@ -201,6 +204,17 @@ class ZarrStack:
     def times(self) -> TimeSolution:
         """The current time solution, as the options given on opening change it."""
         return self._times
+
+    @property
+    def frame_status(self) -> FrameStatus:
+        """What the recorder wrote beside the frames.
+
+        Raises
+        ------
+        DataError
+            It is damaged.
+        """
+        return read_status(self._path)
 
     @property
     def digest(self) -> Digest:
@@ -359,8 +373,10 @@ def _stack_info(path: Path, group: zarr.Group, pixels: "zarr.Array[Any]") -> Sou
     return replace(recorded, format="zarr", name=path.name, metadata=metadata)
 
 
-def _with_blank(info: SourceInfo, digests: NDArray[np.uint8]) -> SourceInfo:
+def with_blank(info: SourceInfo, digests: NDArray[np.uint8]) -> SourceInfo:
     """With a caveat where frames are zero everywhere, as readers give those that are damaged."""
+    if any(note.caveat is Caveat.FRAMES_BLANK for note in info.notes):
+        return info
     zero = np.frombuffer(frame_digest(np.zeros(info.frame_shape, info.dtype)), np.uint8)
     places = np.flatnonzero((digests == zero).all(axis=1))
     if not places.size:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ingest.cadence import Cadence, FrameFlag
+from ingest.frame_status import NOTHING, FrameStatus
 from ingest.time_verdict import TimeVerdict
 from reduction.caveats import Note
 from reduction.timing import UNKNOWN_NS, Correction, TimeSolution, utc_text
@@ -29,6 +30,8 @@ class TimeTable:
     cadence : Cadence
     verdict : TimeVerdict
     notes : sequence of Note
+    status : FrameStatus
+        What the recorder wrote beside the frames: further columns of the table.
     """
 
     name: str
@@ -36,9 +39,15 @@ class TimeTable:
     cadence: Cadence
     verdict: TimeVerdict
     notes: Sequence[Note]
+    status: FrameStatus = NOTHING
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the cells of a row."""
+        return (*COLUMNS, *self.status.names)
 
     def rows(self) -> Iterator[tuple[str, ...]]:
-        """Cells of each frame, as `COLUMNS` names them; empty where unknown."""
+        """Cells of each frame, as `columns` names them; empty where unknown."""
         times = self.times
         for n in range(times.mid_ns.size):
             mid, exposure = int(times.mid_ns[n]), float(times.exposure_s[n])
@@ -54,6 +63,7 @@ class TimeTable:
                 _number(float(times.sigma_s[n])),
                 _number(exposure),
                 flag_words(int(self.cadence.flags[n])),
+                *self.status.cells(n),
             )
 
     def csv(self) -> str:
@@ -63,7 +73,7 @@ class TimeTable:
         for entry in self.times.ledger:
             out.write(f"# {ledger_line(entry)}\n")
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(self.columns)
         writer.writerows(self.rows())
         return out.getvalue()
 
@@ -84,7 +94,7 @@ class TimeTable:
             "ledger": [asdict(entry) for entry in self.times.ledger],
             "rows": None if rows is None else asdict(rows),
             "notes": [{"caveat": note.caveat.value, "message": note.message} for note in self.notes],
-            "columns": list(COLUMNS),
+            "columns": list(self.columns),
             "frames": [list(row) for row in self.rows()],
         }
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ingest.cadence import cadence_notes, find_cadence
 from ingest.cli import Member, opened_recording
+from ingest.frame_status import status_of
 from ingest.ocr.options import Vti
 from ingest.stack import ZarrStack, open_stack
 from ingest.stack_times import put_times, read_times, time_digests, use_times
@@ -76,7 +77,7 @@ def table_of(source: FrameSource) -> TimeTable:
     found = find_cadence(source.times, same)
     notes = list(dict.fromkeys([*source.times.notes, *cadence_notes(found)]))
     verdict = judge_times(source.times, found, [*source.info.notes, *notes])
-    return TimeTable(source.info.name, source.times, found, verdict, notes)
+    return TimeTable(source.info.name, source.times, found, verdict, notes, status_of(source))
 
 
 def same_pixels(digests: NDArray[np.uint8]) -> NDArray[np.bool_]:

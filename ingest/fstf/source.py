@@ -7,18 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.frame_status import FrameStatus, status_table
 from ingest.fstf.chains import chain_frames
 from ingest.fstf.container import read_container
 from ingest.fstf.description import describe
 from ingest.fstf.frames import find_frames
 from ingest.fstf.pictures import Pictures
-from ingest.fstf.status import read_status
-from ingest.fstf.times import recorded_stamps
+from ingest.fstf.status import StatusTable, read_status
+from ingest.fstf.times import gps_status, recorded_stamps
 from ingest.rawfile import RawFile, check_span, frames_per_shard, read_blocks
 from ingest.stamps import solve
 from ingest.timeoptions import TimeOptions, apply_times
 from reduction.errors import DataError
 from reduction.stack import FrameBlock
+
+OF_RECEIVER = {"satellites", "almanac", "almanac_offset", "fix"}
+"""Columns that the receiver's state is made of."""
 
 
 class FstfStack:
@@ -39,6 +43,8 @@ class FstfStack:
     ----------
     status : StatusTable
         What stands beside every frame of the recording.
+    frame_status : FrameStatus
+        The same as a table of the common form.
 
     Raises
     ------
@@ -56,6 +62,7 @@ class FstfStack:
             status = read_status(self._file, frames, container.status, container.version)
             chains = chain_frames(path.name, container, frames, status)
             self.status = chains.status
+            self.frame_status = _frame_status(chains.status)
             self._pictures = Pictures(self._file, container, chains)
             stamps = recorded_stamps(container, chains)
             notes = [*container.notes, *notes, *chains.notes, *self._pictures.notes]
@@ -88,6 +95,12 @@ class FstfStack:
     def close(self) -> None:
         """Release the file."""
         self._file.close()
+
+
+def _frame_status(status: StatusTable) -> FrameStatus:
+    own = {name: column for name, column in status.numbers.items() if name not in OF_RECEIVER}
+    words = {name: np.array(texts, np.str_) for name, texts in status.words.items()}
+    return status_table(gps_status(status), own, words)
 
 
 def is_analogue(path: Path) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.frame_status import FrameStatus, status_table
 from ingest.gps_status import GpsStatus, review_gps
 from ingest.ravf.frames import FrameTable, locate_frames
 from ingest.ravf.header import COLOURS, MAX_HEADER_BYTES, RavfHeader, Value, parse_header
@@ -56,6 +57,8 @@ class RavfStack:
     ----------
     gps : GpsStatus
         State of the GPS receiver at every frame of the recording.
+    frame_status : FrameStatus
+        The same and the frame counter, as a table.
 
     Raises
     ------
@@ -74,6 +77,7 @@ class RavfStack:
             self._header, self._places = header, table.pixels[taken]
             self._order = settle_samples(self._file, header, self._places)
             self.gps = gps_status(table, header).of(taken)
+            self.frame_status = _status(table, taken, self.gps)
             metadata = _metadata(header, self._order) | {
                 "gps": _gps_text(self.gps, header),
                 "frame_types": kinds,
@@ -153,6 +157,11 @@ def _stamps(table: FrameTable, header: RavfHeader, taken: NDArray[np.intp], gps:
         source="RAVF frame headers",
         notes=(*accuracy_notes(header), *counter.notes, *receiver.notes),
     )
+
+
+def _status(table: FrameTable, taken: NDArray[np.intp], gps: GpsStatus) -> FrameStatus:
+    sound, counter = table.sound[taken], table.rows["sequence"][taken]
+    return status_table(gps, {"camera_frame": np.where(sound, counter, np.nan)}, {})
 
 
 def _metadata(header: RavfHeader, order: SampleOrder) -> dict[str, str]:

@@ -94,7 +94,9 @@ def test_stated_lines_are_masked_from_photometry_and_kept_in_a_stack(
 
 
 @pytest.mark.parametrize("placed", ["tracked", "by coordinates"])
-def test_a_damaged_frame_is_flagged_and_costs_no_other(tmp_path: Path, placed: str) -> None:
+def test_a_damaged_frame_is_flagged_and_costs_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], placed: str
+) -> None:
     """In the raw file and in a stack of it; also where places come from a file and would be measured."""
     layout = Layout("12BIT-IMAGE-PACKED", "LAGARITH16", 12)
     scene = replace(SMALL, bit_depth=12, gain_e_per_adu=8.0)
@@ -108,6 +110,11 @@ def test_a_damaged_frame_is_flagged_and_costs_no_other(tmp_path: Path, placed: s
     path.write_bytes(content)
     assert ingest([str(path), str(tmp_path / "a.zarr")]) == 0
     options = list(AT_TARGET)
+    for source in (path, tmp_path / "a.zarr"):
+        capsys.readouterr()
+        assert inspect([str(source), "--json"]) == 0
+        said = json.loads(capsys.readouterr().out)["notes"]
+        assert [note["caveat"] for note in said].count("frames-without-picture") == 1
     if placed == "by coordinates":
         star = scene.stars[0]
         lines = [f"{k},{star.x},{star.y}" for k in range(scene.frames)]
