@@ -197,6 +197,12 @@ def _event(event: Mapping[str, Any], where: str, notes: list[str]) -> dict[str, 
     return found
 
 
+def _reach(span: object) -> list[float] | None:
+    """How far an interval reaches before and after its edge, of ``[low, high]`` around it, seconds."""
+    ends = [_figure(end) for end in _list(span)]
+    return [abs(end) for end in ends if end is not None] if len(ends) == 2 and None not in ends else None
+
+
 def _timing(entry: Mapping[str, Any]) -> dict[str, Any]:
     """One event; empty where neither edge has a time."""
     edges = {}
@@ -204,8 +210,8 @@ def _timing(entry: Mapping[str, Any]) -> dict[str, Any]:
         edge = entry.get(name)
         if isinstance(edge, dict) and isinstance(edge.get("utc"), str):
             kept = {key: edge.get(key) for key in ("utc", "sigma_s", "gradual_s")}
-            spans = edge.get("intervals_s")
-            if isinstance(spans, list) and len(spans) == 3 and all(isinstance(span, list) for span in spans):
+            spans = [_reach(span) for span in _list(edge.get("intervals_s"))]
+            if len(spans) == 3 and None not in spans:
                 kept["intervals_s"] = spans
             edges[name] = {key: value for key, value in kept.items() if value is not None}
     if not edges:

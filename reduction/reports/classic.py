@@ -14,7 +14,7 @@ from reduction.angles import sexagesimal_degrees, sexagesimal_text, signed_longi
 from reduction.errors import DataError
 from reduction.record import EdgeTime, ObservationRecord, Timing, clean_line
 from reduction.reports import reading
-from reduction.reports.clock import accuracy, accuracy_s, clock, digits_for, error_text
+from reduction.reports.clock import accuracy, accuracy_s, clock, error_text, timing_digits
 from reduction.reports.form import WANTED_BY_ALL, Filled, ReadForm, file_stem, per_event
 from reduction.reports.remarks import comments
 from reduction.utc import utc_date, utc_ns
@@ -126,7 +126,7 @@ def _between(timing: Timing | None) -> list[str]:
     """Duration and middle of an event that has both edges; the error of their sum where both are known."""
     if timing is None or timing.d is None or timing.r is None or timing.duration_s is None:
         return []
-    digits = max(digits_for(timing.d), digits_for(timing.r))
+    digits = timing_digits(timing)
     sigmas = (timing.d.error_s(0), timing.r.error_s(0))
     known = None if None in sigmas else math.hypot(*(sigma or 0.0 for sigma in sigmas))
     error = f" +- {error_text(known, digits)} s (one sigma)" if known else " s"
@@ -145,7 +145,7 @@ def _bound(code: str, ns: int | None) -> list[str]:
 def _edge(code: str, edge: EdgeTime | None, timing: Timing, level: int | None) -> list[str]:
     if edge is None:
         return []
-    digits = digits_for(edge)
+    digits = timing_digits(timing)
     star = "" if timing.component == "main star" else f" of the {timing.component}"
     return _row(code, edge.utc, digits, error_text(accuracy_s(edge, level), digits), f"{EVENTS[code]}{star}")
 

@@ -85,6 +85,11 @@ def digits_for(edge: EdgeTime, least: int = 2) -> int:
     return min(MOST_DIGITS, max(least, 1 - math.floor(math.log10(error))))
 
 
+def timing_digits(timing: Timing) -> int:
+    """Decimals for both edges of an event: the more of the two, so that rounding cannot put R before D."""
+    return max(digits_for(edge) for edge in (timing.d, timing.r) if edge is not None)
+
+
 def rounded_up(value: float, digits: int) -> float:
     """The figure at `digits` decimals that is not below `value`: an error bar is not made smaller.
 
@@ -103,7 +108,7 @@ def accuracy(timing: Timing) -> tuple[int | None, str]:
     edges = [edge for edge in (timing.d, timing.r) if edge is not None]
     if all(edge.intervals_s is not None for edge in edges):
         return 1, "Accuracy of D and R: 95 percent."
-    if any(edge.sigma_s is not None for edge in edges):
+    if any(edge.error_s(0) is not None for edge in edges):
         return None, "Accuracy of D and R: one sigma."
     return None, ""
 
@@ -112,7 +117,7 @@ def accuracy_s(edge: EdgeTime | None, level: int | None) -> float | None:
     """Error of an edge at the level that `accuracy` chose, seconds."""
     if edge is None:
         return None
-    return edge.sigma_s if level is None else edge.error_s(level)
+    return edge.error_s(level or 0)
 
 
 def anchor_of(record: ObservationRecord) -> int | None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from reduction.errors import RequestError
 from reduction.record import ObservationRecord
 from reduction.record_file import load_raw, make_record, with_degrees
 from reduction.record_merge import Merged, merge_raw
@@ -14,11 +15,19 @@ def form_of(path: Path) -> str | None:
     """Which form of `reduction.reports.form.FORMS` a file is, by its content; None: none of them.
 
     The two forms that are workbooks look alike: a workbook is taken for the North American one.
+
+    Raises
+    ------
+    RequestError
+        The file cannot be read.
     """
     if not path.is_file():
         return None
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be read: {error.strerror or error}") from error
     if head.startswith(b"PK\x03\x04"):
         return "iota-na"
     text = head.decode("utf-8", errors="replace").lstrip("\ufeff \r\n")

@@ -7,7 +7,7 @@ from typing import Any
 
 from reduction.angles import sexagesimal_degrees, sexagesimal_text, signed_longitude
 from reduction.errors import DataError
-from reduction.record import EdgeTime, ObservationRecord, Timing, clean_line
+from reduction.record import ObservationRecord, Timing, clean_line
 from reduction.reports import codes, reading
 from reduction.reports.clock import (
     MONTHS,
@@ -15,10 +15,10 @@ from reduction.reports.clock import (
     accuracy_s,
     clock,
     clock_ns,
-    digits_for,
     error_text,
     near,
     on,
+    timing_digits,
 )
 from reduction.reports.form import (
     WANTED_BY_ALL,
@@ -196,19 +196,14 @@ def _place_values(record: ObservationRecord) -> dict[str, str]:
 def _timing_values(record: ObservationRecord, timing: Timing | None, level: int | None) -> dict[str, str]:
     if timing is None:
         return {"D": codes.NOT_DETECTED, "R": codes.NOT_DETECTED} if record.status == "negative" else {}
-    values = {}
+    values, digits = {}, timing_digits(timing)
     for name, edge, table in (("D", timing.d, codes.D_CODES), ("R", timing.r, codes.R_CODES)):
         if edge is not None:
-            digits = digits_for(edge)
             values[name] = table[timing.component] + clock(edge.utc, digits).text()
             values[f"Acc_{name}"] = error_text(accuracy_s(edge, level), digits)
     if timing.duration_s is not None:
-        values["Duration"] = f"{timing.duration_s:.{_least_digits(timing.d, timing.r)}f}"
+        values["Duration"] = f"{timing.duration_s:.{digits}f}"
     return values
-
-
-def _least_digits(*edges: EdgeTime | None) -> int:
-    return max(digits_for(edge) for edge in edges if edge is not None)
 
 
 def _figure(value: float | None) -> str:

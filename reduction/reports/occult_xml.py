@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 from reduction.angles import sexagesimal, signed_longitude
 from reduction.record import ObservationRecord, Star, Timing, clean_line
 from reduction.reports import codes
-from reduction.reports.clock import accuracy, accuracy_s, clock, digits_for, error_text
+from reduction.reports.clock import DAY_NS, accuracy, accuracy_s, clock, error_text, on, timing_digits
 from reduction.reports.form import WANTED_BY_ALL, Filled, ReadForm, file_stem, require_status
 from reduction.reports.remarks import comments
 from reduction.utc import utc_date
@@ -98,7 +98,8 @@ def _lines(record: ObservationRecord, day: date | None) -> list[str]:
             _element(8, "R", _edge_fields(record, timing, "R", level, day)),
             "      </Observer>",
         ]
-    if record.prediction.utc is not None:
+    predicted = record.prediction.utc
+    if predicted is not None and day is not None and 0 <= predicted - on(day, 0) < 2 * DAY_NS:
         fields = _prediction_fields(record, len(record.timings or (None,)) + 1, day)
         lines.append(_element(6, "Prediction", fields))
     return [
@@ -123,21 +124,26 @@ def _element(indent: int, name: str, fields: list[str]) -> str:
 
 
 def _first_day(record: ObservationRecord) -> date | None:
-    """The earlier day where the times lie on two; hours on the later one are above 24."""
+    """The earlier day where event and prediction lie on two; hours on the later one are above 24."""
+    times = _times_of(record)
+    predicted = record.prediction.utc
+    if predicted is not None and (not times or abs(predicted - min(times)) < DAY_NS):
+        times = [*times, predicted]
+    return utc_date(min(times)) if times else record.date
+
+
+def _times_of(record: ObservationRecord) -> list[int]:
+    """Edges, or of an observation without any its start and end."""
     edges = [edge.utc for timing in record.timings for edge in (timing.d, timing.r) if edge is not None]
     span = [ns for ns in (record.recording.started, record.recording.stopped) if ns is not None]
-    for times in (edges, span, [] if record.prediction.utc is None else [record.prediction.utc]):
-        if times:
-            return utc_date(min(times))
-    return record.date
+    return edges or span
 
 
 def _date_fields(record: ObservationRecord, day: date | None) -> list[str]:
     if day is None:
         return ["", "", "", ""]
-    edges = [edge.utc for timing in record.timings for edge in (timing.d, timing.r) if edge is not None]
-    span = [ns for ns in (record.recording.started, record.recording.stopped) if ns is not None]
-    times = edges or ([record.prediction.utc] if record.prediction.utc is not None else span)
+    predicted = [] if record.prediction.utc is None else [record.prediction.utc]
+    times = _times_of(record) if record.timings else predicted or _times_of(record)
     hour = ""
     if times:
         middle = clock(sum(times) // len(times), 0, day)
@@ -241,7 +247,7 @@ def _edge_fields(
     if edge is None:
         return ["", codes.NOT_SEEN, "", "", "", plot]
     table = codes.D_CODES if name == "D" else codes.R_CODES
-    digits = digits_for(edge)
+    digits = timing_digits(timing)
     return [
         _time(edge.utc, digits, day),
         table[timing.component],

@@ -9,7 +9,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from reduction.angles import sexagesimal, sexagesimal_text, signed_longitude
 from reduction.record import EdgeTime, ObservationRecord, Timing
-from reduction.reports.clock import clock, digits_for, error_text
+from reduction.reports.clock import clock, error_text, timing_digits
 from reduction.reports.form import WANTED_BY_ALL, Filled, file_stem, per_event
 from reduction.utc import utc_date
 
@@ -85,14 +85,13 @@ def _body(record: ObservationRecord) -> str:
 def _event(timing: Timing) -> dict[str, Any]:
     star = "" if timing.component == "main star" else f", {timing.component}"
     edges = [
-        _edge(f"{name}{star}", edge)
+        _edge(f"{name}{star}", edge, timing_digits(timing))
         for name, edge in (("disappearance", timing.d), ("reappearance", timing.r))
         if edge is not None
     ]
     parts = []
     if timing.duration_s is not None:
-        digits = max(digits_for(edge) for edge in (timing.d, timing.r) if edge is not None)
-        parts.append(f"duration {timing.duration_s:.{digits}f} s")
+        parts.append(f"duration {timing.duration_s:.{timing_digits(timing)}f} s")
     if timing.depth is not None:
         error = "" if timing.depth_sigma is None else f" ± {timing.depth_sigma:.3f}"
         parts.append(f"depth {timing.depth:.3f}{error} of the light")
@@ -104,8 +103,7 @@ def _event(timing: Timing) -> dict[str, Any]:
     return {"edges": edges, "words": f"{words[:1].upper()}{words[1:]}." if words else ""}
 
 
-def _edge(name: str, edge: EdgeTime) -> dict[str, Any]:
-    digits = digits_for(edge)
+def _edge(name: str, edge: EdgeTime, digits: int) -> dict[str, Any]:
     errors = ["", "", ""]
     if edge.intervals_s is not None:
         errors = [_span(low, high, digits) for low, high in edge.intervals_s]

@@ -7,7 +7,7 @@ differently stands in `docs/reports.md`. The code's cells are taken: they are th
 from pathlib import Path
 
 from reduction.record import ObservationRecord, Timing
-from reduction.reports.clock import digits_for, rounded_up
+from reduction.reports.clock import rounded_up, timing_digits
 from reduction.reports.form import Filled, ReadForm, file_stem, per_event, plain, require_status
 from reduction.reports.iota_na import EVENT_CELLS, EVENT_LABELS
 from reduction.reports.iota_na import WANTED as NORTH_AMERICA
@@ -100,9 +100,12 @@ def fill(record: ObservationRecord, template: Path | None = None) -> list[Filled
 def _with_95(values: dict[str, Value | None], timing: Timing | None) -> dict[str, Value | None]:
     """The form's one error is at 95 percent: where only a sigma is known, 1.96 of them, and said so."""
     found = dict(values)
-    for name, edge in () if timing is None else (("d", timing.d), ("r", timing.r)):
+    if timing is None:
+        return found
+    digits = timing_digits(timing)
+    for name, edge in (("d", timing.d), ("r", timing.r)):
         if edge is not None and edge.sigma_s is not None and edge.intervals_s is None:
-            found[f"{name}_error_95"] = rounded_up(edge.sigma_s * NORMAL_95, digits_for(edge))
+            found[f"{name}_error_95"] = rounded_up(edge.sigma_s * NORMAL_95, digits)
             found["added"] = f"{values.get('added') or ''} Errors are 1.96 sigma.".strip()
     return found
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from reduction.angles import signed_longitude
 from reduction.errors import RequestError
 from reduction.record import EdgeTime, ObservationRecord, Timing, clean_line
-from reduction.reports.clock import MONTHS, clock, digits_for, rounded_up
+from reduction.reports.clock import MONTHS, clock, rounded_up, timing_digits
 from reduction.reports.remarks import comments
 from reduction.reports.xlsx import Archive, Sheet, Value, letters, open_workbook, sheet
 from reduction.utc import SECOND_NS, utc_date
@@ -274,12 +274,11 @@ def _times(record: ObservationRecord, timing: Timing | None) -> dict[str, Value 
     for name, ns in (("started", record.recording.started), ("stopped", record.recording.stopped)):
         if ns is not None:
             found |= _clock_values(name, ns, 2)
-    for name, edge in (
-        ("d", None if timing is None else timing.d),
-        ("r", None if timing is None else timing.r),
-    ):
-        if edge is not None:
-            found |= _clock_values(name, edge.utc, digits_for(edge)) | _errors(name, edge)
+    if timing is not None:
+        digits = timing_digits(timing)
+        for name, edge in (("d", timing.d), ("r", timing.r)):
+            if edge is not None:
+                found |= _clock_values(name, edge.utc, digits) | _errors(name, edge, digits)
     own, _, added = comments(record, timing, "").partition("[Umbra: ")
     found["comment"] = own.strip()
     found["added"] = f"[Umbra: {added}" if added else None
@@ -291,9 +290,8 @@ def _clock_values(name: str, ns: int, digits: int) -> dict[str, Value | None]:
     return {f"{name}_h": moment.hour, f"{name}_m": moment.minute, f"{name}_s": moment.second}
 
 
-def _errors(name: str, edge: EdgeTime) -> dict[str, Value | None]:
+def _errors(name: str, edge: EdgeTime, digits: int) -> dict[str, Value | None]:
     """Errors at the form's three levels, rounded up; one that nobody stated stays empty."""
-    digits = digits_for(edge)
     found: dict[str, Value | None] = {}
     for level, words in enumerate(("68", "95", "99")):
         error = edge.error_s(level)

@@ -100,5 +100,9 @@ def test_a_form_with_one_accuracy_says_its_level() -> None:
     one = Timing(d=EdgeTime(utc=0, sigma_s=0.15, intervals_s=spans), r=EdgeTime(utc=9, sigma_s=0.2))
     level, words = accuracy(one)
     assert "one sigma" in words
-    assert (accuracy_s(one.d, level), accuracy_s(one.r, level), accuracy_s(None, level)) == (0.15, 0.2, None)
+    assert (accuracy_s(one.d, level), accuracy_s(one.r, level), accuracy_s(None, level)) == (0.2, 0.2, None)
     assert accuracy(Timing(d=EdgeTime(utc=0))) == (None, "")
+    without_sigma = Timing(d=EdgeTime(utc=0, intervals_s=spans), r=EdgeTime(utc=9, sigma_s=0.2))
+    level, words = accuracy(without_sigma)
+    assert "one sigma" in words
+    assert accuracy_s(without_sigma.d, level) == 0.2

@@ -105,6 +105,31 @@ def test_an_event_over_midnight_counts_hours_on_from_the_earlier_day(tmp_path: P
     assert read.timings[0].duration_s == 4.75
 
 
+def test_no_hour_is_negative_where_the_event_came_after_midnight(tmp_path: Path) -> None:
+    timing = {"d": {"utc": "2026-03-12T00:00:02Z"}, "r": {"utc": "2026-03-12T00:00:03.25Z"}}
+    record = full(timings=[timing], prediction={"utc": "2026-03-11T23:59:59Z"})
+    found = fields(one(record).content)
+    assert found["Date"][0][:3] == ["2026", "3", "11"]
+    assert found["Prediction"][0][3] == "23 59 59.00"
+    assert found["D"][0][0] == "24  0  2.0000"
+    assert again(record, tmp_path).record.timings[0].d == record.timings[0].d
+    # a prediction of another day altogether is left out, not written with hours that nobody reads
+    astray = full(timings=[timing], prediction={"utc": "2026-01-11T23:59:59Z"})
+    found = fields(one(astray).content)
+    assert "Prediction" not in found
+    assert found["D"][0][0] == " 0  0  2.0000"
+
+
+def test_rounding_never_puts_r_before_d(tmp_path: Path) -> None:
+    timing = {
+        "d": {"utc": "2026-03-11T20:02:30.0151Z", "sigma_s": 0.3},
+        "r": {"utc": "2026-03-11T20:02:30.0160Z", "sigma_s": 0.001},
+    }
+    found = fields(one(full(timings=[timing])).content)
+    assert (found["D"][0][0], found["R"][0][0]) == ("20  2 30.0151", "20  2 30.0160")
+    assert not again(full(timings=[timing]), tmp_path).notes
+
+
 def test_a_miss_has_only_its_interval(tmp_path: Path) -> None:
     found = fields(one(negative()).content)
     assert found["D"] == [["20  1 35.0", "M", "", "", "", " "]]
