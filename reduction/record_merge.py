@@ -203,6 +203,11 @@ def _reach(span: object) -> list[float] | None:
     return [abs(end) for end in ends if end is not None] if len(ends) == 2 and None not in ends else None
 
 
+def _nested(spans: list[list[float]]) -> list[list[float]]:
+    """Intervals of which each holds the one before; a fit's may miss that by a hair, and is widened then."""
+    return [[max(inner[side] for inner in spans[: k + 1]) for side in (0, 1)] for k in range(len(spans))]
+
+
 def _timing(entry: Mapping[str, Any]) -> dict[str, Any]:
     """One event; empty where neither edge has a time."""
     edges = {}
@@ -212,7 +217,7 @@ def _timing(entry: Mapping[str, Any]) -> dict[str, Any]:
             kept = {key: edge.get(key) for key in ("utc", "sigma_s", "gradual_s")}
             spans = [_reach(span) for span in _list(edge.get("intervals_s"))]
             if len(spans) == 3 and None not in spans:
-                kept["intervals_s"] = spans
+                kept["intervals_s"] = _nested([span for span in spans if span is not None])
             edges[name] = {key: value for key, value in kept.items() if value is not None}
     if not edges:
         return {}

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,10 @@ import numpy as np
 import pytest
 
 from reduction.errors import DataError, RequestError
+from reduction.events.curve import EventCurve
+from reduction.events.document import document
+from reduction.events.results import Dip, Edge, Event, EventAnalysis, Figure, NoiseModel
+from reduction.events.settings import EventSettings
 from reduction.record_merge import record_from
 from reduction.utc import utc_ns
 from tests.fuzzing import COUNT, endure, mutations
@@ -105,6 +110,32 @@ def test_events_of_another_programs_curve(tmp_path: Path) -> None:
     assert record.status == "positive"
     assert len(record.timings) == 1
     assert record.recording.started is None
+
+
+def figure(value: float, *reach: float) -> Figure:
+    return Figure(value, reach[0], tuple((value - r, value + 1.5 * r) for r in reach))
+
+
+def test_what_umbra_events_writes(tmp_path: Path) -> None:
+    """Its own document, not one made here: the two must not drift apart."""
+    ref = utc_ns("2026-03-11T20:00:00Z")
+    times = np.arange(40.0)
+    usable, frame, unsure = np.ones(40, np.bool_), np.arange(40.0), np.full(40, 1e-3)
+    curve = EventCurve("a.csv", times, ref, times, np.ones(40), np.ones(40), usable, frame, unsure)
+    d = Edge("D", figure(10.0, 0.02, 0.04, 0.07), ref + 10 * 10**9, 0.0, figure(10.0, 0.02, 0.04, 0.0399))
+    dip = Dip(10, 14, 0.9, 20.0, 1e-9)
+    event = Event("gradual", replace(d, gradual_s=0.4), None, figure(0.9, 0.01, 0.02, 0.03), None, dip)
+    analysis = EventAnalysis("positive", 1e-9, (event,), (dip,), NoiseModel(0.1, (), 1.0, 0.0), None, "why")
+    text = json.dumps(document(analysis, curve, EventSettings()))
+    (tmp_path / "events.json").write_text(text, encoding="utf-8")
+    (timing,) = record_from(tmp_path / "events.json", None).record.timings
+    assert timing.d is not None
+    assert timing.d.utc == utc_ns("2026-03-11T20:00:10Z")
+    assert timing.d.sigma_s == pytest.approx(0.02)
+    assert timing.d.gradual_s == 0.4
+    assert timing.d.intervals_s is not None
+    assert np.allclose(timing.d.intervals_s, [[0.02, 0.03], [0.04, 0.06], [0.04, 0.06]])  # made to nest
+    assert (timing.r, timing.depth, timing.depth_sigma, timing.model) == (None, 0.9, 0.01, "gradual")
 
 
 def test_the_newer_search_beside_the_summary_counts(tmp_path: Path) -> None:
