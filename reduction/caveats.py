@@ -84,6 +84,7 @@ class Caveat(StrEnum):
     CROWDED = "neighbour-near-target"
     UNCALIBRATED = "uncalibrated"
     SCATTER_UNEXPLAINED = "scatter-unexplained"
+    EVENT_NOT_FITTED = "event-not-fitted"
     # the limb
     CIRCLE_ASSUMED = "circle-assumed"
     ANGLE_UNDETERMINED = "position-angle-undetermined"

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from reduction.events.curve import EventCurve
 from reduction.events.detectable import shortest_detectable
 from reduction.events.false_alarm import false_alarm_probability, least_score
+from reduction.events.fitted import fitted_events
 from reduction.events.results import Detectable, Dip, EventAnalysis, NoiseModel, Status
 from reduction.events.search import LEAST_SAMPLES, Strongest, strongest
 from reduction.events.settings import EventSettings
@@ -42,14 +43,16 @@ def analyse(curve: EventCurve, settings: EventSettings | None = None, stars: int
     positive = tuple(dip for dip in dips if dip.false_alarm_probability < wanted.false_alarm)
     detectable = None if positive else _detectable(curve, used, best, wanted, stars)
     status, reason = _verdict(curve, first, positive, detectable)
+    events, notes = fitted_events(curve, wanted, positive, best.noise)
     return EventAnalysis(
         status=status,
         false_alarm_probability=first.false_alarm_probability,
-        events=(),
+        events=events,
         dips=dips,
         noise=best.noise,
         detectable=detectable,
         reason=reason,
+        notes=notes,
     )
 
 
