@@ -30,7 +30,7 @@ VERBS: dict[str, tuple[str, str]] = {
 def usage() -> str:
     """Text of `umbra --help`."""
     lines = ["umbra: reduces stellar-occultation recordings", "", "usage: umbra VERB [OPTIONS]", ""]
-    lines += [f"  {verb:<10}{text}" for verb, (_, text) in VERBS.items()]
+    lines += [f"  {verb:<12}{text}" for verb, (_, text) in VERBS.items()]
     return "\n".join([*lines, "", "umbra VERB --help tells a verb's options; umbra --version the version."])
 
 

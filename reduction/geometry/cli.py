@@ -151,7 +151,7 @@ def text_of(document: dict[str, Any]) -> str:
         "no uncertainty stated"
         if sigma is None
         else f"1 sigma {sigma:.3g} km and {centre['time_sigma_s']:.2g} s",
-        f"at most {centre['max_duration_s']:.3g} s",
+        f"at most {centre['max_duration_s']:.4g} s",
     ]
     lines.append("; ".join(parts))
     if document["stations"]:

@@ -29,6 +29,10 @@ class Labels:
         right, up = self._points(x, y)
         self.taken.append((right - radius_pt, up - radius_pt, right + radius_pt, up + radius_pt))
 
+    def reserve(self, low: tuple[float, float], high: tuple[float, float]) -> None:
+        """Let no word cover a rectangle of the data, between two corners."""
+        self.taken.append((*self._points(*low), *self._points(*high)))
+
     def put(
         self,
         x: float,

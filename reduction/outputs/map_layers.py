@@ -34,6 +34,7 @@ MARKS = {
 }
 STYLES = {"centre": (PATH, "-", 1.5), "limit": (PATH, "-", 1.0), "sigma": (SIGMA, "--", 1.1)}
 NAMED = 40
+_NARROW = 150.0
 _AROUND = ((7, 3), (-7, 3), (7, -3), (-7, -3), (0, 9), (0, -9))
 _COARSE = 160
 
@@ -174,8 +175,14 @@ def _edge_degrees(axes: Axes, view: View, east: float, north: float) -> None:
 
 
 def lines(axes: Axes, view: View, path: ShadowPath) -> None:
-    """Centre, limits and their uncertainty; faint where the Sun is up or less than six degrees down."""
-    projected = [(line, _fine(view, path, line)) for line in path.lines]
+    """Centre, limits and their uncertainty; faint where the Sun is up or less than six degrees down.
+
+    Where the path is thinner than the lines, the centre stands for it.
+    """
+    centre = any(line.name == "centre" and line.traces for line in path.lines)
+    least = view.up_km / _NARROW if centre else 0.0
+    shown = [line for line in path.lines if line.name == "centre" or abs(line.offset_km) >= least]
+    projected = [(line, _fine(view, path, line)) for line in shown]
     limits = [pieces for line, pieces in projected if line.name == "limit" and pieces]
     if not view.whole and len(limits) == 2:
         (x1, y1), (x2, y2) = (
@@ -259,12 +266,13 @@ def stations(axes: Axes, view: View, there: Sequence[Station], labels: Labels) -
         labels.put(x_km, y_km, shorten(drawable(station.site.name), 28), 8, _AROUND, zorder=5.2)
 
 
-def scale_bar(axes: Axes, view: View) -> None:
+def scale_bar(axes: Axes, view: View, labels: Labels) -> None:
     """A length of a round number of kilometres."""
     rough = view.across_km / 2.5
     power = 10.0 ** math.floor(math.log10(rough))
     length = max(m * power for m in (1, 2, 5) if m * power <= rough)
     x, y = -0.94 * view.across_km, -0.93 * view.up_km
+    labels.reserve((x, y - 0.03 * view.up_km), (x + length, y + 0.09 * view.up_km))
     axes.plot([x, x + length], [y, y], color=INK, linewidth=2, solid_capstyle="butt", zorder=6)
     axes.text(
         x + length / 2,

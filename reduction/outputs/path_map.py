@@ -102,9 +102,9 @@ def _near(figure: Figure, path: ShadowPath, stations: Sequence[Station]) -> None
     layers.graticule(axes, view)
     layers.lines(axes, view, path)
     labels = Labels(axes)
+    layers.scale_bar(axes, view, labels)
     layers.stations(axes, view, stations, labels)
     layers.instants(axes, view, _ticks_near(path, view), 1, labels)
-    layers.scale_bar(axes, view)
 
 
 def near_sites(path: ShadowPath, sites: Sequence[Site]) -> list[Site]:
@@ -151,12 +151,16 @@ def near_view(path: ShadowPath, longitudes: Sequence[float], latitudes: Sequence
 
 
 def _dark_middle(path: ShadowPath) -> Floats:
-    """Middle of that part of the path where the sky is dark and the star is up, km; else of all of it."""
+    """Middle of that part of the path that is dark, with the star up and on land if possible; else of all."""
     line = next((line for line in path.lines if line.traces), None)
     if line is None:
         return np.asarray(path.plane.rotation.itrs_from_gcrs(path.plane.toward, path.middle_ns) * RADIUS_KM)
     places = np.concatenate([itrs_km(t.longitude_deg, t.latitude_deg) for t in line.traces])
     dark = np.concatenate([(t.sun_altitude_deg < -12) & (t.star_altitude_deg > 15) for t in line.traces])
+    mask = world()
+    if mask is not None:
+        lands = [mask.at(t.longitude_deg, t.latitude_deg) > 0.5 for t in line.traces]
+        dark = dark & np.concatenate(lands) if (dark & np.concatenate(lands)).any() else dark
     chosen = places[dark] if dark.any() else places
     return np.asarray(chosen[len(chosen) // 2])
 
@@ -193,15 +197,23 @@ def _words(figure: Figure, path: ShadowPath) -> None:
     facts = [
         f"{utc_text(path.middle_ns, 0)[:16].replace('T', ' ')} UTC",
         f"star {_magnitude(star.magnitude_v)}, drop {_magnitude(star.drop_v_mag)}",
-        f"body {body.diameter_km:.4g} km at {body.distance_au:.4g} au",
-        f"shadow {seen.speed_km_s:.3g} km/s, at most {seen.max_duration_s:.3g} s",
-        f"path {path.width_km:.4g} km wide, "
-        + (f"1σ {path.sigma_km:.3g} km" if path.sigma_km is not None else "no uncertainty stated"),
+        f"body {_plain(body.diameter_km)} km at {body.distance_au:.4g} au",
+        f"shadow {seen.speed_km_s:.3g} km/s, at most {_plain(seen.max_duration_s)} s",
+        f"path {_plain(path.width_km)} km wide, "
+        + (f"1σ {_plain(path.sigma_km)} km" if path.sigma_km is not None else "no uncertainty stated"),
     ]
     figure.text(0.014, 0.915, "   ·   ".join(facts), fontsize=10.5, color=FAINT)
-    figure.text(0.232, 0.062, "as seen from the star", fontsize=8.5, color=FAINT, ha="center")
+    at = utc_text(path.middle_ns, 0)[11:16]
+    figure.text(
+        0.232, 0.062, f"as seen from the star at {at}; daylight then", fontsize=8.5, color=FAINT, ha="center"
+    )
     if not path.meets_the_earth:
         figure.text(0.232, 0.84, "the shadow misses the Earth", fontsize=11, color=PATH, ha="center")
+
+
+def _plain(value: float) -> str:
+    """Three figures, never as a power of ten."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _magnitude(value: float | None) -> str:
