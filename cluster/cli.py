@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cluster.recording import ReductionRequest, Times, positions, reduce_to_folder
+from ingest.solve.target import SkyRequest
 from ingest.time_arguments import Words, time_options, with_time_options
 from reduction.command import run_verb
 from reduction.errors import RequestError
@@ -34,6 +36,16 @@ def _reduce(
     target: Annotated[str | None, typer.Option(metavar="X,Y", help="The occulted star.")] = None,
     reference: Annotated[list[str] | None, typer.Option(metavar="X,Y", help="Comparison star.")] = None,
     guide: Annotated[list[str] | None, typer.Option(metavar="X,Y", help="Tracking star.")] = None,
+    target_sky: Annotated[
+        str | None, typer.Option(metavar="RA,DEC", help="The occulted star, by its place (umbra solve).")
+    ] = None,
+    wcs: Annotated[str | None, typer.Option(metavar="FILE", help="Plate solution (kept one).")] = None,
+    catalogue: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Takes the star's motion from a catalogue.")
+    ] = None,
+    epoch: Annotated[float | None, typer.Option(metavar="YEAR", help="Of --target-sky.")] = None,
+    pm: Annotated[str | None, typer.Option(metavar="RA,DEC", help="Proper motion, mas/yr.")] = None,
+    parallax: Annotated[float | None, typer.Option(metavar="MAS", help="Of the star.")] = None,
     frame: Annotated[int | None, typer.Option(help="Frame on which positions hold (0).")] = None,
     aperture: Annotated[float | None, typer.Option(metavar="R", help="Aperture radius, px.")] = None,
     sky: Annotated[str | None, typer.Option(metavar="RIN,ROUT", help="Sky annulus, px.")] = None,
@@ -102,6 +114,7 @@ def _reduce(
         dark=dark,
         flat=flat,
         coordinates=coordinates,
+        sky=_sky(target, target_sky, wcs, catalogue, epoch, pm, parallax),
         calibration=calibration,
         device=device,
     )
@@ -112,6 +125,27 @@ def _reduce(
         sys.stdout.write((folder / "summary.json").read_text(encoding="utf-8"))
     else:
         sys.stdout.write(_report(result, folder))
+
+
+def _sky(
+    target: str | None,
+    target_sky: str | None,
+    wcs: str | None,
+    catalogue: str | None,
+    epoch: float | None,
+    pm: str | None,
+    parallax: float | None,
+) -> SkyRequest:
+    """The target by its place on the sky."""
+    if target is not None and target_sky is not None:
+        raise RequestError("--target and --target-sky both name the target: give one of them")
+    try:
+        return SkyRequest(
+            target=target_sky, wcs=wcs, catalogue=catalogue, epoch=epoch, pm=pm, parallax=parallax
+        )
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise RequestError(f"--{fault['loc'][0]} {fault['input']}: {fault['msg']}") from error
 
 
 def _fields(

@@ -16,6 +16,7 @@ from gpu_kernels.device import Accelerator, choose
 from ingest.archives.opening import Opened, open_archive
 from ingest.clocks import ClockKind
 from ingest.convert import stack_of
+from ingest.solve.target import SkyRequest, sky_of
 from ingest.time_arguments import time_options
 from ingest.timeoptions import TimeOptions
 from reduction.caveats import Caveat
@@ -32,6 +33,7 @@ from reduction.timing import Instant
 
 if TYPE_CHECKING:
     from ingest.calibration import Loaded
+    from reduction.astrometry.aim import Sky
     from reduction.coordinates import Coordinates
 
 
@@ -81,6 +83,7 @@ class ReductionRequest(Settings):
     dark: str | None = None
     flat: str | None = None
     coordinates: str | None = None
+    sky: SkyRequest = SkyRequest()
     calibration: bool = True
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:\d+)$")] = "auto"
 
@@ -149,6 +152,7 @@ def reduce_to_folder(
     accelerator = check_device(request.device)
     check_out(out, overwrite)
     began = time.perf_counter()
+    given = request.inputs
     with _scratch_beside(out) as scratch:
         opened = open_archive(request.inputs, scratch / "archive", request.member, _unpacking(progress))
         if opened is not None:
@@ -156,6 +160,10 @@ def reduce_to_folder(
         stack = open_recording(request, scratch, progress)
         try:
             loaded = load_calibration(request, stack, opened)
+            sky, of_sky = sky_of(request.sky, given, stack)
+            plan, masters = request.plan, loaded.calibration
+            if sky is not None:
+                plan, masters = sky.applied(plan, masters, stack.info)
             ready = time.perf_counter()
             runner: SegmentRunner = in_process
             if accelerator is not None:
@@ -164,16 +172,18 @@ def reduce_to_folder(
                 runner = spread(locate(stack, request.inputs))
             device = runner.device if isinstance(runner, DeviceRunner) else ""
             result = reduce(
-                request.plan,
+                plan,
                 stack,
                 scratch,
-                loaded.calibration,
+                masters,
                 progress,
                 block,
                 runner,
                 device,
                 _coordinates(request),
+                sky,
             )
+            result = with_notes(with_sky(result, sky), of_sky)
             result = _with_calibration(with_seconds(result, {"open": ready - began}), loaded)
             result = replace(result, source=_as_recorded(result.source, scratch))
             if opened is not None:
@@ -182,6 +192,16 @@ def reduce_to_folder(
         finally:
             stack.close()
     return result
+
+
+def with_sky(result: ReductionResult, sky: "Sky | None") -> ReductionResult:
+    """The same result with its plate solution, and how far the target is from where the sky has it."""
+    if sky is None:
+        return result
+    star = next((star for star in result.stars if star.role == "target"), None)
+    if star is not None and sky.goal is not None:
+        sky = sky.measured(star.x, star.y)
+    return with_notes(replace(result, sky=sky), sky.notes())
 
 
 def _unpacking(progress: Progress | None) -> Callable[[int, int], None] | None:

@@ -68,6 +68,8 @@ class Caveat(StrEnum):
     # the reduction
     FEW_FRAMES = "few-frames"
     TARGET_CHOSEN = "target-chosen-automatically"
+    TARGET_BY_SKY = "target-by-coordinates"
+    WCS_UNUSED = "plate-solution-not-used"
     TARGET_NOT_SEEN = "target-not-seen"
     NO_REFERENCE = "no-reference-star"
     ONE_REFERENCE = "one-reference-star"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from reduction.caveats import Note
 from reduction.plan import ReductionPlan
 from reduction.stack import SourceInfo
 from reduction.timing import TimeSolution
+
+if TYPE_CHECKING:
+    from reduction.astrometry.aim import Sky
 
 Floats = NDArray[np.float64]
 Role = Literal["target", "reference", "guide", "star"]
@@ -175,6 +178,7 @@ class ReductionResult:
     notes: tuple[Note, ...]
     provenance: Provenance
     extra: Mapping[str, Any] = field(default_factory=dict)
+    sky: "Sky | None" = None  # plate solution, and the target's place on the sky
 
 
 STAR_DTYPE = np.dtype(

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from gpu_kernels.beforehand import compile_beside
 from reduction.alignment import alignment_of, note_held
+from reduction.astrometry.aim import Sky
 from reduction.blank import blank_notes, without_blank
 from reduction.blemishes import find_blemishes, treated
 from reduction.budget import block_frames, threads_for
 from reduction.caveats import Caveat, Note
+from reduction.clock import clock_is_told
 from reduction.coordinates import Coordinates, target_of
 from reduction.cores import in_order
 from reduction.errors import DataError
@@ -45,7 +47,7 @@ from reduction.result import (
 from reduction.rows import at_target
 from reduction.scan import Progress, Scan, scan
 from reduction.segment import Segment, light, measure_segment, segments_of
-from reduction.stack import SourceInfo, Stack
+from reduction.stack import Stack
 from reduction.survey import Survey, survey
 from reduction.timing import TimeSolution
 from reduction.tracking import HELD, LOST, METHODS
@@ -104,6 +106,7 @@ def reduce(
     runner: SegmentRunner = in_process,
     device: str = "",
     coordinates: Coordinates | None = None,
+    sky: Sky | None = None,
 ) -> ReductionResult:
     """Reduce one recording.
 
@@ -126,6 +129,8 @@ def reduce(
         What that is, for the provenance, where it is more than this machine's CPU.
     coordinates : Coordinates, optional
         Places of stars by frame, for frames that nothing else places; the target's, where the plan has none.
+    sky : Sky, optional
+        Applied to the plan already (`Sky.applied`): settles which star the target is.
 
     Raises
     ------
@@ -152,7 +157,7 @@ def reduce(
     scanned = time.perf_counter()
     blemishes = find_blemishes(view, sample_frames(plan.survey_frames, recorded.repeated), plan)
     view = treated(view, blemishes)
-    found = survey(view, seen, plan, progress, coordinates)
+    found = survey(view, seen, plan, progress, coordinates, sky)
     view.forget()
     surveyed = time.perf_counter()
     size = block or block_frames(stack.info, light=light(found, view))
@@ -360,7 +365,7 @@ def _notes(
             Caveat.TIMES_ABSENT,
             "The recording holds no times; give them with --times or --start-utc and --cadence.",
         )
-    if times.known.any() and times.meaning is not None and not _clock_is_told(view.stack.info, times):
+    if times.known.any() and times.meaning is not None and not clock_is_told(view.stack.info, times):
         yield Note(
             Caveat.CLOCK_UNKNOWN,
             f"{times.source}: the recording does not tell what kept its clock (GPS, NTP, nothing); the "
@@ -384,14 +389,6 @@ def _notes(
             "scatter: there is noise the model does not know (scintillation, flat field, compression), or "
             "the gain is wrong.",
         )
-
-
-def _clock_is_told(info: SourceInfo, times: TimeSolution) -> bool:
-    """Whether a person stated the times, or the recording names a GPS or NTP clock."""
-    if not times.source.startswith(("SER", "FITS")) or any(e.what == "clock" for e in times.ledger):
-        return True
-    words = " ".join([*info.metadata.keys(), *info.metadata.values()]).upper()
-    return "GPS" in words or "NTP" in words
 
 
 @dataclass(frozen=True, slots=True)

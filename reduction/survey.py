@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_kernels.detect import FWHM_PER_SIGMA, find_stars
+from reduction.astrometry.aim import Sky
 from reduction.autogain import gain_note
 from reduction.capture import Capture
 from reduction.caveats import Caveat, Note
@@ -92,6 +93,7 @@ def survey(
     plan: ReductionPlan,
     progress: Progress | None = None,
     coordinates: Coordinates | None = None,
+    where: Sky | None = None,
 ) -> Survey:
     """Run pass 1.
 
@@ -130,6 +132,8 @@ def survey(
             "the recording; give positions on another frame with --frame N"
         )
     least = view.rounding_variance(median_level(registered.image)) / max(registered.stacked, 1)
+    if where is not None:
+        plan = where.settled(plan, view, registered, image_saturation, float(np.sqrt(least)))
     found = find_stars(
         registered.image,
         plan.detection_sigma,

@@ -13,6 +13,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from reduction.outputs.compass import draw_compass, sky_words
 from reduction.outputs.drawing import FAINT, ROLE_COLOURS, drawable, house_style, png, shorten
 from reduction.result import ReductionResult, Role, Star
 
@@ -77,6 +78,7 @@ def draw_finder(result: ReductionResult) -> bytes:
         field.set_ylabel("y, px downwards")
         _mark_stars(field, result, width / (layout.field[0] * DPI))
         _scale_bar(field, width, height)
+        draw_compass(field, result, _OUTLINE)
         field.set_xlim(-0.5, width - 0.5)  # what lies outside the image is not drawn
         field.set_ylim(height - 0.5, -0.5)
         raw = sky_stretch(result.reference_image) if step > 1 else stretch
@@ -286,6 +288,8 @@ def _title_and_legend(figure: Figure, result: ReductionResult, step: int) -> Non
     inner, outer = result.photometry.sky_px
     radius = result.photometry.aperture_px
     facts = f"reference image   ·   aperture {radius:.2f} px, sky {inner:.1f}-{outer:.1f} px"
+    where = sky_words(result)
+    facts = f"{where}   ·   {facts}" if where else facts
     if step > 1:
         facts += f"   ·   shown averaged {step} x {step}"
     figure.text(1 - 0.25 / wide, 0.2 / inches, facts, color=FAINT, fontsize=10, ha="right")

@@ -44,6 +44,7 @@ def summarise(result: ReductionResult, verdict: Verdict, files: tuple[str, ...])
             "headline": verdict.headline,
             "items": [_fields(item) for item in verdict.items],
         },
+        "sky": None if result.sky is None else result.sky.document(result.plan.frame),
         "provenance": _provenance(result.provenance),
         "stars": [_fields(star) for star in result.stars],
     }
