@@ -1,6 +1,5 @@
 """One recording, from a request to a folder of results: the one way every front end reduces."""
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from gpu_kernels.device import Accelerator, choose
 from ingest.archives.opening import Opened, open_archive
 from ingest.clocks import ClockKind
 from ingest.convert import stack_of
+from ingest.scratch import scratch_folder
 from ingest.solve.target import SkyRequest, sky_of
 from ingest.time_arguments import time_options
 from ingest.timeoptions import TimeOptions
@@ -254,8 +254,8 @@ def _scratch_beside(out: Path) -> Iterator[Path]:
     made = [parent for parent in out.parents if not parent.exists()]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".umbra-", dir=out.parent) as folder:
-            yield Path(folder)
+        with scratch_folder(out.parent) as folder:
+            yield folder
     except OSError as error:
         where = error.filename or f"scratch beside {out}"
         raise ResourceError(

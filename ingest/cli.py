@@ -2,10 +2,9 @@
 
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from ingest.convert import convert
 from ingest.formats import expand, open_source
 from ingest.inspection import inspect_recording
 from ingest.inspection_text import inspection_text
+from ingest.scratch import scratch_folder
 from ingest.stack import ZarrStack
 from ingest.time_arguments import Words, time_options, with_time_options
 from ingest.time_plot import write_time_plot
@@ -108,15 +108,16 @@ def opened_recording(
         with closing(open_source(inputs, options)) as source:
             yield source
         return
-    try:
-        if beside is not None:
-            beside.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(prefix=".umbra-", dir=beside)
-    except OSError as error:
-        raise ResourceError(f"{error.filename}: {error.strerror}; no room to unpack the archive") from error
-    with scratch as folder:
+    with ExitStack() as kept:
+        try:
+            if beside is not None:
+                beside.mkdir(parents=True, exist_ok=True)
+            folder = kept.enter_context(scratch_folder(beside))
+        except OSError as error:
+            where = error.filename or beside
+            raise ResourceError(f"{where}: {error.strerror}; no room to unpack the archive") from error
         with progress_bar("unpack") as progress:
-            opened = open_archive(inputs, Path(folder), member, progress)
+            opened = open_archive(inputs, folder, member, progress)
         if opened is not None:
             with closing(open_source(opened.inputs, options)) as source:
                 yield FromArchive(source, opened)

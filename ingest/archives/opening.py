@@ -10,6 +10,7 @@ from ingest.archives.kinds import kind_of_file
 from ingest.archives.process import Progress, Unpacked, unpack
 from ingest.archives.roles import CALIBRATION
 from ingest.formats import expand
+from ingest.frame_status import FrameStatus, status_of
 from reduction.caveats import Caveat, Note
 from reduction.errors import RequestError
 from reduction.stack import FrameBlock, FrameSource, SourceInfo
@@ -154,6 +155,11 @@ class FromArchive:
     def times(self) -> TimeSolution:
         """That of the recording."""
         return self._source.times
+
+    @property
+    def frame_status(self) -> FrameStatus:
+        """That of the recording."""
+        return status_of(self._source)
 
     def blocks(self, size: int, start: int = 0) -> Iterator[FrameBlock]:
         """Those of the recording."""

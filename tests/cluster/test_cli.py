@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import struct
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from cluster.cli import reduce
 from ingest.cli import ingest
+from ingest.scratch import remove_left_over
 from ingest.writers import write_ser, write_times_csv
 from reduction.result import Flag
 from reduction.timing import utc_text
@@ -319,13 +321,31 @@ class TestStopped:
         assert not out
         assert not list(started.folder.iterdir())
 
-    def test_kill_leaves_no_results(self, tmp_path: Path) -> None:
+    def test_told_to_end_it_leaves_nothing(self, tmp_path: Path) -> None:
         started = Started(tmp_path)
         started.wait_for_segments()
+        started.process.terminate()
+        out, err = started.process.communicate(timeout=60)
+        assert started.process.returncode == 143, err
+        assert err == "umbra reduce: told to end; nothing was written\n"
+        assert not out
+        assert not list(started.folder.iterdir())
+
+    def test_kill_leaves_no_results_and_the_next_run_removes_what_is_left(self, tmp_path: Path) -> None:
+        started = Started(tmp_path)
+        started.wait_for_segments()
+        (left,) = started.folder.glob(".umbra-*")
+        held = left / ".held"
+        os.utime(held, (held.stat().st_atime - 3600, held.stat().st_mtime - 3600))
+        remove_left_over(started.folder)
+        assert left.is_dir()  # its process is alive
         started.process.kill()
         started.process.communicate(timeout=60)
         assert started.process.returncode == -signal.SIGKILL
         assert not (started.folder / "out").exists()
+        assert left.is_dir()
+        remove_left_over(started.folder)
+        assert not left.exists()
 
 
 def run_umbra(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

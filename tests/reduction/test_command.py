@@ -1,5 +1,6 @@
 """Running a verb: exit codes and one message."""
 
+import signal
 from collections.abc import Callable
 from typing import Annotated
 
@@ -62,3 +63,21 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     seen = capsys.readouterr()
     assert "Do nothing well." in seen.out
     assert "--count" in seen.out
+
+
+def test_told_to_end_once_it_ends_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    tidied = []
+
+    def verb() -> None:
+        """Be told to end, and again while tidying up."""
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+            tidied.append(True)
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert run_verb("verb", verb, []) == 143
+    assert tidied
+    assert capsys.readouterr().err == "umbra verb: told to end; nothing was written\n"
+    assert signal.getsignal(signal.SIGTERM) == before
