@@ -66,18 +66,23 @@ class Asteroid(Settings):
     number: Line = ""
     name: Line = ""
     diameter_km: Positive | None = None
+    diameter_sigma_km: NotNegative | None = None
+    magnitude: Annotated[float, Field(ge=-30, le=60)] | None = None
 
 
 class Star(Settings):
-    """The occulted star; right ascension and declination ICRS, degrees, at J2000."""
+    """The occulted star; right ascension and declination ICRS, and apparent ones of date, degrees."""
 
     catalogue: Line = ""
     designation: Line = ""
     ra_deg: Annotated[float, Field(ge=0, lt=360)] | None = None
     dec_deg: Annotated[float, Field(ge=-90, le=90)] | None = None
-    magnitude: Annotated[float, Field(ge=-30, le=40)] | None = None
+    apparent_ra_deg: Annotated[float, Field(ge=0, lt=360)] | None = None
+    apparent_dec_deg: Annotated[float, Field(ge=-90, le=90)] | None = None
+    magnitude: Annotated[float, Field(ge=-30, le=60)] | None = None
     gaia_id: Line = ""
     diameter_mas: NotNegative | None = None
+    ruwe: NotNegative | None = None
 
     @property
     def name(self) -> str:

@@ -76,8 +76,12 @@ def _known(result: Path, notes: list[str]) -> dict[str, Any]:
             return with_degrees(raw)
         return _event(raw, str(result), notes)
     summary = result / SUMMARY
+    if not summary.exists() and (result / EVENTS).exists():
+        return _event(_json(result / EVENTS), str(result / EVENTS), notes)
     if not summary.exists():
-        raise RequestError(f"{result}: no {SUMMARY}; name a folder that umbra reduce wrote")
+        raise RequestError(
+            f"{result}: no {SUMMARY} or {EVENTS}; name a folder that umbra reduce or umbra events wrote"
+        )
     content = _json(summary)
     found = _recording(content, summary)
     newer = result / EVENTS
@@ -252,9 +256,7 @@ def _merged(
             merged[key] = _merged(before, value, f"{path}{key}.", notes)
             continue
         if before not in (None, "", [], value):
-            notes.append(
-                f"{path}{key}: the observer's file counts, not what the reduction found{_shown(before)}"
-            )
+            notes.append(f"{path}{key}: what is stated counts, not what was found{_shown(before)}")
         merged[key] = value
     return merged
 

@@ -16,15 +16,20 @@ TEMPLATE = """\
 # number = "928"
 # name = "Hildrun"
 # diameter_km = 66.0
+# diameter_sigma_km = 3.0
+# magnitude = 15.7
 
 [star]
 # catalogue = "UCAC4"
 # designation = "350-187717"
 # ra = "20 13 45.123"       # hours; or ra_deg = 303.438
 # dec = "-00 06 40.12"      # or dec_deg = -0.1111444
+# apparent_ra_deg = 303.79  # of date
+# apparent_dec_deg = -0.03
 # magnitude = 12.3
 # gaia_id = "4179586373926412160"
 # diameter_mas = 0.02
+# ruwe = 0.95               # Gaia's: above 1.4 the star's place is doubtful
 
 [prediction]
 # utc = "2026-03-11T20:03:31Z"

@@ -11,8 +11,8 @@ import typer
 
 from reduction.command import run_verb
 from reduction.errors import RequestError, ResourceError
-from reduction.record_file import not_stated
-from reduction.record_merge import Merged, record_from
+from reduction.record_file import make_record, not_stated
+from reduction.record_merge import Merged, merge_raw, record_from
 from reduction.record_template import TEMPLATE
 from reduction.reports.form import FORMS, WANTED_BY_ALL, Filled
 
@@ -49,6 +49,13 @@ def _report(
     ] = None,
     form: Annotated[FormName, typer.Option("--form", help="Which form.")] = FormName.ALL,
     out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Write them there.")] = None,
+    prediction: Annotated[
+        Path | None,
+        typer.Option("--prediction", metavar="FILE.xml", help="occelmnt file: body, star, predicted time."),
+    ] = None,
+    event: Annotated[
+        str | None, typer.Option("--event", metavar="N|NAME", help="Which event of the prediction's file.")
+    ] = None,
     template: Annotated[
         Path | None,
         typer.Option("--template", metavar="FILE", help="Your own copy of the official form, to be filled."),
@@ -66,7 +73,7 @@ def _report(
         _put({new: TEMPLATE.encode("utf-8")}, overwrite, f"--new {new}")
         sys.stdout.write(f"{new}: fill it in, then umbra report RESULT --observer {new} --out FOLDER\n")
         return
-    merged = _merged(result, observer)
+    merged = _with_prediction(_merged(result, observer), prediction, event)
     if out is None:
         _tell(merged, None, [], {}, as_json)
         return
@@ -78,7 +85,7 @@ def _report(
 
 
 def _merged(result: Path | None, observer: Path | None) -> Merged:
-    """The record; of a filled form as it was read, without what its reader could not use."""
+    """The record; of a filled form as it was read, the observer's word before it."""
     from reduction.reports.conversion import form_of
 
     name = None if result is None else form_of(result)
@@ -92,6 +99,20 @@ def _merged(result: Path | None, observer: Path | None) -> Merged:
 
     merged = with_observer(read.record, observer)
     return Merged(merged.record, (*notes, *merged.notes))
+
+
+def _with_prediction(merged: Merged, prediction: Path | None, event: str | None) -> Merged:
+    """The record with body, star and predicted time of a prediction where it states none of its own."""
+    if prediction is None:
+        if event is not None:
+            raise RequestError("--event chooses from a prediction: give --prediction too")
+        return merged
+    from reduction.record_prediction import predicted
+
+    found, told = predicted(prediction, event, merged.record.site)
+    notes = [*merged.notes, *told]
+    raw = merge_raw(found, merged.record.document(), notes)
+    return Merged(make_record(raw, str(prediction)), tuple(notes))
 
 
 def _filled(

@@ -28,6 +28,8 @@ WANTED = WANTED_BY_ALL | {
     "snr": "signal-to-noise ratio",
 }
 
+DOUBTFUL_RUWE = 1.4
+
 AT_SITE = "for the observer's site, not the central line"
 
 FIELDS = {
@@ -79,7 +81,7 @@ def _lines(record: ObservationRecord, day: date | None) -> list[str]:
         _element(4, "Date", _date_fields(record, day)),
         "    <Details>",
         _element(6, "Star", _star_fields(record.star)),
-        _element(8, "StarIssues", ["", "-1", "-1", "-1", "1.2", "10", "0", "0", "0", "0", ""]),
+        _element(8, "StarIssues", _issue_fields(record.star)),
         _element(6, "Asteroid", _asteroid_fields(record)),
         "      <EventFits>",
         _element(8, "SolveFlags", ["0"] * 9),
@@ -164,7 +166,10 @@ def _star_fields(star: Star) -> list[str]:
         "",
         "",
         "" if star.diameter_mas is None else f"{star.diameter_mas:.4g}",
-        *("", "", "", ""),
+        "" if star.ruwe is None else "1" if star.ruwe > DOUBTFUL_RUWE else "0",
+        "" if star.apparent_ra_deg is None else f"{star.apparent_ra_deg / 15:.8f}",
+        "" if star.apparent_dec_deg is None else f"{star.apparent_dec_deg:+.7f}",
+        "",
         "" if star.magnitude is None else f"{star.magnitude:.2f}",
         "",
         "",
@@ -174,7 +179,15 @@ def _star_fields(star: Star) -> list[str]:
 def _asteroid_fields(record: ObservationRecord) -> list[str]:
     body = record.asteroid
     size = "" if body.diameter_km is None else f"{body.diameter_km:.1f}"
-    return [body.number, body.name, *[""] * 8, size, "", ""]
+    sure = "" if body.diameter_sigma_km is None else f"{body.diameter_sigma_km:.1f}"
+    bright = "" if body.magnitude is None else f"{body.magnitude:.2f}"
+    return [body.number, body.name, *[""] * 8, size, sure, bright]
+
+
+def _issue_fields(star: Star) -> list[str]:
+    """Reliability (Gaia's RUWE); flags "not specified"; brightness ratio of a double as by default."""
+    reliability = "" if star.ruwe is None else f"{star.ruwe:.2f}"
+    return [reliability, "-1", "-1", "-1", "1.2", "10", "0", "0", "0", "0", ""]
 
 
 def _fit_fields(record: ObservationRecord) -> list[str]:

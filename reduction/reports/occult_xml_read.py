@@ -100,7 +100,8 @@ def _day(fields: list[str]) -> date | None:
 def _details(event: Element, notes: list[str]) -> dict[str, Any]:
     details = event.first("Details") or Element("Details")
     star, body = _fields(details, "Star", notes), _fields(details, "Asteroid", notes)
-    hours = reading.number(star[4])
+    issues = _fields(details, "StarIssues", notes)
+    hours, apparent = reading.number(star[4]), reading.number(star[10])
     return {
         "star": {
             "catalogue": star[0],
@@ -109,9 +110,18 @@ def _details(event: Element, notes: list[str]) -> dict[str, Any]:
             "ra_deg": None if hours is None else hours * 15,
             "dec_deg": reading.number(star[5]),
             "diameter_mas": reading.number(star[8]) or None,
+            "apparent_ra_deg": None if apparent is None else apparent * 15,
+            "apparent_dec_deg": reading.number(star[11]),
             "magnitude": reading.number(star[13]) or None,
+            "ruwe": reading.number(issues[0]) or None,
         },
-        "asteroid": {"number": body[0], "name": body[1], "diameter_km": reading.number(body[10]) or None},
+        "asteroid": {
+            "number": body[0],
+            "name": body[1],
+            "diameter_km": reading.number(body[10]) or None,
+            "diameter_sigma_km": reading.number(body[11]) or None,
+            "magnitude": reading.number(body[12]) or None,
+        },
     }
 
 

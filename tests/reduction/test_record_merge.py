@@ -107,6 +107,7 @@ def test_the_shortest_form_of_an_event(tmp_path: Path) -> None:
 def test_events_of_another_programs_curve(tmp_path: Path) -> None:
     (tmp_path / "events.json").write_text(json.dumps({"schema": "umbra-events-1"} | EVENT), encoding="utf-8")
     record = record_from(tmp_path / "events.json", None).record
+    assert record == record_from(tmp_path, None).record  # the folder too
     assert record.status == "positive"
     assert len(record.timings) == 1
     assert record.recording.started is None

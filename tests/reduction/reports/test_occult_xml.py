@@ -60,9 +60,10 @@ def test_what_the_sample_says_is_written_again_field_by_field() -> None:
     assert ours["ID"] == theirs["ID"]
     assert ours["Conditions"][0][:4] == theirs["Conditions"][0][:4]
     star, body = theirs["Star"][0], theirs["Asteroid"][0]
-    for place in (0, 1, 3, 4, 5, 13):
+    for place in (0, 1, 3, 4, 5, 9, 10, 11, 13):
         assert ours["Star"][0][place] == star[place]
-    assert (ours["Asteroid"][0][:2], ours["Asteroid"][0][10]) == (body[:2], body[10])
+    assert (ours["Asteroid"][0][:2], ours["Asteroid"][0][10:]) == (body[:2], body[10:])
+    assert ours["StarIssues"][0][0] == theirs["StarIssues"][0][0]
     for name in ("D", "R"):
         time, code, accuracy, *rest = ours[name][0]
         their_time, their_code, their_accuracy, *others = theirs[name][0]
