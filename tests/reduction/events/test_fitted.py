@@ -24,6 +24,17 @@ def test_two_events_in_order_of_time() -> None:
     assert abs(deep.depth.value - 0.9) < 5 * deep.depth.sigma
 
 
+def test_what_a_long_flank_leaves_is_no_event_of_its_own() -> None:
+    t = np.arange(400.0)
+    shape = np.clip((t - 100) / 20, 0, 1) - np.clip((t - 200) / 20, 0, 1)
+    curve = curve_of_flux(1.0 - 0.8 * shape + 0.02 * np.random.default_rng(1).standard_normal(400))
+    found = analyse(curve)
+    assert len(found.dips) >= 2  # else there is nothing to see here
+    assert [event.dip for event in found.events] == [found.dips[0]]
+    assert {note.caveat for note in found.notes} == {Caveat.EVENT_NOT_FITTED}
+    assert "a flank of the event in samples" in found.notes[0].message
+
+
 def test_a_dip_that_cannot_be_fitted_is_said() -> None:
     flux = 1.0 + 0.05 * np.random.default_rng(1).standard_normal(40)
     dip = Dip(0, 39, 0.5, 9.0, 1e-9)
