@@ -27,6 +27,7 @@ BENCHES: dict[str, str] = {
     "figure9": "bench.figure9:figure9",
     "extraction": "bench.extraction:extraction",
     "vti": "bench.vti:vti",
+    "limb_coverage": "bench.limb_coverage:limb_coverage",
 }
 
 

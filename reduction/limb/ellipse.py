@@ -155,12 +155,7 @@ def fit_limb(times: Times, prior: Prior, model: Model | None = None, seed: int =
             f"{times.edges} time{'s' if times.edges != 1 else ''} of D and R: {_article(model)} needs "
             f"{needed} at least; give the body's diameter with its sigma, or more chords"
         )
-    radius = prior.diameter_km / 2 if prior.diameter_km is not None else extent_km(times) / 2
-    modes = circles(times, prior, radius)
-    if model == "ellipse":
-        modes = ellipses(times, prior, modes, 0.05 * radius)
-    most = MOST_RELIEF * max(radius, 4 * times.noise_km())
-    parts = components(times, prior, modes.x, KNEE * times.noise_km(), most)
+    parts = limb_components(times, prior, model)
     sample = draw(times, prior, parts, seed)
     for round_ in range(2):
         if sample.effective >= ENOUGH:
@@ -168,6 +163,16 @@ def fit_limb(times: Times, prior: Prior, model: Model | None = None, seed: int =
         again = adapted(times, prior, parts, sample, seed + round_)
         sample = again if again.effective > sample.effective else sample
     return _described(times, prior, model, sample, parts)
+
+
+def limb_components(times: Times, prior: Prior, model: Model) -> Components:
+    """Laplace approximations of the posterior about every limb that explains the times."""
+    radius = prior.diameter_km / 2 if prior.diameter_km is not None else extent_km(times) / 2
+    modes = circles(times, prior, radius)
+    if model == "ellipse":
+        modes = ellipses(times, prior, modes, 0.05 * radius)
+    most = MOST_RELIEF * max(radius, 4 * times.noise_km())
+    return components(times, prior, modes.x, KNEE * times.noise_km(), most)
 
 
 def _article(model: Model) -> str:
