@@ -39,7 +39,7 @@ def likeliest_causes(shift_s: float, sigma_s: float, exposure_s: float | None) -
         Of the station.
     """
     width = math.hypot(sigma_s, JITTER_S)
-    weighed = [
+    weighed: list[tuple[float, str, float | None, str]] = [
         (share * _normal(shift_s - value, width), name, value, text)
         for share, name, value, text in _exact(exposure_s)
     ]
