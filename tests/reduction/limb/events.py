@@ -63,9 +63,9 @@ def observed(
     for k, share in enumerate(shares):
         f, g = np.array([truth.f_km, truth.g_km]) + share * truth.b_km * across
         site = site_at(plane, float(f), float(g), epoch, f"Station {k + 1}")
-        watched = {"from_ns": epoch - 60 * SECOND, "to_ns": epoch + 60 * SECOND}
+        start, stop = epoch - 60 * SECOND, epoch + 60 * SECOND
         if abs(share) > 1:
-            answer.append(Station(site.name, site, "negative", **watched))
+            answer.append(Station(site.name, site, "negative", from_ns=start, to_ns=stop))
             continue
         itrs = itrs_of(site)
 
@@ -88,7 +88,10 @@ def observed(
                 utc = (low + high) // 2
             late = (shifts or {}).get(k, 0.0) + rng.normal(0, sigma_s)
             times.append(Moment(utc + round(late * SECOND), sigma_s))
-        answer.append(Station(site.name, site, "positive", times[0], times[1], exposure_s=0.04, **watched))
+        d, r = times
+        answer.append(
+            Station(site.name, site, "positive", d, r, exposure_s=0.04, from_ns=start, to_ns=stop)
+        )
     return answer
 
 

@@ -10,11 +10,29 @@ from reduction.limb.ades import AdesContext, ades_psv, ades_xml, observation
 from reduction.limb.astrometry import BodyPlace
 from reduction.sites import Site
 
-ORDER = (
-    "permID provID artSat trkSub stn sys ctr pos1 pos2 pos3 obsTime raStar decStar deltaRA deltaDec rmsRA "
-    "rmsDec rmsCorr astCat remarks"
-).split()
-NEEDED = "stn obsTime raStar decStar deltaRA deltaDec astCat".split()
+ORDER = [
+    "permID",
+    "provID",
+    "artSat",
+    "trkSub",
+    "stn",
+    "sys",
+    "ctr",
+    "pos1",
+    "pos2",
+    "pos3",
+    "obsTime",
+    "raStar",
+    "decStar",
+    "deltaRA",
+    "deltaDec",
+    "rmsRA",
+    "rmsDec",
+    "rmsCorr",
+    "astCat",
+    "remarks",
+]
+NEEDED = ["stn", "obsTime", "raStar", "decStar", "deltaRA", "deltaDec", "astCat"]
 DECIMAL = r"[+-]?\d+(\.\d+)?"
 PATTERNS = {
     "permID": r"\d+([PD](-[A-Z]{1,2})?)?",
