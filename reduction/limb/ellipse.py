@@ -26,6 +26,8 @@ MOST_RELIEF = 0.3
 """Of the half-extent of the points: the largest relief tried."""
 UNDETERMINED_DEG = 120.0
 """A position angle whose 0.95 interval is wider than this is undetermined."""
+FREE_S = 300.0
+"""Sigma of a clock that says nothing: D and R of its station then only tell the length of the chord."""
 KNEE = 0.5
 """Relief, in errors of the times along the path, below which the prior of the relief is level."""
 
@@ -89,6 +91,8 @@ class LimbFit:
         Of each chord.
     sample : Sample
         Of the whole posterior.
+    weight : array, (n_draw,)
+        Of each draw in the figures: 0 of those that belong to another solution.
     notes : tuple of Note
     """
 
@@ -104,6 +108,7 @@ class LimbFit:
     solutions: tuple[Solution, ...]
     influence: tuple[Influence, ...]
     sample: Sample
+    weight: Floats
     notes: tuple[Note, ...]
 
     def band(self, angles: Floats, level: float = 0.68) -> tuple[Floats, Floats]:
@@ -115,7 +120,7 @@ class LimbFit:
             Directions, degrees from north through east.
         """
         rng = np.random.default_rng(0)
-        chosen = self.sample.x[rng.choice(len(self.sample.x), 400, p=self.sample.weight)]
+        chosen = self.sample.x[rng.choice(len(self.sample.x), 400, p=self.weight)]
         way = np.stack([np.sin(np.radians(angles)), np.cos(np.radians(angles))], axis=1)
         centre = np.broadcast_to([self.ellipse.f_km, self.ellipse.g_km], way.shape)
         path = pass_by(chosen, centre, way)
@@ -182,15 +187,15 @@ def _article(model: Model) -> str:
 def _described(times: Times, prior: Prior, model: Model, sample: Sample, parts: Components) -> LimbFit:
     x, relief = sample.best_x[None, :], np.array([sample.best_relief_km])
     found = misfit(times, x, relief)
-    bare = misfit(times, x, np.zeros(1))
+    bare = whitened(times, prior, x, np.zeros(1))[0, : times.edges]
     solutions, nearest = _solutions(times, prior, sample, parts)
     first = np.where(nearest == 0, sample.weight, 0)
     first = first / first.sum()
     figures = _figures(sample.x, sample.relief_km, first, unpack(sample.best_x))
     pa = figures["pa_deg"].intervals[1]
     determined = model == "ellipse" and pa[1] - pa[0] < UNDETERMINED_DEG
-    freedom = times.edges - x.shape[1] + int(prior.sigma_km is not None)
-    total = bare.variance[0] + times.clock_s[times.owner] ** 2
+    free = int((times.clock_s >= FREE_S).sum())
+    freedom = times.edges - free - x.shape[1] + int(prior.sigma_km is not None)
     apart = sample.x[:, :2] - first @ sample.x[:, :2]
     return LimbFit(
         model=model,
@@ -200,13 +205,12 @@ def _described(times: Times, prior: Prior, model: Model, sample: Sample, parts: 
         pa_determined=determined,
         residual_s=found.residual_s[0],
         residual_sigma_s=np.sqrt(found.variance[0] + times.clock_s[times.owner] ** 2),
-        chi2_reduced=float((bare.residual_s[0] ** 2 / total).sum() / freedom)
-        if freedom > 0
-        else float("nan"),
+        chi2_reduced=float((bare**2).sum() / freedom) if freedom > 0 else float("nan"),
         freedom=freedom,
         solutions=solutions,
         influence=_influence(times, prior, sample),
         sample=sample,
+        weight=first,
         notes=_notes(model, determined, freedom, solutions, sample),
     )
 

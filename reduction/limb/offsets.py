@@ -9,12 +9,10 @@ import numpy as np
 
 from reduction.limb.causes import Cause, likeliest_causes
 from reduction.limb.descent import descend
-from reduction.limb.ellipse import ELLIPSE_TIMES, Model, limb_components
+from reduction.limb.ellipse import ELLIPSE_TIMES, FREE_S, Model, limb_components
 from reduction.limb.likelihood import Prior, Times, misfit
 from reduction.limb.shape import Floats
 
-FREE_S = 300.0
-"""Sigma of a clock that says nothing: D and R of its station then only tell the length of the chord."""
 NAMED = 0.01
 """A shift is named where chance makes one as significant among all stations less often than this."""
 PAIRS_OF = 10

@@ -89,9 +89,7 @@ def observed(
             late = (shifts or {}).get(k, 0.0) + rng.normal(0, sigma_s)
             times.append(Moment(utc + round(late * SECOND), sigma_s))
         d, r = times
-        answer.append(
-            Station(site.name, site, "positive", d, r, exposure_s=0.04, from_ns=start, to_ns=stop)
-        )
+        answer.append(Station(site.name, site, "positive", d, r, exposure_s=0.04, from_ns=start, to_ns=stop))
     return answer
 
 
