@@ -56,7 +56,7 @@ def test_a_campaign_gives_limb_names_and_files(
     for name, value in (("f_km", 12.0), ("g_km", -7.0), ("semi_major_km", 55.0), ("semi_minor_km", 47.0)):
         low, high = figures[name]["intervals"][2]
         assert low < value < high
-    rows = list(csv.DictReader((out / "chords.csv").open()))
+    rows = list(csv.DictReader((out / "chords.csv").read_text().splitlines()))
     assert len(rows) == 9
     assert [float(row["across_km"]) for row in rows] == sorted(float(row["across_km"]) for row in rows)
     assert ElementTree.parse(out / "ades.xml").getroot().tag == "ades"
