@@ -138,7 +138,8 @@ def geocentric(plane: SkyPlane) -> Geocentric:
     motion = shadow_motion(plane)
     speed = float(np.hypot(*motion))
     error = path_error(plane)
-    nearest = plane.shadow_km(plane.prediction.elements.epoch_ns)
+    begin, end = window_ns(plane)
+    nearest = plane.shadow_km((begin + end) // 2)
     return Geocentric(
         speed_km_s=speed,
         motion_angle_deg=math.degrees(math.atan2(motion[0], motion[1])) % 360,
@@ -189,11 +190,20 @@ def event_geometry(plane: SkyPlane, one: Circumstances) -> Geometry:
     )
 
 
-def window_ns(plane: SkyPlane) -> int:
-    """Half of the time, around the epoch, in which the shadow can meet the Earth."""
-    speed = float(np.hypot(*shadow_motion(plane)))
+def window_ns(plane: SkyPlane) -> tuple[int, int]:
+    """Between which instants the shadow can meet the Earth: around its closest approach, not more than hours.
+
+    Files give their elements for that instant, to a few seconds; those of others may not.
+    """
+    epoch = plane.prediction.elements.epoch_ns
+    motion = shadow_motion(plane)
+    speed = float(np.hypot(*motion))
+    most = MOST_HOURS * 3600
+    since = -float(plane.in_icrs(plane.shadow_km(epoch)) @ motion) / speed**2
+    middle = epoch + int(min(max(since, -most), most) * SECOND_NS)
     reach = REACH_KM + plane.prediction.body.diameter_km
-    return int(min(reach / speed, MOST_HOURS * 3600) * SECOND_NS)
+    half = int(min(reach / speed, most) * SECOND_NS)
+    return middle - half, middle + half
 
 
 def _at(plane: SkyPlane, site: Site, outline: Outline, error: PathError | None) -> Circumstances:
@@ -239,11 +249,11 @@ def _at(plane: SkyPlane, site: Site, outline: Outline, error: PathError | None) 
 
 def _nearest(plane: SkyPlane, itrs: Floats, outline: Outline) -> int:
     """UTC at which the star is nearest to the outline's centre: the least of a grid, then Newton's steps."""
-    epoch, half = plane.prediction.elements.epoch_ns, window_ns(plane)
-    grid = epoch + np.linspace(-half, half, _STEPS).astype(np.int64)
+    begin, end = window_ns(plane)
+    grid = begin + np.linspace(0, end - begin, _STEPS).astype(np.int64)
     apart = plane.star_from_body_km(itrs, grid) - outline.centre
     at = int(grid[np.argmin(np.hypot(apart[:, 0], apart[:, 1]))])
-    step = 2 * half // (_STEPS - 1)
+    step = (end - begin) // (_STEPS - 1)
     for _ in range(8):
         place = plane.star_from_body_km(itrs, at) - outline.centre
         velocity = plane.velocity_km_s(itrs, at)

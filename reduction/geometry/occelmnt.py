@@ -34,9 +34,9 @@ MOST_TEXT = 4096
 """Characters of one element; real ones have about 150."""
 TAGS = ("Elements", "Earth", "Star", "Object", "Orbit", "Errors", "ID")
 
-_EVENT = re.compile(r"<\s*(/?)\s*Event\b[^<>]*>", re.IGNORECASE)
-_OPEN = re.compile(rf"<\s*({'|'.join(TAGS)})\b[^<>]*>", re.IGNORECASE)
-_FORBIDDEN = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
+_EVENT = re.compile(r"<\s*+(/?)\s*+Event\b[^<>]*+>", re.IGNORECASE)
+_OPEN = re.compile(rf"<\s*+({'|'.join(TAGS)})\b[^<>]*+>", re.IGNORECASE)
+_FORBIDDEN = re.compile(r"<!\s*+(DOCTYPE|ENTITY)", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d{1,3})?")
 

@@ -204,8 +204,8 @@ def _towards(base: Floats, toward: Floats) -> tuple[Floats, Floats]:
 
 def _traces(plane: SkyPlane, offset_km: float, beside: Floats) -> tuple[Trace, ...]:
     """A line on the ground, from where the star rises for it to where it sets, cut at the date line."""
-    epoch, half = plane.prediction.elements.epoch_ns, window_ns(plane)
-    grid = epoch + np.linspace(-half, half, _GRID).astype(np.int64)
+    first, last = window_ns(plane)
+    grid = first + np.linspace(0, last - first, _GRID).astype(np.int64)
     _, margin = ground_points(plane, grid, offset_km, beside)
     on = np.concatenate([[False], margin > 0, [False]])
     edges = np.flatnonzero(on[1:] != on[:-1])

@@ -12,6 +12,7 @@ from scipy.optimize import brentq, minimize_scalar
 from reduction.geometry.circumstances import circumstances, event_geometry, geocentric
 from reduction.geometry.occelmnt import read_occelmnt
 from reduction.geometry.outline import Outline, circle
+from reduction.geometry.path import shadow_path
 from reduction.geometry.skyplane import sky_plane
 from reduction.geometry.uncertainty import chance, path_error
 from reduction.sites import Site
@@ -168,6 +169,52 @@ def test_a_miss_has_no_contacts_and_a_small_chance() -> None:
     assert found.probability is not None
     assert found.probability < 1e-6
     assert event_geometry(sky_plane(event()), found).normal_d == 1
+
+
+def test_elements_for_another_instant_give_the_same() -> None:
+    """The same motion counted from half an hour later: X, Y moved along."""
+    x, dx, y, dy = -0.1755468, 5.8328637, 0.3008027, 3.4196768
+    straight = {f"Elements_{n}": "0" for n in range(10, 14)}
+    plain = sky_plane(event(**BIG, **straight))
+    later = {
+        "Elements_5": repr(20.3240273 + 0.5),
+        "Elements_6": repr(x + dx / 2),
+        "Elements_7": repr(y + dy / 2),
+    }
+    moved = sky_plane(event(**BIG, **straight, **later, Earth_0=""))
+    (one,), (other,) = circumstances(plain, SITES[:1]), circumstances(moved, SITES[:1])
+    assert one.mid_ns == pytest.approx(other.mid_ns, abs=20_000_000)  # the star's aberration in half an hour
+    assert one.offset_km == pytest.approx(other.offset_km, abs=0.05)
+    assert geocentric(plain).nearest_km == pytest.approx(geocentric(moved).nearest_km, abs=0.01)
+    assert shadow_path(moved).lines[0].traces[0].utc_ns[0] == pytest.approx(
+        shadow_path(plain).lines[0].traces[0].utc_ns[0], abs=30_000_000
+    )
+
+
+def test_the_recipe_of_the_format_agrees() -> None:
+    """Hour angle from the file's substellar longitude, a constant rate, no light-time."""
+    prediction = event(**BIG)
+    for found in circumstances(sky_plane(prediction), SITES):
+        site = found.site
+        lat = math.radians(site.latitude_deg)
+        n = 6378.14 / math.sqrt(1 - (1 - (6356.755 / 6378.14) ** 2) * math.sin(lat) ** 2)
+        cos = (n + site.altitude_m / 1000) * math.cos(lat)
+        sin = (n * (6356.755 / 6378.14) ** 2 + site.altitude_m / 1000) * math.sin(lat)
+        dec = math.radians(3.4294840)
+
+        def apart(
+            t: float, cos: float = cos, sin: float = sin, lon: float = site.longitude_deg, dec: float = dec
+        ) -> float:
+            hour = math.radians(lon + 20.0514) + 0.2625161 * t
+            xi, eta = cos * math.sin(hour), sin * math.cos(dec) - cos * math.cos(hour) * math.sin(dec)
+            x = -0.1755468 + 5.8328637 * t + 0.0056381 * t**2 + 0.0000003 * t**3
+            y = 0.3008027 + 3.4196768 * t + 0.0002877 * t**2 - 0.0000005 * t**3
+            return math.hypot(6378.137 * x - xi, 6378.137 * y - eta)
+
+        hours = float(minimize_scalar(apart, bounds=(-0.4, 0.4), method="bounded", options={"xatol": 1e-9}).x)
+        seconds = (found.mid_ns - prediction.elements.epoch_ns) / 1e9
+        assert hours * 3600 == pytest.approx(seconds, abs=0.1)
+        assert apart(hours) == pytest.approx(abs(found.offset_km), abs=0.7)
 
 
 def test_no_stated_error_no_probability() -> None:

@@ -145,6 +145,13 @@ def test_what_cannot_be_read_says_why(text: str, words: str) -> None:
     assert words in str(caught.value)
 
 
+def test_long_runs_of_nothing_take_no_time() -> None:
+    """A tag that never ends, blanks without end: read in one pass."""
+    for text in ("<" + " " * 400_000, "<Event" * 60_000, "<!--" * 100_000, "&" * 300_000 + "<Event>"):
+        with pytest.raises(DataError):
+            parse_occelmnt(text, "long.xml")
+
+
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_occelmnt(tmp_path / "none.xml")
