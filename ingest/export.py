@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.export_cards import UNKNOWN_DIGEST, image_cards, source_cards, stored_type
-from ingest.fits_cards import BLOCK, Card, card_offset, header_bytes
+from ingest.fits_cards import BLOCK, Card, card_offset, commentary, header_bytes
 from ingest.fits_time_cards import date_text, frame_cards, mjd, scale_cards
+from ingest.solve.header import wcs_cards
+from reduction.astrometry.solution import SkySolution
 from reduction.cores import on_all_cores
 from reduction.errors import RequestError, ResourceError
 from reduction.readahead import one_ahead
@@ -29,6 +31,7 @@ BLOCK_BYTES = 16 << 20
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
 Progress = Callable[[int, int], None]
+SkyOfFrame = Callable[[int], SkySolution | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ def export_fits(
     cube: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
+    sky: SkyOfFrame | None = None,
 ) -> Exported:
     """Write a recording as FITS.
 
@@ -95,6 +99,8 @@ def export_fits(
         Replace the folder if it holds nothing but FITS files.
     progress : callable, optional
         Called with frames done and frames in all.
+    sky : callable, optional
+        The plate solution of a frame, by its number; None where there is none.
 
     Raises
     ------
@@ -109,7 +115,7 @@ def export_fits(
     _check_goal(folder, overwrite)
     stem = re.sub(r"[^A-Za-z0-9._+-]+", "_", Path(source.info.name).stem).strip("._") or "recording"
     with _beside(folder) as beside:
-        work = _Work(source, chosen, beside, stem, source.info.metadata)
+        work = _Work(source, chosen, beside, stem, source.info.metadata, sky)
         digest = _write_cube(work, progress) if cube else _write_frames(work, progress)
     return Exported(folder, 1 if cube else len(chosen), chosen, digest)
 
@@ -123,6 +129,7 @@ class _Work:
     folder: Path
     stem: str
     metadata: Any
+    sky: SkyOfFrame | None = None
     leaves: list[bytes] = field(default_factory=list)
 
     @property
@@ -169,6 +176,7 @@ def _write_frames(work: _Work, progress: Progress | None) -> str | None:
     def write(item: tuple[int, NDArray[Any]]) -> bytes:
         number, frame = item
         own = [Card("FRAMENO", number, "number in the recording, from 0"), *frame_cards(times, number)]
+        own += _sky_cards(work.sky, number, len(info.frame_shape))
         with (work.folder / f"{work.stem}_{number:0{digits}d}.fits").open("xb") as file:
             file.write(header_bytes([*structure, *common, *own]))
             file.write(_padded(_stored(frame)))
@@ -195,6 +203,7 @@ def _write_cube(work: _Work, progress: Progress | None) -> str | None:
     cards += [
         Card("FRAMENO", chosen.start, "number of the first frame in the recording"),
         *_span_cards(times, chosen),
+        *_cube_sky_cards(work),
     ]
     path = work.folder / f"{work.stem}.fits"
     with path.open("xb") as file:
@@ -213,6 +222,30 @@ def _write_cube(work: _Work, progress: Progress | None) -> str | None:
     if later and digest is not None:
         _fill_in(path, card_offset(cards, "PIXDIGST"), digest)
     return digest
+
+
+def _sky_cards(sky: SkyOfFrame | None, number: int, axes: int) -> Iterator[Card]:
+    """The plate solution of a frame."""
+    if sky is None:
+        return
+    found = sky(number)
+    if found is None:
+        text = "This frame could not be laid on the one whose plate is solved: no WCS."
+        yield from commentary("COMMENT", text)
+    else:
+        yield from wcs_cards(found, axes)
+
+
+def _cube_sky_cards(work: _Work) -> Iterator[Card]:
+    """The plate solution of a cube's first frame; its third axis is the frame's number."""
+    info, first = work.source.info, work.chosen.start
+    if work.sky is None or len(info.frame_shape) != 2:
+        return
+    yield from _sky_cards(work.sky, first, 3)
+    yield Card("CTYPE3", "FRAMENO", "number in the recording, from 0")
+    yield Card("CRPIX3", 1.0)
+    yield Card("CRVAL3", float(first))
+    yield from commentary("COMMENT", f"The WCS holds on frame {first}, the first; the field drifts.")
 
 
 def _span_cards(times: TimeSolution, chosen: range) -> Iterator[Card]:

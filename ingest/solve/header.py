@@ -48,8 +48,8 @@ def wcs_cards(solution: SkySolution, axes: int = 2) -> Iterator[Card]:
     for i in range(2):
         for k in range(2):
             yield Card(f"CD{i + 1}_{k + 1}", float(cd[i, k]), "[deg / pixel]")
-    if axes > 2:
-        yield Card("CD3_3", 1.0, "where any CDi_j stands, all others are 0")
+    for axis in range(3, axes + 1):
+        yield Card(f"CD{axis}_{axis}", 1.0, "where any CDi_j stands, all others are 0")
     yield Card("RADESYS", "ICRS")
     if solution.epoch is not None:
         yield Card("WCSEPOCH", solution.epoch, "[a] epoch of the stars' positions")

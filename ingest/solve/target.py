@@ -178,11 +178,6 @@ def _of_catalogue(path: Path, place: SkyPosition) -> "CatalogueStar":
             f"{place.dec_deg:+.6f}"
         )
     k = int(near[0])
-    values = {
-        "pmra": float(stars.pm_ra[k]),
-        "pmdec": float(stars.pm_dec[k]),
-        "parallax": float(stars.parallax[k]),
-    }
     epoch = float(stars.epoch[k])
     if not math.isfinite(epoch):
         raise RequestError(
@@ -192,5 +187,11 @@ def _of_catalogue(path: Path, place: SkyPosition) -> "CatalogueStar":
         ra=float(stars.ra[k]),
         dec=float(stars.dec[k]),
         ref_epoch=epoch,
-        **{name: value if math.isfinite(value) else None for name, value in values.items()},
+        pmra=_known(stars.pm_ra[k]),
+        pmdec=_known(stars.pm_dec[k]),
+        parallax=_known(stars.parallax[k]),
     )
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
 from ingest.convert import convert
 from ingest.export import export_fits
+from ingest.export_cli import export
 from ingest.formats import open_source
 from ingest.solve.cli import parse_scale, solve
 from ingest.solve.kept import find_solution
@@ -115,3 +117,36 @@ def test_scales() -> None:
     for wrong in ("", "x", "2,1", "0,1", "1,2,3", "nan", "1,inf"):
         with pytest.raises(RequestError, match="--scale"):
             parse_scale(wrong)
+
+
+def wcs_of_header(header: fits.Header) -> WCS:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # astropy tells that it reads dates too
+        return WCS(header, naxis=2)
+
+
+def test_exported_frames_carry_the_solution_where_each_frame_lies(
+    recording: tuple[Path, Field, Scene], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, field, scene = recording
+    stack = str(folder / "rec.zarr")
+    assert solve([stack, *arguments(folder)]) == 0
+    assert export([stack, "--fits", str(tmp_path / "out")]) == 0
+    assert "moved to each frame" in capsys.readouterr().out
+    for frame in (0, 11, FRAMES - 1):
+        with fits.open(tmp_path / "out" / f"rec_{frame:06d}.fits") as opened:
+            header = opened[0].header
+        truth = scene.truth(frame)
+        x, y = wcs_of_header(header).all_world2pix(field.sky.ra[field.shown], field.sky.dec[field.shown], 0)
+        assert np.hypot(x - truth.x, y - truth.y).max() < 0.25
+        assert header["WCSFRAME"] == frame
+    assert export([stack, "--fits", str(tmp_path / "cube"), "--cube", "--frames", "5:9"]) == 0
+    with fits.open(tmp_path / "cube" / "rec.fits") as opened:
+        header = opened[0].header
+    x, y = wcs_of_header(header).all_world2pix(field.sky.ra[field.shown], field.sky.dec[field.shown], 0)
+    assert np.hypot(x - scene.truth(5).x, y - scene.truth(5).y).max() < 0.25
+    assert open_source([str(tmp_path / "cube")], TimeOptions()).info.shape == (4, 240, 320)
+    assert export([stack, "--fits", str(tmp_path / "off"), "--wcs", "off"]) == 0
+    with fits.open(tmp_path / "off" / "rec_000000.fits") as opened:
+        assert "CRVAL1" not in opened[0].header
+    assert export([stack, "--fits", str(tmp_path / "no"), "--wcs", "none.wcs"]) == 2
