@@ -28,6 +28,7 @@ BENCHES: dict[str, str] = {
     "extraction": "bench.extraction:extraction",
     "vti": "bench.vti:vti",
     "limb_coverage": "bench.limb_coverage:limb_coverage",
+    "events_coverage": "bench.events_coverage:events_coverage",
 }
 
 

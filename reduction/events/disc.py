@@ -37,13 +37,14 @@ class Penumbra:
     def integral(self, inside_s: Floats) -> Floats:
         """See `Flank`."""
         over = inside_s / self.radius_s
-        x = np.clip(over, -1.0, 1.0)
+        total: Floats = self.radius_s * np.maximum(over, 0.0)
+        crossing = np.abs(over) < 1.0
+        x = over[crossing]
         u = self.darkening
         root = np.sqrt(1 - x * x)
         uniform = np.pi * x / 2 + x * np.arcsin(x) + root - root**3 / 3
         darkened = np.pi / 2 * (x * x / 2 - x**4 / 12 + 2.0 * x / 3.0 + 0.25)
-        within = ((1 - u) * uniform + u * darkened) / (np.pi * (1 - u / 3))
-        total: Floats = self.radius_s * (within + np.maximum(over - 1.0, 0.0))
+        total[crossing] = self.radius_s * ((1 - u) * uniform + u * darkened) / (np.pi * (1 - u / 3))
         return total
 
     def rise_s(self) -> float:

@@ -1,19 +1,25 @@
 """The fit of one event: its edges, its depth, their errors, and what its flanks are."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from reduction.errors import RequestError
+from reduction.events.compare import Comparison, Tried, compare, shapes
 from reduction.events.curve import EventCurve
-from reduction.events.cut import cut_of
+from reduction.events.cut import Cut, cut_of
 from reduction.events.exposures import exposures_of
+from reduction.events.flanks import Flank
 from reduction.events.posterior import figure_of_density, figure_of_depth, figure_of_duration, marginals
-from reduction.events.results import Dip, Edge, Event, Figure, NoiseModel
+from reduction.events.results import Dip, Edge, Event, Figure, ModelScore, NoiseModel
 from reduction.events.settings import EventSettings
 from reduction.events.square import Sharp
-from reduction.events.trial import GREATEST_DEPTH, Fitted, fit_flanks
+from reduction.events.trial import GREATEST_DEPTH, NEGLIGIBLE, Fitted, fit_flanks
 from reduction.timing import UNKNOWN_NS
+
+GAUSSIAN = (0.994458, 1.959964, 2.967738)
+"""Sigmas of a Gaussian's intervals at `LEVELS`."""
 
 
 def fit_event(
@@ -45,27 +51,88 @@ def fit_event(
             f"{curve.cadence_s():g} s leaves no exposure; give less"
         )
     cut = cut_of(curve, exposures_of(curve, settings), dip, noise, others)
-    sharp = Sharp()
-    fitted = fit_flanks(cut, (sharp, sharp), settings, noise)
-    return event_of(curve, fitted, dip)
+    fitted = fit_flanks(cut, (Sharp(), Sharp()), settings, noise)
+    tried = compare(Comparison.of(cut, fitted, settings, noise), settings)
+    said = tried[0]
+    figures: dict[str, Figure] = {}
+    if said.shape.model != "square":
+        fitted, figures = fit_shape(cut, said, settings, noise)
+    scores = tuple(one.score for one in tried)
+    event = event_of(curve, fitted, dip, said, scores)
+    return replace(event, parameters=figures)
 
 
-def event_of(curve: EventCurve, fitted: Fitted, dip: Dip) -> Event:
+NEIGHBOURS = (0.6, 0.8, 1.0, 1.25, 1.65)
+"""Widths of a flank, over the best, that the errors of the edges are taken over."""
+
+WIDTH = {"disc": "star_radius_s", "gradual": "scale_height_s", "diffraction": "fresnel_unit_s"}
+"""What the width of a free flank is, of each model: time in which the limb moves by it."""
+
+
+def fit_shape(
+    cut: Cut, said: Tried, settings: EventSettings, noise: NoiseModel
+) -> tuple[Fitted, dict[str, Figure]]:
+    """Fit the edges with the flanks that were found, over what their width may be; its figures too."""
+    margin = 0.7 * max(flank.rise_s() for flank in said.flanks)
+    if not said.shape.free:
+        return fit_flanks(cut, said.flanks, settings, noise, margin), {}
+    each = [(f * said.widths[0], f * said.widths[1]) for f in NEIGHBOURS]
+    fits = [fit_flanks(cut, said.shape.make(*one), settings, noise, margin) for one in each]
+    logs = np.array([one.log_likelihood for one in fits])
+    # Near its best the likelihood is a parabola in the logarithm of the width.
+    x = np.log(NEIGHBOURS)
+    bend = min(float(np.polyfit(x, logs, 2)[0]), -0.5 / (x[-1] - x[0]) ** 2)
+    sigma = float(np.sqrt(-0.5 / bend))
+    shares = np.exp(logs - logs.max()) * np.gradient(x)
+    shares = shares / shares.sum()
+    best = fits[int(np.argmax(logs))]
+    parts = [(float(p) * q, part) for p, one in zip(shares, fits, strict=True) for q, part in one.parts]
+    figures = {
+        f"{WIDTH[said.shape.model]}_{end}": _lognormal(width, sigma)
+        for end, width in zip("dr", said.widths, strict=True)
+    }
+    return replace(best, parts=[(p, part) for p, part in parts if p > NEGLIGIBLE]), figures
+
+
+def _lognormal(value: float, sigma: float) -> Figure:
+    """A positive figure whose logarithm has a Gaussian error."""
+    intervals = tuple((value * float(np.exp(-z * sigma)), value * float(np.exp(z * sigma))) for z in GAUSSIAN)
+    return Figure(value, 0.5 * (intervals[0][1] - intervals[0][0]), intervals)
+
+
+def flanks_of(event: Event, settings: EventSettings) -> tuple[Flank, Flank]:
+    """The flanks of a fitted event, at D and at R.
+
+    The light is ``level * (1 - depth * well(flanks, start_s, stop_s, d_s, r_s))``, by
+    `reduction.events.flanks.well`.
+    """
+    shape = next((one for one in shapes(settings) if one.model == event.label), None)
+    if shape is None or event.label == "square":
+        return Sharp(), Sharp()
+    if not shape.free:
+        return shape.make(0.0, 0.0)
+    name = WIDTH[shape.model]
+    return shape.make(event.parameters[f"{name}_d"].value, event.parameters[f"{name}_r"].value)
+
+
+def event_of(
+    curve: EventCurve, fitted: Fitted, dip: Dip, said: Tried, scores: tuple[ModelScore, ...]
+) -> Event:
     """The event that a fit says."""
     by_d, by_r = marginals(fitted.parts)
     d = r = duration = None
     if np.isfinite(by_d[0][0]):
-        d = edge_of(curve, "D", figure_of_density(*by_d))
+        d = edge_of(curve, "D", figure_of_density(*by_d), said.flanks[0])
     if np.isfinite(by_r[0][0]):
-        r = edge_of(curve, "R", figure_of_density(*by_r))
+        r = edge_of(curve, "R", figure_of_density(*by_r), said.flanks[1])
     if d is not None and r is not None:
         duration = figure_of_duration(fitted.parts)
     scale = fitted.scene.scale
     depth = figure_of_depth(fitted.parts, scale, GREATEST_DEPTH * scale)
-    return Event("square", d, r, depth, duration, dip)
+    return Event(said.shape.model, d, r, depth, duration, dip, scores)
 
 
-def edge_of(curve: EventCurve, kind: str, seconds: Figure) -> Edge:
+def edge_of(curve: EventCurve, kind: str, seconds: Figure, flank: Flank) -> Edge:
     """An edge with the timing sigma of the recording in it."""
     near = int(np.argmin(np.abs(curve.time_s - seconds.value)))
     timing = float(curve.utc_sigma_s[near])
@@ -79,7 +146,7 @@ def edge_of(curve: EventCurve, kind: str, seconds: Figure) -> Edge:
                     seconds.value - float(np.hypot(seconds.value - low, z * timing)),
                     seconds.value + float(np.hypot(high - seconds.value, z * timing)),
                 )
-                for (low, high), z in zip(seconds.intervals, (0.994458, 1.959964, 2.967738), strict=True)
+                for (low, high), z in zip(seconds.intervals, GAUSSIAN, strict=True)
             ),
         )
     return Edge(
@@ -88,4 +155,5 @@ def edge_of(curve: EventCurve, kind: str, seconds: Figure) -> Edge:
         curve.utc_ns(seconds.value) if curve.dated else UNKNOWN_NS,
         timing,
         utc,
+        flank.rise_s() or None,
     )
