@@ -83,7 +83,8 @@ def noise_of(kind: str, n: int, rng: np.random.Generator) -> Floats:
         for k, one in enumerate(rng.standard_normal(n + 100)):
             course[k] = 0.5 * before + 0.15 * two + one
             two, before = before, course[k]
-        return course[100:] / np.sqrt(_AR_VARIANCE)
+        settled: Floats = course[100:] / np.sqrt(_AR_VARIANCE)
+        return settled
     size = 4 * n
     frequency = np.fft.rfftfreq(size)
     amplitude = np.where(frequency > 1.0 / size, 1.0 / np.sqrt(np.maximum(frequency, 1.0 / size)), 0.0)
@@ -134,7 +135,10 @@ def run_cell(task: tuple[Cell, int]) -> dict[str, Any]:
     """Simulate, search and fit one cell's events."""
     cell, events = task
     rng = np.random.default_rng([20261122, cell.seed])
-    inside, off, errors, square = [], [], [], 0
+    inside: list[list[list[bool]]] = []
+    off: list[list[float]] = []
+    errors: list[list[float]] = []
+    square = 0
     tried = 0
     while len(inside) < events and tried < 2 * events and not (tried > 80 and 4 * len(inside) < tried):
         tried += 1

@@ -9,7 +9,7 @@ from reduction.events.curve import EventCurve
 from reduction.events.diffraction import Fringes, Light, fresnel_unit_km
 from reduction.events.disc import Penumbra
 from reduction.events.fit import fit_event, flanks_of
-from reduction.events.flanks import Flank, well
+from reduction.events.flanks import Flank, Floats, well
 from reduction.events.gradual import Isothermal
 from reduction.events.noise import estimate_noise
 from reduction.events.results import Dip, Event
@@ -22,7 +22,7 @@ GEOMETRY = Geometry(distance_au=3.0, velocity_km_s=6.0, star_diameter_km=0.4)
 
 
 def _seen(flanks: tuple[Flank, Flank], sigma: float = 0.03, cadence: float = 0.1) -> tuple[EventCurve, Dip]:
-    time = np.arange(300) * cadence
+    time: Floats = np.arange(300, dtype=np.float64) * cadence
     gone = well(flanks, time - cadence / 2, time + cadence / 2, 10.03, 19.96)
     flux = 1.0 - 0.9 * gone + sigma * np.random.default_rng(8).standard_normal(300)
     low = np.flatnonzero(gone > 0.5)
