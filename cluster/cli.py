@@ -16,6 +16,9 @@ from ingest.solve.target import SkyRequest
 from ingest.time_arguments import Words, time_options, with_time_options
 from reduction.command import run_verb
 from reduction.errors import RequestError
+from reduction.events.options import Words as EventWords
+from reduction.events.options import event_fields, with_event_options
+from reduction.outputs.event_words import event_rows, event_title
 from reduction.outputs.verdict import judge
 from reduction.plan import load_plan, make_plan
 from reduction.response import read_response
@@ -25,7 +28,7 @@ from reduction.scan import Progress as Report
 
 def reduce(arguments: list[str]) -> int:
     """Run `umbra reduce`; returns the exit code."""
-    return run_verb("reduce", with_time_options(_reduce), arguments)
+    return run_verb("reduce", with_event_options(with_time_options(_reduce)), arguments)
 
 
 def _reduce(
@@ -33,6 +36,7 @@ def _reduce(
         list[str], typer.Argument(metavar="INPUT", help="Recording: file, folder, glob, stack, archive.")
     ],
     times: Words,
+    event: EventWords,
     target: Annotated[str | None, typer.Option(metavar="X,Y", help="The occulted star.")] = None,
     reference: Annotated[list[str] | None, typer.Option(metavar="X,Y", help="Comparison star.")] = None,
     guide: Annotated[list[str] | None, typer.Option(metavar="X,Y", help="Tracking star.")] = None,
@@ -98,6 +102,8 @@ def _reduce(
     fields |= {name: word for name, word in words.items() if word is not None}
     if integration is not None:
         fields["integration"] = int(integration) if integration.isdigit() else integration
+    if event or "event" in fields:
+        fields["event"] = event_fields(event, fields.get("event"))
     if gamma is not None or response is not None:
         fields |= _response_fields(gamma, response)
     fields |= {
@@ -215,6 +221,9 @@ def _report(result: ReductionResult, folder: Path) -> str:
     lines = [
         f"{result.source.name}: {result.source.frames} frames, {result.source.width} x {result.source.height}"
     ]
+    if result.event is not None:
+        lines += [f"  {event_title(result)}: {result.event.reason}"]
+        lines += [f"    {name}: {value}" for name, value in event_rows(result)]
     lines += [f"  {item.state:<8}{item.topic}: {item.sentence}" for item in verdict.items]
     lines.append(
         f"  scatter {q.scatter:.4f} (predicted {q.predicted_scatter:.4f}), chi2 {q.chi2_reduced:.2f}, "

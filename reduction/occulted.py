@@ -1,4 +1,4 @@
-"""Which star was occulted, when nobody said: the one with the most significant run of missing light."""
+"""Which star was occulted, when nobody said: the one with a run of missing light that no other star has."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,72 +8,176 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.caveats import Caveat, Note
-from reduction.lightcurve import Roles, columns, ensemble_weights, robust_sigma
+from reduction.events.curve import EventCurve
+from reduction.events.false_alarm import false_alarm_probability
+from reduction.events.search import Strongest, screened, strongest
+from reduction.events.settings import EventSettings
+from reduction.lightcurve import Roles, columns, ensemble_weights
 from reduction.result import UNUSABLE
 from reduction.survey import Survey
+from reduction.timing import UNKNOWN_NS
 
 Floats = NDArray[np.float64]
-SIGNIFICANT = 8.0
+
+CANDIDATES = 3
+"""Stars whose curves are searched under their own noise: those that stand out most in the screening."""
+
+SUGGESTIVE = 6.0
+"""Signal-to-noise from which a dip that is no proof still tells which star to look at."""
+
+COMMON = 0.3
+"""Share of the candidate's loss from which another star dips with it."""
+
+COMMON_SIGMA = 4.0
+"""Its significance, at least."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The star taken as target, and the sentence that says why."""
+    """The star taken as target, the number of stars searched, and the sentence that says why."""
 
     star: int
+    searched: int
     note: Note
 
 
-def deepest_run(ratio: Floats, usable: NDArray[np.bool_]) -> float:
-    """Signal-to-noise ratio of the most significant run of low samples, over all starts and lengths.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Candidate:
+    """A star, what its curve shows most, and how likely noise does as much in one of all curves."""
 
-    Runs of 1, 2, 4, ... samples up to half the curve, by prefix sums of the samples' deviation
-    from the median in units of their robust sigma.
+    star: int
+    best: Strongest
+    probability: float
+
+
+def choose_target(
+    survey: Survey, segments: Sequence[Path], frames: int, settings: EventSettings | None = None
+) -> Choice:
+    """Find the occulted star in the star table; else the brightest that is not saturated.
+
+    Every star's ratio to the others is searched for runs of missing light. A dip that several stars have
+    together is no occultation (clouds, tracking).
     """
-    values = ratio[usable & np.isfinite(ratio)]
-    if values.size < 8:
-        return 0.0
-    spread = robust_sigma(np.diff(values)) / np.sqrt(2.0)
-    if not spread > 0:
-        return 0.0
-    level = float(np.percentile(values, 60.0))
-    total = np.concatenate([[0.0], np.cumsum((level - values) / spread)])
-    best, length = 0.0, 1
-    while length <= values.size // 2:
-        best = max(best, float((total[length:] - total[:-length]).max()) / float(np.sqrt(length)))
-        length *= 2
-    return best
-
-
-def choose_target(survey: Survey, segments: Sequence[Path], frames: int) -> Choice:
-    """Find the occulted star in the star table; else the brightest that is not saturated."""
-    count = survey.u.size
+    wanted = settings or EventSettings()
     able = np.flatnonzero((survey.flux > 3.0 * survey.rms) & ~survey.saturated)
     if able.size == 0:
-        able = np.arange(count)
-    scores = np.zeros(count)
-    for star in able:
-        others = np.array([s for s in able if s != star and survey.references[s]], np.intp)
-        roles = Roles(
-            int(star), others, ensemble_weights(survey.flux, survey.rms, others), survey.flux[others]
-        )
-        raw = columns(segments, count, frames, roles)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scores[star] = deepest_run(raw.flux / raw.reference, (raw.flags & UNUSABLE.value) == 0)
-    best = int(np.argmax(scores))
-    rest = np.delete(scores[able], np.flatnonzero(able == best))
-    typical = float(np.median(rest)) if rest.size else 0.0
-    x, y = (float(survey.geometry.to_full(z)) for z in (survey.u[best], survey.v[best]))
-    if scores[best] >= max(SIGNIFICANT, 1.5 * typical):
-        text = (
-            f"No target was named; the star at {x:.1f},{y:.1f} was taken: its light drops by "
-            f"{scores[best]:.0f} sigma in one run of frames, that of the others by {typical:.0f}."
-        )
-        return Choice(best, Note(Caveat.TARGET_CHOSEN, text))
-    brightest = int(able[np.argmax(survey.flux[able])])
-    x, y = (float(survey.geometry.to_full(z)) for z in (survey.u[brightest], survey.v[brightest]))
-    text = (
-        f"No target was named and no star drops significantly (largest {scores[best]:.1f} sigma); the "
-        f"brightest unsaturated star, at {x:.1f},{y:.1f}, stands in. Name the target with --target X,Y."
+        able = np.arange(survey.u.size)
+    curves = {int(star): _ratio(survey, segments, frames, int(star), able) for star in able}
+    scores = {star: screened(curve, wanted.baseline_order) for star, curve in curves.items()}
+    first = sorted(scores, key=lambda star: -scores[star])[:CANDIDATES]
+    candidates = [
+        candidate
+        for star in first
+        if (candidate := _candidate(star, curves[star], wanted, able.size)) is not None
+    ]
+    rest = [scores[star] for star in scores if star not in first[:1]]
+    typical = float(np.median(rest)) if rest else 0.0
+    for candidate in sorted(candidates, key=lambda c: (c.probability, -c.best.snr)):
+        sure = candidate.probability < wanted.false_alarm
+        if not sure and candidate.best.snr < SUGGESTIVE:
+            continue
+        if _in_common(candidate, curves):
+            continue
+        return Choice(candidate.star, int(able.size), _found(survey, candidate, able.size, typical, sure))
+    return _stand_in(survey, able, candidates)
+
+
+def _ratio(
+    survey: Survey, segments: Sequence[Path], frames: int, star: int, able: NDArray[np.intp]
+) -> EventCurve:
+    """A star's light over that of the reference stars but itself, its median 1."""
+    others = np.array([s for s in able if s != star and survey.references[s]], np.intp)
+    weights = ensemble_weights(survey.flux, survey.rms, others)
+    roles = Roles(star, others, weights, survey.flux[others])
+    raw = columns(segments, survey.u.size, frames, roles)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = raw.flux / raw.reference
+        sigma = np.abs(ratio) * np.hypot(raw.sigma / raw.flux, raw.reference_sigma / raw.reference)
+    usable = ((raw.flags & UNUSABLE.value) == 0) & np.isfinite(ratio)
+    middle = float(np.median(ratio[usable])) if usable.any() else 1.0
+    scale = middle if middle > 0 else 1.0
+    unknown = np.full(frames, np.nan)
+    return EventCurve(
+        name=f"star {star}",
+        time_s=np.arange(frames, dtype=np.float64),
+        ref_ns=UNKNOWN_NS,
+        exposure_s=np.ones(frames),
+        flux=ratio / scale,
+        sigma=sigma / scale,
+        usable=usable,
+        frame=np.arange(frames, dtype=np.float64),
+        utc_sigma_s=unknown,
     )
-    return Choice(brightest, Note(Caveat.TARGET_CHOSEN, text))
+
+
+def _candidate(star: int, curve: EventCurve, settings: EventSettings, stars: int) -> _Candidate | None:
+    best = strongest(curve, curve.usable, settings.baseline_order)
+    if best is None:
+        return None
+    probability = false_alarm_probability(best.score, best.noise, best.samples, stars)
+    return _Candidate(star, best, probability)
+
+
+def _in_common(candidate: _Candidate, curves: dict[int, EventCurve]) -> bool:
+    """Whether half of the other stars that could show it dip with the candidate.
+
+    Each of them is measured against the references, to which an occulted star may belong: that makes the
+    others rise, never dip.
+    """
+    first, last, depth = candidate.best.first, candidate.best.last, candidate.best.depth
+    able = dips = 0
+    for star, curve in curves.items():
+        if star == candidate.star:
+            continue
+        inside = np.zeros(curve.flux.shape, bool)
+        inside[first : last + 1] = True
+        loss, error = _loss(curve, inside)
+        if depth > 2.0 * COMMON_SIGMA * error:
+            able += 1
+            dips += loss > max(COMMON * depth, COMMON_SIGMA * error)
+    return able > 0 and 2 * dips >= able
+
+
+def _loss(curve: EventCurve, inside: NDArray[np.bool_]) -> tuple[float, float]:
+    """Median loss in a run against the curve about it, and its error."""
+    n = int(inside.sum())
+    near = np.convolve(inside, np.ones(2 * max(n, 10) + 1), "same") > 0.5
+    one, other = curve.flux[curve.usable & inside], curve.flux[curve.usable & near & ~inside]
+    if one.size == 0 or other.size < 3:
+        return 0.0, float("inf")
+    spread = 1.4826 * float(np.median(np.abs(other - np.median(other))))
+    error = 1.2533 * spread * float(np.sqrt(1.0 / one.size + 1.0 / other.size))
+    return float(np.median(other) - np.median(one)), error
+
+
+def _place(survey: Survey, star: int) -> str:
+    x, y = (float(survey.geometry.to_full(z)) for z in (survey.u[star], survey.v[star]))
+    return f"{x:.1f},{y:.1f}"
+
+
+def _found(survey: Survey, candidate: _Candidate, stars: int, typical: float, sure: bool) -> Note:
+    """Why this star."""
+    best = candidate.best
+    count = best.last - best.first + 1
+    run = "one frame" if count == 1 else f"one run of {count} frames"
+    text = (
+        f"No target was named; the star at {_place(survey, candidate.star)} was taken: its light drops by "
+        f"{best.snr:.0f} sigma in {run}, that of the other stars by {typical:.0f} at most, each at its worst"
+    )
+    if sure:
+        text += f"; noise does as much in one of {stars} stars with probability {candidate.probability:.1g}."
+    else:
+        text += "; that is no proof of an event. Name the target with --target X,Y if it is another."
+    return Note(Caveat.TARGET_CHOSEN, text)
+
+
+def _stand_in(survey: Survey, able: NDArray[np.intp], candidates: list[_Candidate]) -> Choice:
+    """The brightest, where no star dips alone."""
+    brightest = int(able[np.argmax(survey.flux[able])])
+    largest = max((candidate.best.snr for candidate in candidates), default=0.0)
+    text = (
+        f"No target was named and no star drops significantly (largest {largest:.1f} sigma); the "
+        f"brightest unsaturated star, at {_place(survey, brightest)}, stands in. Name the target with "
+        "--target X,Y."
+    )
+    return Choice(brightest, int(able.size), Note(Caveat.TARGET_CHOSEN, text))

@@ -7,15 +7,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from reduction.errors import RequestError
+from reduction.events.settings import EventSettings
+from reduction.settings import Settings
 
-
-class Settings(BaseModel):
-    """A frozen, closed model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+__all__ = [
+    "MOST_RESPONSE_POINTS", "Position", "ReductionPlan", "Response", "Settings", "Sky", "fault_of_response",
+    "load_plan", "make_plan",
+]  # fmt: skip
 
 
 class Position(Settings):
@@ -88,6 +89,7 @@ class ReductionPlan(Settings):
     detection_sigma: Annotated[float, Field(ge=3, le=100)] = 5.0
     find_overlay: bool = True
     find_defects: bool = True
+    event: EventSettings = EventSettings()
 
     @model_validator(mode="after")
     def _one_response(self) -> Self:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.caveats import Note
+from reduction.events.results import EventAnalysis
 from reduction.plan import ReductionPlan
 from reduction.stack import SourceInfo
 from reduction.timing import TimeSolution
@@ -179,6 +180,7 @@ class ReductionResult:
     provenance: Provenance
     extra: Mapping[str, Any] = field(default_factory=dict)
     sky: "Sky | None" = None  # plate solution, and the target's place on the sky
+    event: EventAnalysis | None = None
 
 
 STAR_DTYPE = np.dtype(

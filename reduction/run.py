@@ -26,6 +26,7 @@ from reduction.clock import clock_is_told
 from reduction.coordinates import Coordinates, target_of
 from reduction.cores import in_order
 from reduction.errors import DataError
+from reduction.events.analyse import analyse_lightcurve
 from reduction.integration import by_pictures, numbered
 from reduction.interlace import settled_fields
 from reduction.lightcurve import Roles, columns, ensemble_weights, make_lightcurve
@@ -164,17 +165,20 @@ def reduce(
     paths, places = _measure(found, view, plan, size, scratch, progress, runner)
     give_back_memory()
     measured = time.perf_counter()
-    roles, notes = _roles(found, paths, view.frames)
+    roles, searched, notes = _roles(found, paths, view.frames, plan)
     raw = without_blank(columns(paths, found.u.size, view.frames, roles), seen)
     curve, quality = make_lightcurve(raw, times, seen.repeated, roles.references.size == 0)
     times, curve = at_target(times, curve, stack.info.height)
     curve = numbered(curve, view)
     stars = _stars(found, roles)
+    curved = time.perf_counter()
+    event = analyse_lightcurve(curve, stack.info.name, times.cadence_s(), plan.event, searched)
     seconds = {
         "scan": scanned - began,
         "survey": surveyed - scanned,
         "measure": measured - surveyed,
-        "lightcurve": time.perf_counter() - measured,
+        "lightcurve": curved - measured,
+        "event": time.perf_counter() - curved,
     }
     lost, held = (int((places["method"] == METHODS.index(step)).sum()) for step in (LOST, HELD))
     if lost + held == view.frames:
@@ -201,6 +205,7 @@ def reduce(
         quality=quality,
         notes=tuple(dict.fromkeys(notes)),
         provenance=_provenance(asked, recorded, stack.times, calibration, seconds, device),
+        event=event,
     )
 
 
@@ -244,21 +249,24 @@ def _measure(
     return paths, np.concatenate(places)
 
 
-def _roles(found: Survey, paths: list[Path], frames: int) -> tuple[Roles, list[Note]]:
-    """Target and ensemble; the target chosen from the star table where none was named."""
+def _roles(
+    found: Survey, paths: list[Path], frames: int, plan: ReductionPlan
+) -> tuple[Roles, int, list[Note]]:
+    """Target and ensemble, and stars searched; the target chosen from the star table where none was named."""
     notes: list[Note] = []
+    searched = 1
     if "target" in found.named:
         target = found.named.index("target")
     else:
-        choice = choose_target(found, paths, frames)
-        target = choice.star
+        choice = choose_target(found, paths, frames, plan.event)
+        target, searched = choice.star, choice.searched
         notes.append(choice.note)
     references = np.array([s for s in np.flatnonzero(found.references) if s != target], np.intp)
     positive = references[found.flux[references] > 0]
     weights = ensemble_weights(found.flux, found.rms, positive)
     if positive.size == 1 and "target" not in found.named:
         notes.append(Note(Caveat.ONE_REFERENCE, "One reference star only: its noise adds to the ratio."))
-    return Roles(target, positive, weights, found.flux[positive]), notes
+    return Roles(target, positive, weights, found.flux[positive]), searched, notes
 
 
 def _stars(found: Survey, roles: Roles) -> tuple[Star, ...]:

@@ -5,13 +5,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.events.curve import EventCurve
+from reduction.events.curve import EventCurve, curve_of
 from reduction.events.detectable import shortest_detectable
 from reduction.events.false_alarm import false_alarm_probability, least_score
 from reduction.events.fitted import fitted_events
 from reduction.events.results import Detectable, Dip, EventAnalysis, NoiseModel, Status
 from reduction.events.search import LEAST_SAMPLES, Strongest, strongest
 from reduction.events.settings import EventSettings
+from reduction.result import LightCurve
 
 Mask = NDArray[np.bool_]
 
@@ -54,6 +55,27 @@ def analyse(curve: EventCurve, settings: EventSettings | None = None, stars: int
         reason=reason,
         notes=notes,
     )
+
+
+def analyse_lightcurve(
+    lightcurve: LightCurve, name: str, cadence_s: float | None, settings: EventSettings, stars: int = 1
+) -> EventAnalysis:
+    """The same of a reduction's light curve, of however few samples.
+
+    Parameters
+    ----------
+    lightcurve : LightCurve
+    name : str
+        Of the recording.
+    cadence_s : float or None
+        Of a curve without times.
+    settings : EventSettings
+    stars : int
+        Light curves of the recording that were searched.
+    """
+    if lightcurve.frame.size < LEAST_SAMPLES:
+        return _unsearchable(np.ones(lightcurve.frame.size, bool))
+    return analyse(curve_of(lightcurve, name, cadence_s), settings, stars)
 
 
 def find_dips(

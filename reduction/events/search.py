@@ -88,9 +88,10 @@ def strongest(curve: EventCurve, usable: Mask, order: int = 0) -> Strongest | No
     if n < LEAST_SAMPLES + order:
         return None
     basis = polynomials(curve.time_s, order)
-    run = _rough(curve, usable, basis)
-    if run is None:
+    rough = _rough(curve, usable, basis)
+    if rough is None:
         return None
+    run = rough[:2]
     level, inside = _model(curve, usable, basis, run)
     noise = estimate_noise(curve, usable, level - inside)
     if not noise.sigma > 0.0:
@@ -107,6 +108,15 @@ def strongest(curve: EventCurve, usable: Mask, order: int = 0) -> Strongest | No
     if (usable & ~bad).sum() < LEAST_SAMPLES + order:
         bad = np.zeros(usable.shape, bool)
     return _judged(curve, usable & ~bad, basis, noise, sigma, level, bad)
+
+
+def screened(curve: EventCurve, order: int = 0) -> float:
+    """Significance of the best run about the median in white noise: tells which curves are worth a search."""
+    usable = curve.usable & np.isfinite(curve.flux)
+    if int(usable.sum()) < LEAST_SAMPLES + order:
+        return 0.0
+    found = _rough(curve, usable, polynomials(curve.time_s, order))
+    return 0.0 if found is None else found[2]
 
 
 def polynomials(time_s: Floats, order: int) -> Floats:
@@ -132,7 +142,7 @@ def longest_run(samples: int) -> int:
     return samples - max(LEAST_OUTSIDE, int(np.ceil(OUTSIDE_SHARE * samples)))
 
 
-def _rough(curve: EventCurve, usable: Mask, basis: Floats) -> tuple[int, int] | None:
+def _rough(curve: EventCurve, usable: Mask, basis: Floats) -> tuple[int, int, float] | None:
     """Best run about the median or the trend, in white noise, samples clipped."""
     at = np.flatnonzero(usable)
     shape = relative_sigma(curve.sigma, usable)[at]
@@ -146,7 +156,9 @@ def _rough(curve: EventCurve, usable: Mask, basis: Floats) -> tuple[int, int] | 
         return None
     clipped = np.clip(z / sigma, -ROUGH_CLIP, ROUGH_CLIP) * sigma * shape
     run = matched(clipped, sigma * shape, basis[:, at], ())
-    return (int(at[run.first]), int(at[run.stop - 1])) if run.stop > run.first else None
+    if run.stop == run.first:
+        return None
+    return int(at[run.first]), int(at[run.stop - 1]), run.significance
 
 
 def clipped_fit(flux: Floats, sigma: Floats, basis: Floats) -> Floats:

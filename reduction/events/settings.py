@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from reduction.plan import Settings
+from reduction.settings import Settings
 
 Positive = Annotated[float, Field(gt=0)]
 ModelName = Literal["square", "diffraction", "disc", "gradual"]

@@ -87,5 +87,15 @@ def _ticks(low: float, high: float) -> list[float]:
     return [round(step * k, 12) for k in range(first, max(last, first + 1) + 1)]
 
 
+def tick_values(low: float, high: float, number: int) -> list[float]:
+    """About so many round numbers, evenly spaced, that cover a range."""
+    span = (high - low) or 1.0
+    rough = span / number
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(step * k, 12) for k in range(first, last + 1)]
+
+
 def _place(value: float, axis: list[float], start: float, stop: float) -> float:
     return round(start + (value - axis[0]) / (axis[-1] - axis[0]) * (stop - start), 2)

@@ -8,6 +8,8 @@ from importlib import resources
 from jinja2 import Environment, StrictUndefined, Template
 
 from reduction.outputs.charts import Chart, make_chart
+from reduction.outputs.event_chart import event_chart
+from reduction.outputs.event_words import event_rows, event_title
 from reduction.outputs.reproduce import command, plan_toml
 from reduction.outputs.tables import FLAG_MEANINGS
 from reduction.outputs.verdict import Verdict, flag_count
@@ -38,6 +40,10 @@ def report_page(result: ReductionResult, verdict: Verdict, lightcurve_png: bytes
         policy=POLICY,
         result=result,
         verdict=verdict,
+        event=result.event,
+        event_title=event_title(result),
+        event_rows=event_rows(result),
+        event_chart=event_chart(result),
         lightcurve_uri=_data_uri(lightcurve_png),
         finder_uri=_data_uri(finder_png),
         summary=_summary_line(result),

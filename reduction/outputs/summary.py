@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reduction.outputs.event_summary import event_summary
 from reduction.outputs.verdict import Verdict, flag_count
 from reduction.outputs.words import all_notes
 from reduction.result import Flag, Provenance, ReductionResult
@@ -37,7 +38,7 @@ def summarise(result: ReductionResult, verdict: Verdict, files: tuple[str, ...])
         "alignment": _fields(result.alignment),
         "photometry": _photometry(result),
         "lightcurve": _lightcurve(result),
-        "event": None,
+        "event": event_summary(result),
         "caveats": [{"code": note.caveat, "message": note.message} for note in all_notes(result)],
         "verdict": {
             "state": verdict.state,

@@ -3,11 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from reduction.caveats import Caveat
-from reduction.occulted import SIGNIFICANT, choose_target, deepest_run
+from reduction.occulted import choose_target
 from reduction.plan import ReductionPlan
 from reduction.synthetic import Occultation, Scene
 from tests.recordings import SMALL
@@ -51,28 +50,3 @@ class TestChoice:
         )
         place, _ = chosen(scene, tmp_path)
         assert place == pytest.approx((80.3, 60.7), abs=0.3)
-
-
-class TestRuns:
-    def test_significance_of_a_known_run(self) -> None:
-        values = 1.0 + 0.1 * np.random.default_rng(1).standard_normal(1000)
-        values[400:464] -= 0.5
-        # 64 samples five sigma low each
-        assert deepest_run(values, np.ones(1000, bool)) == pytest.approx(5 * 8, rel=0.15)
-
-    @pytest.mark.parametrize("seed", range(8))
-    def test_noise(self, seed: int) -> None:
-        values = 1.0 + 0.1 * np.random.default_rng(seed).standard_normal(1000)
-        assert deepest_run(values, np.ones(1000, bool)) < SIGNIFICANT
-
-    def test_only_usable_samples_count(self) -> None:
-        values = 1.0 + 0.01 * np.random.default_rng(1).standard_normal(200)
-        values[50:80] = 0.0
-        values[100] = np.nan
-        usable = np.ones(200, bool)
-        usable[50:80] = False
-        assert deepest_run(values, usable) < SIGNIFICANT
-
-    def test_too_few_or_constant(self) -> None:
-        assert deepest_run(np.ones(5), np.ones(5, bool)) == 0.0
-        assert deepest_run(np.ones(50), np.ones(50, bool)) == 0.0

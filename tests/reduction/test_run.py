@@ -146,7 +146,7 @@ class TestProvenance:
         }
         assert len(keys) == 5
         assert p.version == VERSION
-        assert set(p.seconds) == {"scan", "survey", "measure", "lightcurve"}
+        assert set(p.seconds) == {"scan", "survey", "measure", "lightcurve", "event"}
         assert p.device == this_machine().device
 
     def test_extras(self, result: ReductionResult) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.caveats import Caveat, Note
+from reduction.events.analyse import analyse_lightcurve
 from reduction.plan import Position, ReductionPlan, Sky
 from reduction.result import (
     STAR_DTYPE,
@@ -76,6 +77,7 @@ def make_result(
         quality=Quality(points, points - 6, 0.0308, 0.0301, 1.04, 1.0, 32.1),
         notes=() if clean else _notes(),
         provenance=_provenance(plan),
+        event=analyse_lightcurve(lightcurve, name, 0.04, plan.event),
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from reduction.caveats import Caveat, Note
+from reduction.events.analyse import analyse_lightcurve
 from reduction.outputs.folder import FILES
 from reduction.outputs.summary import SCHEMA, summarise, summary_text
 from reduction.outputs.verdict import judge
@@ -32,7 +33,8 @@ def test_the_promised_fields(result: ReductionResult) -> None:
     for part, names in promised.items():
         assert set(names.split(",")) <= set(s[part])
     assert s["schema"] == SCHEMA
-    assert s["event"] is None
+    promised_of_event = "status,d_utc,d_sigma_s,r_utc,r_sigma_s,depth,false_alarm_probability"
+    assert set(promised_of_event.split(",")) <= set(s["event"])
     assert (s["input"]["width"], s["input"]["height"]) == (320, 240)
     assert s["input"]["first_utc"] == "2024-05-04T21:02:56.120000Z"
     assert s["photometry"]["sky_px"] == [7.5, 12.0]
@@ -72,3 +74,31 @@ def test_what_json_cannot_hold_is_a_bug(small: ReductionResult) -> None:
     odd = replace(small.quality, points={1, 2})  # type: ignore[arg-type]  # a set, on purpose
     with pytest.raises(TypeError, match="set has no place"):
         summarise(replace(small, quality=odd), judge(small), FILES)
+
+
+def test_the_event(result: ReductionResult) -> None:
+    event = summary_of(result)["event"]
+    assert event["status"] == "positive"
+    assert event["depth"] == pytest.approx(0.97, abs=0.02)
+    assert event["false_alarm_probability"] < 1e-6
+    n = result.lightcurve.frame.size
+    for name, share in (("d", 0.52), ("r", 0.56)):
+        truth = int(result.lightcurve.mid_ns[round(share * n)]) - 20_000_000
+        found = np.datetime64(event[f"{name}_utc"].rstrip("Z"), "ns").astype(np.int64)
+        assert abs(int(found) - truth) < 60_000_000
+        assert 0.0 < event[f"{name}_sigma_s"] < 0.05
+
+
+def test_no_event(result: ReductionResult) -> None:
+    curve = result.lightcurve
+    flat = np.where(np.isfinite(curve.flux_norm) & (curve.flux_norm < 0.5), 1.0, curve.flux_norm)
+    empty = replace(curve, flux_norm=flat)
+    analysis = analyse_lightcurve(empty, "empty", 0.04, result.plan.event)
+    event = summary_of(replace(result, lightcurve=empty, event=analysis))["event"]
+    assert event["status"] == "negative"
+    assert event["d_utc"] is event["r_utc"] is event["depth"] is event["edges_from"] is None
+    assert event["detectable"]["shortest_s"] > 0.0
+
+
+def test_events_not_looked_for(result: ReductionResult) -> None:
+    assert summary_of(replace(result, event=None))["event"] is None
