@@ -82,6 +82,26 @@ def choose_target(
     return _stand_in(survey, able, candidates)
 
 
+def settled_roles(
+    survey: Survey, segments: Sequence[Path], frames: int, settings: EventSettings
+) -> tuple[Roles, int, list[Note]]:
+    """Target and ensemble, stars searched, caveats; the target chosen where none was named."""
+    notes: list[Note] = []
+    searched = 1
+    if "target" in survey.named:
+        target = survey.named.index("target")
+    else:
+        choice = choose_target(survey, segments, frames, settings)
+        target, searched = choice.star, choice.searched
+        notes.append(choice.note)
+    references = np.array([s for s in np.flatnonzero(survey.references) if s != target], np.intp)
+    positive = references[survey.flux[references] > 0]
+    weights = ensemble_weights(survey.flux, survey.rms, positive)
+    if positive.size == 1 and "target" not in survey.named:
+        notes.append(Note(Caveat.ONE_REFERENCE, "One reference star only: its noise adds to the ratio."))
+    return Roles(target, positive, weights, survey.flux[positive]), searched, notes
+
+
 def _ratio(
     survey: Survey, segments: Sequence[Path], frames: int, star: int, able: NDArray[np.intp]
 ) -> EventCurve:
@@ -114,7 +134,7 @@ def _candidate(star: int, curve: EventCurve, settings: EventSettings, stars: int
     best = strongest(curve, curve.usable, settings.baseline_order)
     if best is None:
         return None
-    probability = false_alarm_probability(best.score, best.noise, best.samples, stars)
+    probability = false_alarm_probability(best.score, best.noise, best.samples, best.run, stars)
     return _Candidate(star, best, probability)
 
 

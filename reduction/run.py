@@ -29,9 +29,9 @@ from reduction.errors import DataError
 from reduction.events.analyse import analyse_lightcurve
 from reduction.integration import by_pictures, numbered
 from reduction.interlace import settled_fields
-from reduction.lightcurve import Roles, columns, ensemble_weights, make_lightcurve
+from reduction.lightcurve import Roles, columns, make_lightcurve
 from reduction.linenoise import lines_for
-from reduction.occulted import choose_target
+from reduction.occulted import settled_roles
 from reduction.plan import Position, ReductionPlan
 from reduction.preparation import recipe_notes, recipe_of
 from reduction.register import sample_frames
@@ -165,7 +165,7 @@ def reduce(
     paths, places = _measure(found, view, plan, size, scratch, progress, runner)
     give_back_memory()
     measured = time.perf_counter()
-    roles, searched, notes = _roles(found, paths, view.frames, plan)
+    roles, searched, notes = settled_roles(found, paths, view.frames, plan.event)
     raw = without_blank(columns(paths, found.u.size, view.frames, roles), seen)
     curve, quality = make_lightcurve(raw, times, seen.repeated, roles.references.size == 0)
     times, curve = at_target(times, curve, stack.info.height)
@@ -247,26 +247,6 @@ def _measure(
         paths.append(path)
         places.append(segment.places)
     return paths, np.concatenate(places)
-
-
-def _roles(
-    found: Survey, paths: list[Path], frames: int, plan: ReductionPlan
-) -> tuple[Roles, int, list[Note]]:
-    """Target and ensemble, and stars searched; the target chosen from the star table where none was named."""
-    notes: list[Note] = []
-    searched = 1
-    if "target" in found.named:
-        target = found.named.index("target")
-    else:
-        choice = choose_target(found, paths, frames, plan.event)
-        target, searched = choice.star, choice.searched
-        notes.append(choice.note)
-    references = np.array([s for s in np.flatnonzero(found.references) if s != target], np.intp)
-    positive = references[found.flux[references] > 0]
-    weights = ensemble_weights(found.flux, found.rms, positive)
-    if positive.size == 1 and "target" not in found.named:
-        notes.append(Note(Caveat.ONE_REFERENCE, "One reference star only: its noise adds to the ratio."))
-    return Roles(target, positive, weights, found.flux[positive]), searched, notes
 
 
 def _stars(found: Survey, roles: Roles) -> tuple[Star, ...]:

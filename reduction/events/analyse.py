@@ -112,12 +112,15 @@ def find_dips(
 
 
 def _dip(best: Strongest, stars: int) -> Dip:
+    p = false_alarm_probability(best.score, best.noise, best.samples, best.run, stars)
     return Dip(
         first=best.first,
         last=best.last,
         depth=best.depth,
         snr=best.snr,
-        false_alarm_probability=false_alarm_probability(best.score, best.noise, best.samples, stars),
+        false_alarm_probability=false_alarm_probability(
+            best.score, best.noise, best.samples, best.run, stars
+        ),
         kind="step" if best.step else "dip",
     )
 
@@ -125,7 +128,9 @@ def _dip(best: Strongest, stars: int) -> Dip:
 def _detectable(
     curve: EventCurve, used: Mask, best: Strongest, settings: EventSettings, stars: int
 ) -> Detectable:
-    needed = least_score(settings.false_alarm, best.noise, best.samples, stars)
+    def needed(run: int) -> float:
+        return least_score(settings.false_alarm, best.noise, best.samples, run, stars)
+
     return shortest_detectable(curve, used, best, settings.depth() or 1.0, needed, settings.seed)
 
 

@@ -1,5 +1,6 @@
 """The shortest event that would have been seen: injected into the curve itself and searched for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,8 @@ from reduction.events.search import Strongest, most_telling, strongest
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Needed = Callable[[int], float]
+"""Score from which a run of so many samples is an event."""
 
 WANTED = 0.95
 """Share of the injected events that must be recovered."""
@@ -30,7 +33,7 @@ MOST_DURATIONS = 4
 
 
 def shortest_detectable(
-    curve: EventCurve, usable: Mask, best: Strongest, depth: float, needed: float, seed: int = 0
+    curve: EventCurve, usable: Mask, best: Strongest, depth: float, needed: Needed, seed: int = 0
 ) -> Detectable:
     """Return the shortest event of a depth that this curve's search would have called an event.
 
@@ -47,8 +50,8 @@ def shortest_detectable(
         What the search found, and its noise.
     depth : float
         Share of the light that goes.
-    needed : float
-        Score from which a run is an event.
+    needed : callable
+        Score from which a run of so many samples is an event.
     seed : int
         Of the places.
     """
@@ -117,17 +120,20 @@ class _Bench:
             self.start[0] + room * (np.arange(number) + rng.random(number)) / number, np.float64
         )
 
-    def share(self, depth: float, duration: float, needed: float, rng: np.random.Generator) -> float:
+    def share(self, depth: float, duration: float, needed: Needed, rng: np.random.Generator) -> float:
         """Share of injected events whose own samples would be significant enough."""
-        found = [self._score(depth, begin, duration) for begin in self.places(duration, rng, TRIALS)]
-        return float(np.mean(np.array(found) >= needed))
+        found = 0
+        for begin in self.places(duration, rng, TRIALS):
+            score, run = self._score(depth, begin, duration)
+            found += run > 0 and score >= needed(run)
+        return found / TRIALS
 
-    def _score(self, depth: float, begin: float, duration: float) -> float:
-        """About the score of one injected event."""
+    def _score(self, depth: float, begin: float, duration: float) -> tuple[float, int]:
+        """About the score of one injected event, and the samples of its run."""
         first, last, covered = self.covered(begin, begin + duration)
         deep = np.flatnonzero(covered > 0.5)
         if deep.size == 0:
-            return 0.0
+            return 0.0, 0
         n, order = self.at.size, len(self.ar)
         left, right = max(0, first - order - 1), min(n, last + order + 1)
         part = slice(left, right)
@@ -137,9 +143,9 @@ class _Bench:
         z = np.clip(off, -self.reach[part], self.reach[part]) / self.sigma[part]
         process = process_of(self.ar, np.ones(z.size, bool))
         a, b = first + int(deep[0]) - left, first + int(deep[-1]) + 1 - left
-        return _significance(process, z, 1.0 / self.sigma[part], a, b, self.inside[b - a], n)
+        return _significance(process, z, 1.0 / self.sigma[part], a, b, self.inside[b - a], n), b - a
 
-    def confirmed(self, depth: float, duration: float, needed: float, rng: np.random.Generator) -> bool:
+    def confirmed(self, depth: float, duration: float, needed: Needed, rng: np.random.Generator) -> bool:
         """Whether the whole search finds injected events of this duration."""
         found = 0
         for begin in self.places(duration, rng, CHECKED):
@@ -152,7 +158,7 @@ class _Bench:
             seen = np.zeros(flux.shape, bool)
             seen[self.at] = True
             best = strongest(cut(replace(self.curve, flux=flux), span), seen[span])
-            found += best is not None and best.score >= needed
+            found += best is not None and best.score >= needed(best.run)
         return 2 * found > CHECKED
 
 

@@ -3,27 +3,57 @@
 Of all starts and lengths searched the most significant run is taken, under a noise that is estimated from
 the same samples. Its distribution was simulated by the search itself, in white noise, with memory, 1/f noise
 and bad samples, for curves of 16 to 5,000 samples. The square of the score then follows, in its upper part, a
-Gumbel distribution whose place and width change slowly with the number of samples, their memory and the share
-of bad ones: `PLACE` and `WIDTH` were fitted to those simulations by maximum likelihood, and are verified by
-others (``python -m bench events_false_alarms``).
+Gumbel distribution whose place and width change slowly with the number of samples, their memory, whether some
+are bad, and how much of the curve the run takes (slow noise makes long runs): `PLACE` and `WIDTH` were fitted
+to those simulations by maximum likelihood, and are verified by others (``python -m bench
+events_false_alarms``).
 """
 
 import math
 
 from reduction.events.results import NoiseModel
 
-PLACE = (11.0, 2.0, 2.0, 0.5, 15.0)
-WIDTH = (2.0, 0.0, 0.4, 0.0, 5.0)
-"""Coefficients of the terms of `features`."""
+PLACE = {
+    "one": 9.055, "size": 2.625, "few": 1.461, "memory": 2.76, "memory of few": -3.008, "long": 0.358,
+    "long with memory": 0.212, "spoilt": -0.54, "spoilt and short": 1.091, "spoilt and few": -15.93,
+    "plain": 0.845, "plain and long": -0.719,
+}  # fmt: skip
+"""Place of the distribution: coefficients of `features`."""
 
-LEAST_WIDTH = 1.4
+WIDTH = {
+    "one": 2.778, "size": -0.237, "few": -0.427, "memory": -0.104, "long": 1.424, "spoilt": 1.252,
+    "spoilt and few": 6.185, "plain": -0.539,
+}  # fmt: skip
+"""Its width: the same."""
+
+LEAST_WIDTH = 1.0
+
+SHORT = 5
+"""Samples of a run that a few bad samples may make."""
 
 
-def features(noise: NoiseModel, samples: int) -> tuple[float, float, float, float, float]:
-    """What the distribution depends on: 1, log of the samples, memory, memory in short curves, bad share."""
-    size = math.log(max(samples, 8) / 300.0)
+def features(noise: NoiseModel, samples: int, run: int) -> dict[str, float]:
+    """What the distribution depends on, by name."""
+    size = math.log(max(samples, 16) / 300.0)
+    few = min(max(-size - 1.0, 0.0), 1.4)
     memory = math.log(max(min(long_run(noise), 10.0), 1.0))
-    return 1.0, size, memory, memory * max(-size, 0.0), min(noise.bad_share, 0.15)
+    long = math.log(max(16.0 * run / max(samples, 1), 1.0))
+    spoilt = 1.0 if noise.bad_share > 0 else 0.0
+    plain = math.exp(-memory / 0.1)
+    return {
+        "one": 1.0,
+        "size": size,
+        "few": few,
+        "memory": memory,
+        "memory of few": memory * max(-size, 0.0),
+        "long": long,
+        "long with memory": long * min(memory, 1.0),
+        "spoilt": spoilt,
+        "spoilt and short": spoilt if run <= SHORT else 0.0,
+        "spoilt and few": spoilt * few,
+        "plain": plain,
+        "plain and long": plain * long,
+    }
 
 
 def long_run(noise: NoiseModel) -> float:
@@ -32,15 +62,15 @@ def long_run(noise: NoiseModel) -> float:
     return noise.innovation / left if left > 0 else math.inf
 
 
-def _gumbel(noise: NoiseModel, samples: int) -> tuple[float, float]:
-    terms = features(noise, samples)
-    place = sum(a * b for a, b in zip(PLACE, terms, strict=True))
-    width = sum(a * b for a, b in zip(WIDTH, terms, strict=True))
+def _gumbel(noise: NoiseModel, samples: int, run: int) -> tuple[float, float]:
+    terms = features(noise, samples, run)
+    place = sum(PLACE[name] * value for name, value in terms.items())
+    width = sum(WIDTH.get(name, 0.0) * value for name, value in terms.items())
     return place, max(width, LEAST_WIDTH)
 
 
-def false_alarm_probability(score: float, noise: NoiseModel, samples: int, stars: int = 1) -> float:
-    """Probability that noise alone, in one of `stars` curves, yields a score as high.
+def false_alarm_probability(score: float, noise: NoiseModel, samples: int, run: int, stars: int = 1) -> float:
+    """Probability that noise alone, in one of `stars` curves, yields a run that stands out as much.
 
     Parameters
     ----------
@@ -49,16 +79,18 @@ def false_alarm_probability(score: float, noise: NoiseModel, samples: int, stars
     noise : NoiseModel
     samples : int
         That were searched.
+    run : int
+        Of them in the run.
     stars : int
         Curves searched, this one among them.
     """
-    place, width = _gumbel(noise, samples)
+    place, width = _gumbel(noise, samples, run)
     expected = math.exp(min(-(score * score - place) / width, 50.0))
     return -math.expm1(-expected * max(stars, 1))
 
 
-def least_score(probability: float, noise: NoiseModel, samples: int, stars: int = 1) -> float:
-    """Score from which the false-alarm probability is below `probability`."""
-    place, width = _gumbel(noise, samples)
+def least_score(probability: float, noise: NoiseModel, samples: int, run: int, stars: int = 1) -> float:
+    """Score from which the false-alarm probability of a run of so many samples is below `probability`."""
+    place, width = _gumbel(noise, samples, run)
     expected = -math.log1p(-probability) / max(stars, 1)
     return math.sqrt(max(place - width * math.log(expected), 0.0))

@@ -45,8 +45,8 @@ class Strongest:
         Mean loss, in units of the out-of-event level.
     step : bool
         Whether the run touches an end of the recording.
-    samples : int
-        That were searched.
+    samples, run : int
+        That were searched, and of them in the run.
     noise : NoiseModel
     level : array, (n_sample,)
         Out-of-event level.
@@ -61,6 +61,7 @@ class Strongest:
     depth: float
     step: bool
     samples: int
+    run: int
     noise: NoiseModel
     level: Floats
     bad: Mask
@@ -303,6 +304,7 @@ def _judged(
         depth=depth / middle if middle > 0 else depth,
         step=best.run.first == 0 or best.run.stop == at.size,
         samples=at.size,
+        run=best.run.stop - best.run.first,
         noise=noise,
         level=level,
         bad=bad,

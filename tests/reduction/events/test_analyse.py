@@ -89,12 +89,12 @@ class TestFalseAlarms:
     def test_threshold_is_the_inverse(self, stars: int) -> None:
         noise = NoiseModel(0.1, (0.4,), 0.9, 1.0, bad_share=0.02, bad_ratio=6.0)
         for p in (0.2, 1e-2, 1e-3, 1e-6):
-            score = least_score(p, noise, 800, stars)
-            assert false_alarm_probability(score, noise, 800, stars) == pytest.approx(p, rel=1e-6)
+            score = least_score(p, noise, 800, 30, stars)
+            assert false_alarm_probability(score, noise, 800, 30, stars) == pytest.approx(p, rel=1e-6)
 
     def test_more_stars_make_more_false_alarms(self) -> None:
         noise = NoiseModel(0.1, (), 1.0, 0.0)
-        one, many = (false_alarm_probability(5.0, noise, 500, stars) for stars in (1, 24))
+        one, many = (false_alarm_probability(5.0, noise, 500, 10, stars) for stars in (1, 24))
         assert many == pytest.approx(24 * one, rel=0.2)
 
     @pytest.mark.parametrize("kind", ["white", "memory", "bad"])
@@ -107,7 +107,7 @@ class TestFalseAlarms:
             curve = curve_of_flux(1.0 + 0.1 * values)
             best = strongest(curve, curve.usable)
             assert best is not None
-            calls.append(false_alarm_probability(best.score, best.noise, best.samples))
+            calls.append(false_alarm_probability(best.score, best.noise, best.samples, best.run))
         assert 0.01 < np.mean(np.array(calls) < 0.1) < 0.22
         assert np.mean(np.array(calls) < 0.001) < 0.02
 

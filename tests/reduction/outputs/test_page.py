@@ -79,10 +79,10 @@ def test_pictures_are_inside(result: ReductionResult) -> None:
     assert page.startswith("<!doctype html>")
 
 
-def test_the_verdict_stands_first(result: ReductionResult) -> None:
+def test_the_event_stands_first_then_the_verdict(result: ReductionResult) -> None:
     _, reader = read(result)
     assert reader.headings == [
-        "Can this be trusted?", "Light curve", "Caveats", "Finder and stars", "Settings", "Times",
+        "An event", "Can this be trusted?", "Light curve", "Caveats", "Finder and stars", "Settings", "Times",
         "Alignment", "Photometry", "Provenance", "To run this again",
     ]  # fmt: skip
     assert judge(result).headline in reader.text
