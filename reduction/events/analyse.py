@@ -118,9 +118,7 @@ def _dip(best: Strongest, stars: int) -> Dip:
         last=best.last,
         depth=best.depth,
         snr=best.snr,
-        false_alarm_probability=false_alarm_probability(
-            best.score, best.noise, best.samples, best.run, stars
-        ),
+        false_alarm_probability=p,
         kind="step" if best.step else "dip",
     )
 
