@@ -297,6 +297,8 @@ class ObservationRecord(Settings):
         Of one sample, out of the event: level over scatter.
     corrections : tuple of AppliedCorrection
         What the times contain already; a form's place for corrections still to apply stays empty.
+    caveats : tuple of str
+        What the reduction warns of, ``code: sentence``; forms name the codes in their comments.
     """
 
     status: RecordStatus = "unknown"
@@ -313,6 +315,7 @@ class ObservationRecord(Settings):
     timings: Annotated[tuple[Timing, ...], Field(max_length=100)] = ()
     snr: NotNegative | None = None
     corrections: tuple[AppliedCorrection, ...] = ()
+    caveats: Annotated[tuple[Line, ...], Field(max_length=200)] = ()
     reduction_software: Line = ""
     comments: Annotated[str, BeforeValidator(_clean_text), Field(max_length=20_000)] = ""
 

@@ -14,6 +14,7 @@ from reduction.utc import utc_line, utc_ns
 
 SUMMARY, EVENTS = "summary.json", "events.json"
 MOST_BYTES = 256 << 20
+MOST_CAVEAT, MOST_CAVEATS = 500, 100
 MOST = 1e12
 """Figures beyond it are none."""
 
@@ -87,7 +88,9 @@ def _known(result: Path, notes: list[str]) -> dict[str, Any]:
     newer = result / EVENTS
     event = _json(newer) if newer.exists() else content.get("event")
     if isinstance(event, dict):
-        found |= _event(event, str(newer if newer.exists() else summary), notes)
+        search = _event(event, str(newer if newer.exists() else summary), notes)
+        caveats = dict.fromkeys([*found["caveats"], *search.pop("caveats", ())])
+        found |= search | {"caveats": list(caveats)}
     else:
         notes.append(f"{result}: holds no search for events; state status and timings yourself")
     return found
@@ -132,6 +135,7 @@ def _recording(summary: Mapping[str, Any], path: Path) -> dict[str, Any]:
         "recording": recording | ({"camera": camera} if camera else {}),
         "corrections": [_correction(entry) for entry in _list(ledger) if isinstance(entry, dict)],
         "reduction_software": f"Umbra {version}".strip(),
+        "caveats": _caveats(summary),
     }
     scatter = _figure(quality.get("scatter"))
     if scatter:
@@ -141,6 +145,12 @@ def _recording(summary: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _caveats(content: Mapping[str, Any]) -> list[str]:
+    """Caveats as ``code: sentence``, cut to what a line of a record holds."""
+    listed = [one for one in _list(content.get("caveats")) if isinstance(one, dict)]
+    return [f"{one.get('code', '')}: {one.get('message', '')}"[:MOST_CAVEAT] for one in listed[:MOST_CAVEATS]]
 
 
 def _correction(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,6 +204,8 @@ def _event(event: Mapping[str, Any], where: str, notes: list[str]) -> dict[str, 
     events = _list(listed) if "events" in event else [one]
     timings = [timing for entry in events if isinstance(entry, dict) and (timing := _timing(entry))]
     found: dict[str, Any] = {"status": STATUS[status]}
+    if "caveats" in event:
+        found["caveats"] = _caveats(event)
     if status == "positive":
         if not timings:
             notes.append(f"{where}: the event's times are not in UTC; state its timings yourself")

@@ -10,6 +10,7 @@ TEMPLATE = """\
 # snr = 8.5                 # of one sample, out of the event
 # altitude_of = "ellipsoid" # or "sea level": what altitude_m is counted from
 # reduction_software = "Umbra"
+# caveats = ["time-meaning-assumed: nobody says what the stamps mean"]
 # comments = "only what matters"
 
 [asteroid]

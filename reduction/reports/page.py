@@ -63,6 +63,7 @@ def page(record: ObservationRecord) -> str:
             )
             for one in record.corrections
         ],
+        caveats=[caveat.partition(": ") for caveat in record.caveats],
         comments=record.comments.splitlines(),
         software=f"Reduced with {record.reduction_software}. " if record.reduction_software else "",
     )

@@ -13,6 +13,9 @@ def comments(record: ObservationRecord, timing: Timing | None, accuracy: str) ->
     if record.corrections:
         listed = ", ".join(map(_correction, record.corrections))
         parts.append(f"Corrections that the times contain already: {listed}.")
+    if record.caveats:
+        codes = dict.fromkeys(caveat.partition(":")[0] for caveat in record.caveats)
+        parts.append(f"Caveats of the reduction: {', '.join(codes)}.")
     if record.altitude_of == "sea level":
         parts.append("Altitude is above the sea.")
     if record.reduction_software:

@@ -39,6 +39,7 @@ SUMMARY: dict[str, Any] = {
     "lightcurve": {"scatter": 0.125},
     "event": None,
     "provenance": {"version": "0.1.0"},
+    "caveats": [{"code": "time-meaning-assumed", "message": "taken as the middle"}],
 }
 EDGE = {
     "utc": "2026-03-11T20:02:30.012300000Z",
@@ -75,6 +76,7 @@ def test_what_a_reduction_knows(tmp_path: Path) -> None:
     assert record.recording.stopped == utc_ns("2026-03-11T20:05:34.04Z")
     assert (record.recording.exposure_s, record.recording.camera) == (0.08, "QHY174M-GPS")
     assert record.snr == 8
+    assert record.caveats == ("time-meaning-assumed: taken as the middle",)
     assert record.reduction_software == "Umbra 0.1.0"
     assert [(one.what, one.value_s) for one in record.corrections] == [("camera", -0.02)]
     assert record.site is not None
@@ -142,8 +144,14 @@ def test_what_umbra_events_writes(tmp_path: Path) -> None:
 def test_the_newer_search_beside_the_summary_counts(tmp_path: Path) -> None:
     out = folder(tmp_path / "out", event={"status": "negative"})
     assert record_from(out, None).record.status == "negative"
-    (out / "events.json").write_text(json.dumps(EVENT), encoding="utf-8")
-    assert record_from(out, None).record.status == "positive"
+    more = {"caveats": [*SUMMARY["caveats"], {"code": "event-not-fitted", "message": "x" * 900}]}
+    (out / "events.json").write_text(json.dumps(EVENT | more), encoding="utf-8")
+    record = record_from(out, None).record
+    assert record.status == "positive"
+    assert [caveat.partition(":")[0] for caveat in record.caveats] == [
+        "time-meaning-assumed",
+        "event-not-fitted",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,12 @@ def test_a_positive_observation() -> None:
     assert one(full()).name == "20260311_928_Hildrun_Herschel_IOTA-ES.txt"
 
 
+def test_what_the_reduction_warns_of_is_said() -> None:
+    caveats = ["time-meaning-assumed: taken as the middle", "time-meaning-assumed: again", "no-guide: none"]
+    comments = values_of(one(full(caveats=caveats)))["Comments"]
+    assert "Caveats of the reduction: time-meaning-assumed, no-guide." in comments
+
+
 def test_a_miss_has_only_its_interval(tmp_path: Path) -> None:
     values = values_of(one(negative()))
     assert (values["Occultation"], values["D"], values["R"]) == ("NEGATIVE", "M", "M")

@@ -77,6 +77,13 @@ def test_several_events_and_a_gradual_flank() -> None:
     assert words.count("sharp") == 2
 
 
+def test_caveats_stand_with_their_sentences() -> None:
+    words = read(full(caveats=["time-meaning-assumed: taken as the middle"])).words
+    assert "time-meaning-assumed" in words
+    assert "taken as the middle" in words
+    assert "Caveats of the reduction" not in read(full()).words
+
+
 def test_nothing_is_loaded_and_nothing_is_run() -> None:
     evil = full(comments="<script>alert(1)</script>", asteroid={"name": '"><img src=x onerror=1>'})
     seen = read(evil)
