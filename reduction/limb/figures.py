@@ -19,6 +19,8 @@ CHORD, SHIFTED, MISS, LIMB, MIRROR = "#1f6fb2", "#d1242f", "#6e7781", "#1c2733",
 BAND = "#f2c14e"
 FORMATS = ("png", "svg", "pdf")
 NAME = 22
+STEP = 1.6
+"""From one light curve to the next, in units of the star's light."""
 
 
 def written(figure: Figure, kind: str) -> bytes:
@@ -327,7 +329,7 @@ def _curves(study: ChordStudy, curves: Mapping[str, EventCurve]) -> Figure:
     span = _span(shown)
     for row, chord in enumerate(shown):
         curve = curves[chord.station.name]
-        level = -1.35 * row
+        level = -STEP * row
         seconds = curve.time_s + (curve.ref_ns - chord.closest.utc_ns) * 1e-9
         near = curve.usable & (np.abs(seconds) <= span)
         flux = np.clip(curve.flux[near], -0.6, 1.9)
@@ -337,13 +339,15 @@ def _curves(study: ChordStudy, curves: Mapping[str, EventCurve]) -> Figure:
             if place is not None:
                 at = (place.utc_ns - chord.closest.utc_ns) * 1e-9
                 axes.plot([at, at], [level - 0.1, level + 1.2], color=SHIFTED, linewidth=1)
-                axes.text(at, level + 1.22, name, color=SHIFTED, fontsize=8, ha="center", va="bottom")
+                side = "right" if name == "D" else "left"
+                axes.text(at, level + 0.5, f" {name} ", color=SHIFTED, fontsize=9, ha=side, va="center")
         label = f"{drawable(shorten(chord.station.name, NAME))}\n{chord.across_km:+.1f} km"
-        axes.text(1.02, level + 0.5, label, transform=axes.get_yaxis_transform(), fontsize=9, va="center")
+        axes.text(1.02, level + 0.9, label, transform=axes.get_yaxis_transform(), fontsize=9, va="center")
     axes.set_xlim(-span, span)
-    axes.set_ylim(-1.35 * len(shown) + 0.9, 1.6)
+    axes.set_ylim(-STEP * (len(shown) - 1) - 0.5, 1.6)
     axes.set_yticks([])
     axes.set_xlabel("seconds from the station's closest approach to the predicted centre")
+    figure.text(0.1, 1 - 0.3 / figure.get_figheight(), drawable(study.campaign.prediction.title), fontsize=13)
     return figure
 
 
