@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ingest.export_cards import UNKNOWN_DIGEST, image_cards, source_cards, stored_type
 from ingest.fits_cards import BLOCK, Card, card_offset, commentary, header_bytes
-from ingest.fits_time_cards import date_text, frame_cards, mjd, scale_cards
+from ingest.fits_time_cards import date_text, errors_of, frame_cards, mjd, scale_cards
 from ingest.solve.header import wcs_cards
 from reduction.astrometry.solution import SkySolution
 from reduction.cores import on_all_cores
@@ -265,19 +265,21 @@ COLUMNS = (
     ("MJD-AVG", ">f8", "1D", "d"),
     ("EXPTIME", ">f8", "1D", "s"),
     ("TIMSYER", ">f8", "1D", "s"),
+    ("TIMRDER", ">f8", "1D", "s"),
 )
 """Name, type, form and unit of the columns of a cube's table."""
 
 
 def _time_table(times: TimeSolution, chosen: range) -> bytes:
-    """A binary table, a row per frame: number, middle of exposure, exposure, sigma; blank where unknown."""
+    """A binary table, a row per frame: number, middle of exposure, exposure, sigmas; blank where unknown."""
     rows = np.zeros(len(chosen), [(name, kind) for name, kind, _, _ in COLUMNS])
     part = slice(chosen.start, chosen.stop)
     mids = [int(ns) for ns in times.mid_ns[part]]
     rows["FRAMENO"] = np.arange(chosen.start, chosen.stop)
     rows["DATE-AVG"] = ["" if ns == UNKNOWN_NS else date_text(ns) for ns in mids]
     rows["MJD-AVG"] = [np.nan if ns == UNKNOWN_NS else mjd(ns) for ns in mids]
-    rows["EXPTIME"], rows["TIMSYER"] = times.exposure_s[part], times.sigma_s[part]
+    rows["EXPTIME"] = times.exposure_s[part]
+    rows["TIMSYER"], rows["TIMRDER"] = errors_of(times, part)
     cards = [
         Card("XTENSION", "BINTABLE"),
         Card("BITPIX", 8),

@@ -6,6 +6,9 @@ Keywords of unknown times are absent, and a comment says so. Dates have microsec
 import math
 from collections.abc import Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ingest.fits_cards import Card, commentary
 from ingest.instants import DAY_NS, MJD_OF_UNIX_EPOCH, SECOND_NS
 from reduction.timing import UNKNOWN_NS, TimeSolution, utc_text
@@ -64,9 +67,22 @@ def frame_cards(times: TimeSolution, frame: int) -> Iterator[Card]:
         text = "The exposure of this frame is not known: its start and end are not stated."
         yield from commentary("COMMENT", text)
     yield Card("MJD-AVG", mjd(mid), "[d] middle of exposure")
-    sigma = float(times.sigma_s[frame])
-    if math.isfinite(sigma):
-        yield Card("TIMSYER", sigma, "[s] one sigma of the times above")
+    common, own = (float(part[0]) for part in errors_of(times, slice(frame, frame + 1)))
+    if math.isfinite(own):
+        yield Card("TIMSYER", common, "[s] one sigma, the same for all frames")
+        yield Card("TIMRDER", own, "[s] one sigma, of this frame alone")
+
+
+def errors_of(times: TimeSolution, part: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Systematic and random error of times, one sigma each, seconds; NaN where the time is not known.
+
+    The systematic one is that of the corrections in the ledger, which are wrong alike on all frames (FITS
+    4.0, 9.4.2: TIMSYER and TIMRDER). Where a frame's own sigma is smaller than that, all of it is systematic.
+    """
+    sigma = times.sigma_s[part]
+    ledger = math.sqrt(sum(entry.sigma_s**2 for entry in times.ledger if math.isfinite(entry.sigma_s)))
+    common = np.minimum(sigma, ledger)
+    return common, np.sqrt(np.maximum(sigma**2 - common**2, 0.0))
 
 
 def history_cards(times: TimeSolution) -> Iterator[Card]:

@@ -309,11 +309,12 @@ def _table_stamps(
         times = [None if item is None else utc_from_scale(item.ns, scale) for item in readings]
         stamp = np.array([UNKNOWN_NS if ns is None else ns for ns in times], np.int64)
         half = min(item.half_digit_s for item in readings if item is not None)
-        errors = table.get("TIMSYER")
-        stated = errors is not None and errors.dtype.kind == "f" and errors.shape == stamp.shape
+        columns = [table[name] for name in ERROR_KEYS if name in table]
+        errors = [each for each in columns if each.dtype.kind == "f" and each.shape == stamp.shape]
+        stated = bool(errors)
         sigma = np.full(stamp.size, half)
-        if stated and errors is not None:
-            sigma = np.hypot(np.nan_to_num(errors.astype(np.float64)), half)
+        for each in errors:
+            sigma = np.hypot(np.nan_to_num(each.astype(np.float64)), sigma)
         return Stamps(stamp, exposures, sigma, key.meaning, f"FITS table column {key.name}", stated)
     return None
 

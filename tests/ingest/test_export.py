@@ -20,13 +20,13 @@ from ingest.convert import convert
 from ingest.export import export_fits, parse_frames
 from ingest.export_cli import export
 from ingest.fits_cards import Card, ascii_text, commentary, header_bytes
-from ingest.fits_time_cards import mjd
+from ingest.fits_time_cards import errors_of, mjd
 from ingest.formats import open_source
 from ingest.inspection import inspect_recording
 from ingest.timeoptions import TimeOptions
 from reduction.errors import DataError, RequestError, ResourceError
 from reduction.stack import FrameBlock, FrameSource, SourceInfo
-from reduction.timing import no_times
+from reduction.timing import UNKNOWN_NS, Correction, TimeSolution, no_times
 from tests.contracts.sources import collect
 from tests.ingest.picture_writer import png_bytes, write_folder
 from tests.ingest.ravf_writer import write_ravf
@@ -151,15 +151,30 @@ def test_all_time_keywords_agree_with_astropys_arithmetic(tmp_path: Path) -> Non
         assert header["EXPTIME"] == header["XPOSURE"] == 0.250000001
         assert header["TREFPOS"] == "TOPOCENT"
         assert header["TIMEUNIT"] == "s"
-        assert header["TIMSYER"] == pytest.approx(1.0 if number == 3 else 1e-6, rel=1e-3)
+        both = np.hypot(header["TIMSYER"], header["TIMRDER"])
+        assert both == pytest.approx(1.0 if number == 3 else 1e-6, rel=1e-3)
         assert header["FRAMENO"] == number
+
+
+def test_what_is_wrong_on_all_frames_alike_is_told_from_what_is_not() -> None:
+    """The ledger's corrections are systematic: 3 and 4 ms make 5; a frame's own error is what is left."""
+    ledger = (
+        Correction("clock", "stamp", "utc", 0.1, 0.003, "a person"),
+        Correction("stamp meaning", "utc", "mid-exposure", 0.02, 0.004, "a person"),
+    )
+    sigma = np.array([0.013, 0.005, 0.002, np.nan])
+    known = np.array([1, 2, 3, UNKNOWN_NS])
+    times = TimeSolution(known, sigma, np.full(4, 0.04), "start", "test", ledger)
+    common, own = errors_of(times, slice(0, 4))
+    np.testing.assert_allclose(common, [0.005, 0.005, 0.002, np.nan])
+    np.testing.assert_allclose(own, [0.012, 0.0, 0.0, np.nan], atol=1e-12)
 
 
 def test_a_frame_without_a_time_has_no_time_keywords_and_says_so(tmp_path: Path) -> None:
     exported(partly_timed(tmp_path), tmp_path / "out")
     for number, path in enumerate(files(tmp_path / "out")):
         header = fits.getheader(path)
-        keys = {"DATE-OBS", "DATE-BEG", "DATE-AVG", "DATE-END", "MJD-AVG", "MJD-BEG", "TIMSYER"}
+        keys = {"DATE-OBS", "DATE-BEG", "DATE-AVG", "DATE-END", "MJD-AVG", "MJD-BEG", "TIMSYER", "TIMRDER"}
         assert keys & set(header) == (set() if number in {0, 4} else keys)
         assert ("The time of this frame is not known" in str(header["COMMENT"])) == (number in {0, 4})
 
