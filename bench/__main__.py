@@ -26,6 +26,7 @@ BENCHES: dict[str, str] = {
     "memory": "bench.memory:memory",
     "figure9": "bench.figure9:figure9",
     "extraction": "bench.extraction:extraction",
+    "events_false_alarms": "bench.events_false_alarms:events_false_alarms",
     "vti": "bench.vti:vti",
     "limb_coverage": "bench.limb_coverage:limb_coverage",
     "events_coverage": "bench.events_coverage:events_coverage",

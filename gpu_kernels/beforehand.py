@@ -25,12 +25,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-Part = Literal["coarse", "photometry", "following", "extraction"]
+Part = Literal["coarse", "photometry", "following", "extraction", "events"]
 PIXEL_TYPES = ("uint8", "uint16", "float32")
 POLL_S = 0.02
 ORDERS: tuple[tuple[Part, ...], ...] = (
-    ("coarse", "photometry", "following", "extraction"),
-    ("extraction", "following", "photometry", "coarse"),
+    ("coarse", "photometry", "following", "extraction", "events"),
+    ("events", "extraction", "following", "photometry", "coarse"),
 )
 """Parts in the order of each process beside this one: as they are needed, and from the other end."""
 
@@ -148,6 +148,20 @@ def _extraction(dtype: str) -> None:
     frame_widths(_frame("float64")[None], place, place, place, profile, 4.0, 25.0)
 
 
+def _events(dtype: str) -> None:  # noqa: ARG001  # of curves: the same for every pixel type
+    """Noise of a light curve, and its most significant run."""
+    from gpu_kernels.autoregression import correlation, estimated, innovations, process_of, transposed
+    from gpu_kernels.runs import run_information, strongest_run
+
+    values, seen = np.cos(np.arange(80.0)), np.arange(80) != 7
+    process = process_of(estimated(values, seen).ar, seen)
+    transposed(process, innovations(process, values))
+    correlation((0.5,), 3)
+    inside, ending = run_information(process)
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    strongest_run(total, np.zeros((1, 81)), np.arange(81.0), inside, ending, 40)
+
+
 def _first(dtype: str) -> None:
     """What the first seconds need: fits of stars, cut-outs, development."""
     from gpu_kernels.align import Stars, add_registered, fit_stars, locate
@@ -193,6 +207,7 @@ PARTS: dict[Part, Callable[[str], None]] = {
     "photometry": _photometry,
     "following": _following,
     "extraction": _extraction,
+    "events": _events,
 }
 
 

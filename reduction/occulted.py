@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_kernels.beforehand import wait_for
 from reduction.caveats import Caveat, Note
 from reduction.events.curve import EventCurve
 from reduction.events.false_alarm import false_alarm_probability
@@ -86,6 +87,7 @@ def settled_roles(
     survey: Survey, segments: Sequence[Path], frames: int, settings: EventSettings
 ) -> tuple[Roles, int, list[Note]]:
     """Target and ensemble, stars searched, caveats; the target chosen where none was named."""
+    wait_for("events")
     notes: list[Note] = []
     searched = 1
     if "target" in survey.named:
@@ -160,8 +162,10 @@ def _in_common(candidate: _Candidate, curves: dict[int, EventCurve]) -> bool:
 
 def _loss(curve: EventCurve, inside: NDArray[np.bool_]) -> tuple[float, float]:
     """Median loss in a run against the curve about it, and its error."""
-    n = int(inside.sum())
-    near = np.convolve(inside, np.ones(2 * max(n, 10) + 1), "same") > 0.5
+    at = np.flatnonzero(inside)
+    reach = max(at.size, 10)
+    near = np.zeros(inside.shape, bool)
+    near[max(0, int(at[0]) - reach) : int(at[-1]) + 1 + reach] = True
     one, other = curve.flux[curve.usable & inside], curve.flux[curve.usable & near & ~inside]
     if one.size == 0 or other.size < 3:
         return 0.0, float("inf")

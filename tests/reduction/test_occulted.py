@@ -44,6 +44,12 @@ class TestChoice:
         assert "no star drops significantly" in text
         assert place == pytest.approx((40.2, 30.4), abs=0.3)  # the brightest
 
+    def test_an_event_of_half_the_recording(self, tmp_path: Path) -> None:
+        scene = replace(SMALL, target=1, frames=120, occultations=(Occultation(1.51, 4.53, 0.9),))
+        place, text = chosen(scene, tmp_path)
+        assert place == pytest.approx((scene.target_star.x, scene.target_star.y), abs=0.3)
+        assert "was taken" in text
+
     def test_two_stars(self, tmp_path: Path) -> None:
         scene = replace(
             SMALL, stars=SMALL.stars[:2], frames=120, occultations=(Occultation(2.01, 3.03, 0.9),)
