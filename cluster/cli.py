@@ -28,7 +28,7 @@ from reduction.scan import Progress as Report
 
 def reduce(arguments: list[str]) -> int:
     """Run `umbra reduce`; returns the exit code."""
-    return run_verb("reduce", with_event_options(with_time_options(_reduce)), arguments)
+    return run_verb("reduce", with_time_options(with_event_options(_reduce)), arguments)
 
 
 def _reduce(
