@@ -201,8 +201,11 @@ def _event(event: Mapping[str, Any], where: str, notes: list[str]) -> dict[str, 
         "r": {"utc": event.get("r_utc"), "sigma_s": event.get("r_sigma_s")},
         "depth": event.get("depth"),
     }
-    events = _list(listed) if "events" in event else [one]
-    timings = [timing for entry in events if isinstance(entry, dict) and (timing := _timing(entry))]
+    timings = [timing for entry in _list(listed) if isinstance(entry, dict) and (timing := _timing(entry))]
+    if not timings and (outermost := _timing(one)):
+        timings = [outermost]
+        if event.get("edges_from") == "search":
+            notes.append(f"{where}: D and R are the first and last low exposure, not those of a fit")
     found: dict[str, Any] = {"status": STATUS[status]}
     if "caveats" in event:
         found["caveats"] = _caveats(event)
@@ -229,7 +232,7 @@ def _timing(entry: Mapping[str, Any]) -> dict[str, Any]:
     edges = {}
     for name in ("d", "r"):
         edge = entry.get(name)
-        if isinstance(edge, dict) and isinstance(edge.get("utc"), str):
+        if isinstance(edge, dict) and isinstance(edge.get("utc"), str) and edge["utc"]:
             kept = {key: edge.get(key) for key in ("utc", "sigma_s", "gradual_s")}
             spans = [_reach(span) for span in _list(edge.get("intervals_s"))]
             if len(spans) == 3 and None not in spans:

@@ -98,8 +98,12 @@ def test_the_shortest_form_of_an_event(tmp_path: Path) -> None:
         "r_utc": "2026-03-11T20:02:34.0Z",
         "r_sigma_s": None,
         "depth": 0.9,
+        "events": [],
+        "edges_from": "search",
     }
-    (timing,) = record_from(folder(tmp_path / "out", event=event), None).record.timings
+    merged = record_from(folder(tmp_path / "out", event=event), None)
+    assert any("not those of a fit" in note for note in merged.notes)
+    (timing,) = merged.record.timings
     assert timing.duration_s == 4
     assert timing.d is not None
     assert timing.r is not None
