@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from reduction.events.curve import EventCurve, Floats
+from reduction.events.fit import flanks_of
+from reduction.events.flanks import well
 from reduction.events.results import Edge, Event, EventAnalysis
 from reduction.events.settings import EventSettings
 
-SHARE_OF_RAMP = 0.8
-"""Of a straight ramp, what lies between 10 and 90 %."""
+RISES = 8.0
+"""Times a flank's rise from 10 to 90 % to which it is drawn in fine steps, its fringes included."""
 
 Share = Callable[[Floats, Floats], Floats]
 """Mean share of the light that is gone between two times, seconds."""
@@ -42,16 +44,15 @@ class Drawn:
 def drawn(curve: EventCurve, analysis: EventAnalysis, settings: EventSettings) -> Drawn:
     """The model of a curve with the events that the analysis says.
 
-    The out-of-event level is the polynomial of the settings' order through the samples out of events. Where
-    flanks are known only by their edges and their 10 to 90 % times, they are straight ramps.
+    The out-of-event level is the polynomial of the settings' order through the samples out of events.
     """
     half = 0.5 * exposures(curve, settings)
-    shares = [share_of(event) for event in analysis.events]
+    shares = [share_of(event, settings) for event in analysis.events]
     gone = np.zeros(curve.time_s.size)
     for event, share in zip(analysis.events, shares, strict=True):
         gone += event.depth.value * share(curve.time_s - half, curve.time_s + half)
     level = _level(curve, gone, settings.baseline_order)
-    fine = fine_steps(curve, analysis)
+    fine = fine_steps(curve, analysis, settings)
     taken = np.zeros(fine.size)
     for event, share in zip(analysis.events, shares, strict=True):
         taken += event.depth.value * share(fine, fine)
@@ -68,13 +69,15 @@ def exposures(curve: EventCurve, settings: EventSettings) -> Floats:
     return np.nan_to_num(curve.exposure_s)
 
 
-def fine_steps(curve: EventCurve, analysis: EventAnalysis) -> Floats:
-    """Every sample's time, and a hundred steps of a cadence about each edge."""
+def fine_steps(curve: EventCurve, analysis: EventAnalysis, settings: EventSettings) -> Floats:
+    """Every sample's time, and six hundred steps about each edge, as far as its flank reaches."""
     cadence = curve.cadence_s()
     parts = [curve.time_s]
-    for edge in edges_of(analysis):
-        width = max(3.0 * cadence, 2.0 * (edge.gradual_s or 0.0), 2.0 * edge.seconds.sigma)
-        parts.append(edge.seconds.value + np.linspace(-width, width, 601))
+    for event in analysis.events:
+        for edge, flank in zip((event.d, event.r), flanks_of(event, settings), strict=True):
+            if edge is not None:
+                width = max(3.0 * cadence, RISES * flank.rise_s(), 2.0 * edge.seconds.sigma)
+                parts.append(edge.seconds.value + np.linspace(-width, width, 601))
     return np.unique(np.concatenate(parts))
 
 
@@ -83,41 +86,28 @@ def edges_of(analysis: EventAnalysis) -> list[Edge]:
     return [edge for event in analysis.events for edge in (event.d, event.r) if edge is not None]
 
 
-def share_of(event: Event) -> Share:
-    """Mean share gone by the event's own edges, each sharp or a ramp."""
+def share_of(event: Event, settings: EventSettings) -> Share:
+    """Mean share gone by the flanks that were fitted; at an instant where start and stop are one."""
+    flanks = flanks_of(event, settings)
+    d_s = -np.inf if event.d is None else event.d.seconds.value
+    r_s = np.inf if event.r is None else event.r.seconds.value
 
     def share(start_s: Floats, stop_s: Floats) -> Floats:
-        gone = np.ones(np.shape(start_s))
+        if np.any(stop_s > start_s):
+            still = stop_s <= start_s
+            mean = well(flanks, start_s, np.where(still, start_s + 1.0, stop_s), d_s, r_s)
+            return np.where(still, instant(start_s), mean)
+        return instant(start_s)
+
+    def instant(t: Floats) -> Floats:
+        gone = np.ones(np.shape(t))
         if event.d is not None:
-            gone = _after(event.d, start_s, stop_s)
+            gone = flanks[0].taken(t - d_s)
         if event.r is not None:
-            gone = gone - _after(event.r, start_s, stop_s)
+            gone = gone - (1.0 - flanks[1].taken(r_s - t))
         return gone
 
     return share
-
-
-def _after(edge: Edge, start_s: Floats, stop_s: Floats) -> Floats:
-    """Mean over each interval of a ramp from 0 to 1 about the edge."""
-    at, width = edge.seconds.value, (edge.gradual_s or 0.0) / SHARE_OF_RAMP
-    length = stop_s - start_s
-    instant = _ramp(0.5 * (start_s + stop_s) - at, width)
-    mean = (_integral(stop_s - at, width) - _integral(start_s - at, width)) / np.where(
-        length > 0, length, 1.0
-    )
-    return np.where(length > 0, mean, instant)
-
-
-def _ramp(t: Floats, width: float) -> Floats:
-    return np.clip(t / width + 0.5, 0.0, 1.0) if width > 0 else np.heaviside(t, 0.5)
-
-
-def _integral(t: Floats, width: float) -> Floats:
-    """Integral of the ramp from long before."""
-    if width <= 0:
-        return np.maximum(t, 0.0)
-    x = np.clip(t / width + 0.5, 0.0, 1.0)
-    return np.asarray(0.5 * width * x**2 + np.maximum(t - 0.5 * width, 0.0))
 
 
 def _level(curve: EventCurve, gone: Floats, order: int) -> Floats:

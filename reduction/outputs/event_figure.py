@@ -214,7 +214,9 @@ def _residuals(axes: Axes, curve: EventCurve, model: Drawn, axis: Axis, part: Bo
     if good.any():
         reach = 1.15 * float(np.quantile(np.abs(residual[good]), 0.997))
         axes.set_ylim(-reach, reach)
-        axes.set_ylabel(f"less model\nrms {residual[good].std():.3g}")
+        words = f"residuals: rms {residual[good].std():.3g}"
+        axes.text(1.0, -0.3, words, transform=axes.transAxes, ha="right", va="top", color=FAINT, fontsize=9.5)
+    axes.set_ylabel("less model")
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
 
 

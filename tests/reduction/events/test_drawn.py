@@ -1,11 +1,13 @@
 """The model that figures draw: exact over exposures, level fitted, flanks by their edges."""
 
-import numpy as np
+from dataclasses import replace
 
-from reduction.events.curve import Floats
+import numpy as np
+import pytest
+
 from reduction.events.drawn import drawn, exposures, share_of
-from reduction.events.settings import EventSettings
-from tests.reduction.events.said import DEPTH, EXPOSURE, D, R, analysis, curve, negative, square
+from reduction.events.settings import EventSettings, Geometry, ModelName
+from tests.reduction.events.said import DEPTH, EXPOSURE, D, R, analysis, curve, figure, negative, square
 
 
 def test_light_over_each_exposure_is_the_wells() -> None:
@@ -22,27 +24,27 @@ def test_light_over_each_exposure_is_the_wells() -> None:
     assert np.min(np.diff(model.seconds)) >= 0
 
 
-def test_a_ramp_by_brute_force() -> None:
+@pytest.mark.parametrize("model", ["diffraction", "disc", "gradual"])
+def test_every_kind_of_flank_by_brute_force(model: ModelName) -> None:
+    """The mean over an exposure is the mean of the instants, whatever the flanks."""
     one = curve()
-    share = share_of(analysis(one, gradual=0.4).events[0])
+    geometry = Geometry(distance_au=2.0, velocity_km_s=5.0, star_diameter_km=1.5)
+    event = replace(analysis(one).events[0], label=model)
+    widths = {"gradual": "flank_s", "disc": "star_diameter_km"}
+    if model == "gradual":
+        event = replace(event, parameters={f"{widths[model]}_{kind}": figure(0.1, 0.01) for kind in "dr"})
+    share = share_of(event, EventSettings(geometry=geometry, models=(model,)))
     start, stop = one.time_s - 0.04, one.time_s + 0.04
-    fine = np.linspace(0, 1, 4001)[None, :] * (stop - start)[:, None] + start[:, None]
-    width = 0.4 / 0.8
-
-    def ramp(t: Floats, at: float) -> Floats:
-        return np.clip((t - at) / width + 0.5, 0, 1)
-
-    by_steps = (ramp(fine, D) - ramp(fine, R)).mean(axis=1)
-    np.testing.assert_allclose(share(start, stop), by_steps, atol=2e-4)
-    instant = share(np.array([D - 0.2, D, D + 0.2]), np.array([D - 0.2, D, D + 0.2]))
-    np.testing.assert_allclose(instant, [0.1, 0.5, 0.9])  # 10 to 90 % in 0.4 s
+    fine = np.linspace(0, 1, 2001)[None, :] * (stop - start)[:, None] + start[:, None]
+    instants = np.stack([share(row, row) for row in fine])
+    np.testing.assert_allclose(share(start, stop), instants.mean(axis=1), atol=2e-3)
+    inside = share(np.array([0.5 * (D + R)]), np.array([0.5 * (D + R)]))
+    assert 0.8 < inside[0] <= 1.05
 
 
 def test_level_follows_a_trend_outside_the_event() -> None:
     one = curve(noise=1e-9)
     tilted = 0.8 + 0.02 * one.time_s
-    from dataclasses import replace
-
     bent = replace(one, flux=one.flux * tilted)
     model = drawn(bent, analysis(bent), EventSettings(baseline_order=1))
     np.testing.assert_allclose(model.level, tilted, atol=1e-5)
