@@ -77,7 +77,7 @@ def analysis(one: EventCurve, gradual: float | None = None, r: bool = True) -> E
             ModelScore("square", 3, -10.0, 26.0, 36.0, 1.02),
             ModelScore("gradual", 4, -9.5, 27.0, 40.0, 1.01),
         ),
-        parameters={"flank_s": figure(0.4, 0.1)} if gradual else {},
+        parameters={f"scale_height_s_{end}": figure(0.03, 0.01) for end in "dr"} if gradual else {},
     )
     noise = NoiseModel(0.05, (), 1.0, 0.0)
     return EventAnalysis("positive", 1e-20, (event,), (dip,), noise, None, "A dip <stands> out.")

@@ -7,7 +7,7 @@ import pytest
 
 from reduction.events.drawn import drawn, exposures, share_of
 from reduction.events.settings import EventSettings, Geometry, ModelName
-from tests.reduction.events.said import DEPTH, EXPOSURE, D, R, analysis, curve, figure, negative, square
+from tests.reduction.events.said import DEPTH, EXPOSURE, D, R, analysis, curve, negative, square
 
 
 def test_light_over_each_exposure_is_the_wells() -> None:
@@ -30,9 +30,8 @@ def test_every_kind_of_flank_by_brute_force(model: ModelName) -> None:
     one = curve()
     geometry = Geometry(distance_au=2.0, velocity_km_s=5.0, star_diameter_km=1.5)
     event = replace(analysis(one).events[0], label=model)
-    widths = {"gradual": "flank_s", "disc": "star_diameter_km"}
     if model == "gradual":
-        event = replace(event, parameters={f"{widths[model]}_{kind}": figure(0.1, 0.01) for kind in "dr"})
+        event = analysis(one, gradual=0.5).events[0]
     share = share_of(event, EventSettings(geometry=geometry, models=(model,)))
     start, stop = one.time_s - 0.04, one.time_s + 0.04
     fine = np.linspace(0, 1, 2001)[None, :] * (stop - start)[:, None] + start[:, None]
