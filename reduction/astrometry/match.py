@@ -1,7 +1,7 @@
 """Which stars of a catalogue a frame shows, nothing known but roughly where it points."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,9 @@ CHANCE = 3.0
 
 CERTAIN = 40.0
 """Log odds beyond `LEAST_LOG_ODDS` from which no other level is tried."""
+
+ASPECTS = (12.0 / 11.0, 10.0 / 11.0)
+"""Widths of pixels in units of their heights that are tried where square ones fail: PAL and NTSC video."""
 
 RIVAL = float(np.log(1e4))
 """A second place must be this much less likely than the first."""
@@ -106,6 +109,32 @@ def match_field(
             f"{sky.name}: {len(there)} of its {len(sky)} stars lie within {reach:.3g} degrees of "
             f"{centre[0]:.5f},{centre[1]:+.5f}; at least {LEAST_STARS} are needed"
         )
+    best, rival = _search(seen, there, centre, radius, scale, frame)
+    for aspect in ASPECTS if best is None or best.solution.log_odds < LEAST_LOG_ODDS else ():
+        found, other = _search(_widened(seen, aspect), there, centre, radius, scale, frame)
+        if found is not None and found.solution.log_odds >= LEAST_LOG_ODDS:
+            start = _narrowed(found.solution, seen, aspect)
+            best, rival = refine(seen, there, start, frame, len(there), 0.01 * seen.diagonal), other
+            break
+    if best is None or best.solution.log_odds < LEAST_LOG_ODDS:
+        raise DataError(_refusal(seen, there, centre, radius, scale, best))
+    if best.solution.log_odds - rival < RIVAL:
+        raise DataError(
+            f"two places of {sky.name} match the {len(seen)} stars found about equally well; give a smaller "
+            "--radius, or the --scale"
+        )
+    return best
+
+
+def _search(
+    seen: FrameStars,
+    there: SkyStars,
+    centre: tuple[float, float],
+    radius: float,
+    scale: tuple[float, float],
+    frame: int,
+) -> tuple[Match | None, float]:
+    """The likeliest match, and the log odds of the second place."""
     best: Match | None = None
     rival = -np.inf
     for found in _levels(seen, there, centre, radius, scale, frame):
@@ -119,14 +148,33 @@ def match_field(
             rival = max(rival, found.solution.log_odds)
         if best.solution.log_odds > LEAST_LOG_ODDS + CERTAIN:
             break
-    if best is None or best.solution.log_odds < LEAST_LOG_ODDS:
-        raise DataError(_refusal(seen, there, centre, radius, scale, best))
-    if best.solution.log_odds - rival < RIVAL:
-        raise DataError(
-            f"two places of {sky.name} match the {len(seen)} stars found about equally well; give a smaller "
-            "--radius, or the --scale"
-        )
-    return best
+    return best, rival
+
+
+def _widened(seen: FrameStars, aspect: float) -> FrameStars:
+    """The stars as on a frame of square pixels; `aspect`: width of a pixel over its height."""
+    return replace(seen, x=seen.x * aspect, width=round(seen.width * aspect))
+
+
+def _narrowed(solution: SkySolution, seen: FrameStars, aspect: float) -> SkySolution:
+    """A solution of a widened frame on the pixels as they are: a start for the fit."""
+    x0, y0 = 0.5 * (seen.width - 1), 0.5 * (seen.height - 1)
+    ra, dec = solution.to_sky(x0 * aspect, y0)
+    unit = 0.5 * max(seen.width, seen.height)
+    cd = solution.matrix * np.array([aspect, 1.0]) * unit
+    return replace(
+        solution,
+        width=seen.width,
+        height=seen.height,
+        ra_deg=float(ra),
+        dec_deg=float(dec),
+        x0=x0,
+        y0=y0,
+        unit_px=unit,
+        xi=np.concatenate([[0.0], cd[0]]),
+        eta=np.concatenate([[0.0], cd[1]]),
+        covariance=np.zeros((3, 3)),
+    )
 
 
 def _refusal(

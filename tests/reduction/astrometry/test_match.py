@@ -101,6 +101,15 @@ def test_half_a_field_of_strays_and_a_wrong_scale_are_refused_or_right() -> None
         solved(make_field(1, 40, 2.0), (5.0, 20.0))
 
 
+@pytest.mark.parametrize("aspect", [12 / 11, 0.9])
+def test_pixels_of_video_are_not_square(aspect: float) -> None:
+    field = make_field(8, 40, 2.0, size=(720, 540))
+    narrow = replace(field.seen, x=field.seen.x / aspect, width=round(720 / aspect))
+    match = solved(replace(field, seen=narrow, x=field.x / aspect), (1.0, 4.0))
+    assert match.solution.model != "similarity"
+    assert misses(replace(field, x=field.x / aspect), match)[0].max() < 0.25
+
+
 def test_too_few_stars_are_told_apart() -> None:
     field = make_field(1, 12, 2.0)
     few = replace(field, seen=make_field(1, 2, 2.0, false_share=0.0).seen)
