@@ -11,9 +11,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.pinning import allowed_cores, on_cores
 from bench.record import Record, Target
 from bench.recordings import field_scene
+from bench.scaling import add_scaling
 from bench.timing import Case, Timed, interleave
 from ingest.formats import open_in_place
 from reduction.stack import Stack
@@ -47,16 +47,13 @@ def adv(scratch: Path, frames: int | None, repetitions: int) -> Record:
         for case in (plain, *ours):
             case.run()
         timed = interleave([plain, *ours], repetitions)
-        cores = allowed_cores()
-        with on_cores(cores):
-            more = interleave(ours, repetitions)
-    record = Record("adv", {"width": scene.width, "height": scene.height, "frames": scene.frames})
+        record = Record("adv", {"width": scene.width, "height": scene.height, "frames": scene.frames})
+        add_scaling(record, ours, repetitions)
     record.timed = list(timed.values())
     record.compare(["uncompressed"], ["read()"])
     rates = {name: _rate(timed[name], scene.width * scene.height) for name in LAYOUTS}
-    gains = {name: timed[name].wall_us / more[name].wall_us for name in LAYOUTS}
-    record.values = {"million samples per CPU-second": rates, f"faster on {cores} cores by": gains}
-    record.targets = [
+    record.values["million samples per CPU-second"] = rates
+    record.targets[:0] = [
         Target("uncompressed, share of read()", 0.6, record.found("uncompressed", "read()")),
         Target("QuickLZ, MB of samples per CPU-second", 300.0, 2 * rates["QuickLZ"]),
         Target("Lagarith16, million symbols per CPU-second", 20.0, rates["Lagarith16"]),

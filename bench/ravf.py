@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.pinning import allowed_cores, on_cores
 from bench.record import Record, Target
+from bench.scaling import add_scaling
 from bench.timing import Case, interleave
 from ingest.formats import open_in_place
 from reduction.stack import Stack
@@ -39,16 +39,12 @@ def ravf(scratch: Path, frames: int | None, repetitions: int) -> Record:
         for case in (*plain, *ours):
             case.run()
         timed = interleave([*plain, *ours], repetitions)
-        cores = allowed_cores()
-        with on_cores(cores):
-            more = interleave(ours, repetitions)
-    record = Record("ravf", {"width": WIDTH, "height": HEIGHT, "frames": count})
+        record = Record("ravf", {"width": WIDTH, "height": HEIGHT, "frames": count})
+        add_scaling(record, ours, repetitions)
     record.timed = list(timed.values())
     for name in LAYOUTS:
         record.compare([name], [f"read() of {name}"])
-    gains = {name: timed[name].wall_us / more[name].wall_us for name in LAYOUTS}
-    record.values = {f"faster on {cores} cores by": gains}
-    record.targets = [
+    record.targets[:0] = [
         Target(f"{name}, share of read()", 0.6, record.found(name, f"read() of {name}")) for name in LAYOUTS
     ]
     return record
