@@ -29,6 +29,7 @@ BENCHES: dict[str, str] = {
     "events_false_alarms": "bench.events_false_alarms:events_false_alarms",
     "vti": "bench.vti:vti",
     "limb_coverage": "bench.limb_coverage:limb_coverage",
+    "events_fit": "bench.events_fit:events_fit",
     "events_coverage": "bench.events_coverage:events_coverage",
 }
 

@@ -14,8 +14,9 @@ from reduction.events.flanks import Floats
 from reduction.events.noise import sample_sigma
 from reduction.events.results import Dip, NoiseModel
 
-MOST_SAMPLES = 20_000
-"""Fitted about one event; those farther off say nothing of it."""
+ABOUT, LENGTHS = 1_000, 4
+"""Samples fitted on each side of an event: so many, or as many as so many events hold. Those farther off
+add next to nothing to what is known of its level."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +80,7 @@ def cut_of(
             continue  # within this dip, or about it: its share is fitted by whoever asks for both
         usable[low:high] = False
     sigma = sample_sigma(noise, curve, out)
-    half = max(MOST_SAMPLES // 2, 3 * (dip.last - dip.first + 1))
+    half = max(ABOUT, LENGTHS * (dip.last - dip.first + 1))
     part = slice(max(dip.first - half, 0), min(dip.last + half + 1, n))
     return Cut(
         exposures.start_s[part],
