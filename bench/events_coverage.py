@@ -36,10 +36,10 @@ MARGINS = (0.03, 0.02, 0.007)
 NOISES = ("white", "autoregressive", "1/f")
 EXPOSURES = (1.0, 0.5, 0.15)
 LENGTHS: dict[float, tuple[float, ...]] = {
-    1.5: (30.0, 60.0),
-    3.0: (8.0, 20.0, 60.0),
-    6.0: (3.0, 8.0, 20.0),
-    12.0: (1.5, 3.0, 20.0),
+    1.5: (60.0,),
+    3.0: (20.0, 60.0),
+    6.0: (8.0, 20.0),
+    12.0: (3.0, 20.0),
     30.0: (1.5, 8.0, 60.0),
 }
 """Lengths, in samples, that are tried at each signal-to-noise ratio per sample."""
