@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ingest.solve.header import read_wcs_file
-from reduction.astrometry.match import Match, refine
-from reduction.astrometry.odds import LEAST_LOG_ODDS, LEAST_STARS
+from reduction.astrometry.match import Match, refine, sound
+from reduction.astrometry.odds import LEAST_STARS
 from reduction.astrometry.solution import SkySolution
 from reduction.astrometry.stars import FrameStars, SkyStars
 from reduction.errors import DataError, RequestError, ResourceError
@@ -90,7 +90,7 @@ def _judged(seen: FrameStars, rough: SkySolution, sky: SkyStars, aim: Aim, frame
     field = seen.width * seen.height * (rough.scale_arcsec / 3600.0) ** 2
     searched = int(len(sky) * max(1.0, np.pi * aim.radius_deg**2 / field))
     found = refine(seen, sky, rough, frame, searched, 0.01 * seen.diagonal)
-    if found is None or found.solution.log_odds < LEAST_LOG_ODDS:
+    if found is None or not sound(found):
         raise DataError(
             f"{PROGRAM} proposes a solution at {rough.ra_deg:.4f},{rough.dec_deg:+.4f}, but too few stars of "
             f"{sky.name} lie where it puts them; not used. Check --scale and --radius"

@@ -44,6 +44,9 @@ CERTAIN = 40.0
 ASPECTS = (12.0 / 11.0, 10.0 / 11.0)
 """Widths of pixels in units of their heights that are tried where square ones fail: PAL and NTSC video."""
 
+MOST_SCATTER_PX = 0.6
+"""Scatter of stars about a solution, beyond their centroids' errors, from which it is not believed."""
+
 RIVAL = float(np.log(1e4))
 """A second place must be this much less likely than the first."""
 
@@ -110,13 +113,13 @@ def match_field(
             f"{centre[0]:.5f},{centre[1]:+.5f}; at least {LEAST_STARS} are needed"
         )
     best, rival = _search(seen, there, centre, radius, scale, frame)
-    for aspect in ASPECTS if best is None or best.solution.log_odds < LEAST_LOG_ODDS else ():
+    for aspect in () if sound(best) else ASPECTS:
         found, other = _search(_widened(seen, aspect), there, centre, radius, scale, frame)
-        if found is not None and found.solution.log_odds >= LEAST_LOG_ODDS:
+        if found is not None and sound(found):
             start = _narrowed(found.solution, seen, aspect)
             best, rival = refine(seen, there, start, frame, len(there), 0.01 * seen.diagonal), other
             break
-    if best is None or best.solution.log_odds < LEAST_LOG_ODDS:
+    if best is None or not sound(best):
         raise DataError(_refusal(seen, there, centre, radius, scale, best))
     if best.solution.log_odds - rival < RIVAL:
         raise DataError(
@@ -124,6 +127,13 @@ def match_field(
             "--radius, or the --scale"
         )
     return best
+
+
+def sound(match: Match | None) -> bool:
+    """Whether a match is believed: stars that scatter are those of a part of the frame, bent to fit."""
+    if match is None or match.solution.log_odds < LEAST_LOG_ODDS:
+        return False
+    return match.solution.scatter_px <= MOST_SCATTER_PX
 
 
 def _search(
@@ -188,7 +198,10 @@ def _refusal(
     near = "none came near"
     if best is not None:
         chance = best.solution.false_match_probability
-        near = f"the best has {best.solution.stars} stars and is one of chance with probability {chance:.1g}"
+        near = (
+            f"the best has {best.solution.stars} stars that scatter by {best.solution.rms_px:.2f} px and is "
+            f"one of chance with probability {chance:.1g}"
+        )
     return (
         f"no match of the {len(seen)} stars found with {there.name} is beyond doubt ({near}). Tried: "
         f"the middle within {radius:g} degrees of {centre[0]:.4f},{centre[1]:+.4f}, {scale[0]:g} to "
