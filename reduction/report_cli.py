@@ -14,6 +14,7 @@ from reduction.errors import RequestError, ResourceError
 from reduction.record_file import make_record, not_stated
 from reduction.record_merge import Merged, merge_raw, record_from
 from reduction.record_template import TEMPLATE
+from reduction.reports.clock import DAY_NS
 from reduction.reports.form import FORMS, WANTED_BY_ALL, Filled
 
 RECORD = "record.json"
@@ -112,7 +113,11 @@ def _with_prediction(merged: Merged, prediction: Path | None, event: str | None)
     found, told = predicted(prediction, event, merged.record.site)
     notes = [*merged.notes, *told]
     raw = merge_raw(found, merged.record.document(), notes)
-    return Merged(make_record(raw, str(prediction)), tuple(notes))
+    record = make_record(raw, str(prediction))
+    begun, expected = merged.record.recording.started, record.prediction.utc
+    if begun is not None and expected is not None and abs(begun - expected) > DAY_NS:
+        notes.append(f"{prediction.name}: its event is more than a day from the recording: is it this one?")
+    return Merged(record, tuple(notes))
 
 
 def _filled(

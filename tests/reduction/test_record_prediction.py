@@ -53,3 +53,8 @@ def test_what_the_observer_states_goes_first(tmp_path: Path, capsys: pytest.Capt
     assert document["record"]["prediction"]["utc"].startswith("2026-03-11")
     assert any("asteroid.name: what is stated counts" in note for note in document["notes"])
     assert report(["--observer", str(me), "--event", "1"]) == 2
+    assert not any("more than a day" in note for note in document["notes"])
+    recording = '[recording]\nstarted = "2025-10-09T08:53:20Z"\n'
+    me.write_text(me.read_text(encoding="utf-8") + recording, encoding="utf-8")
+    assert report(words) == 0
+    assert "more than a day" in capsys.readouterr().out
