@@ -32,6 +32,9 @@ TELLING = 6.0
 WORTH_A_LOOK = 5.0
 """Fall of chi-square, to first order, from which the width of a flank is searched for."""
 
+BRIGHT, BRIGHTEST = 7.9, 4.0
+"""Sigmas above the level of samples beside an event that together are a fringe, and of one at most."""
+
 BAND = 0.4
 """Relative band of diffraction whose geometry nobody has given."""
 
@@ -198,6 +201,23 @@ class Comparison:
         level: Floats = np.linalg.lstsq(white[:-1].T, white[-1], rcond=None)[0] @ columns
         return level
 
+    def bright_beside(self) -> bool:
+        """Whether the light beside the event rises above its level: only diffraction can do that."""
+        d, r = self.sharp
+        if not (np.isfinite(d) and np.isfinite(r)):
+            return False
+        length = max(round((r - d) / self.cut.cadence_s), 4)
+        reach = 3 * length * self.cut.cadence_s
+        middle = self.cut.middle_s
+        z = (self.flux - self.scene.level * self.scene.scale) / self.sigma
+        for side in ((middle > d - reach) & (middle < d), (middle > r) & (middle < r + reach)):
+            at = np.clip(z[side & self.cut.usable], -BRIGHTEST, BRIGHTEST)  # one bad sample is no fringe
+            if at.size >= length:
+                sums = np.convolve(at, np.ones(length), "valid") / np.sqrt(length)
+                if sums.max() > BRIGHT:
+                    return True
+        return False
+
     def tried(self, shape: Shape, widths: tuple[float, float]) -> Tried:
         """A shape at given widths, its edges at their best."""
         flanks = shape.make(*widths)
@@ -265,6 +285,9 @@ def compare(comparison: Comparison, settings: EventSettings) -> list[Tried]:
     """
     tried = [comparison.best_of(shape) for shape in shapes(settings)]
     sharp, others = tried[0], sorted(tried[1:], key=_bic)
+    fringes = next((one for one in others if one.shape.model == "diffraction"), None)
+    if fringes is not None and comparison.bright_beside():
+        return [fringes, *sorted([one for one in tried if one is not fringes], key=_bic)]
     if others and others[0].score.bic < sharp.score.bic - TELLING:
         return [others[0], *sorted([sharp, *others[1:]], key=_bic)]
     return [sharp, *others]

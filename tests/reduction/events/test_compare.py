@@ -147,3 +147,10 @@ def test_pyotes_annular_event() -> None:
         assert edge is not None
         assert edge.seconds.value == pytest.approx(truth, abs=2.5 * edge.seconds.sigma)
         assert edge.seconds.sigma < 0.06
+
+
+@pytest.mark.parametrize(("first", "last"), [(154, 156), (175, 178)])
+def test_pyotes_diffraction_miss_is_no_square_event(first: int, last: int) -> None:
+    curve = _of_others("diffraction_miss_shotnoise_1.0_readnoise_20.0.csv", 0.0344)
+    event = fit_event(curve, EventSettings(), Dip(first, last, 0.1, 8.0, 0.0), white(0.019), ())
+    assert event.label == "diffraction"
