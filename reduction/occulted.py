@@ -23,8 +23,15 @@ Floats = NDArray[np.float64]
 CANDIDATES = 3
 """Stars whose curves are searched under their own noise: those that stand out most in the screening."""
 
+SHORT = 5000
+"""Frames up to which four times as many are."""
+
 SUGGESTIVE = 6.0
 """Signal-to-noise from which a dip that is no proof still tells which star to look at."""
+
+OWN = 0.5
+"""Share of the dip in the ratio that a star's own light must show. Where a reference star is hidden at an end
+of the recording, the ratios of the others dip when it comes back."""
 
 COMMON = 0.3
 """Share of the candidate's loss from which another star dips with it."""
@@ -49,6 +56,7 @@ class _Candidate:
     star: int
     best: Strongest
     probability: float
+    falls: bool  # its own light, too, not only its ratio to others that may have risen
 
 
 def choose_target(
@@ -63,17 +71,21 @@ def choose_target(
     able = np.flatnonzero((survey.flux > 3.0 * survey.rms) & ~survey.saturated)
     if able.size == 0:
         able = np.arange(survey.u.size)
-    curves = {int(star): _ratio(survey, segments, frames, int(star), able) for star in able}
+    curves: dict[int, EventCurve] = {}
+    alone: dict[int, Floats] = {}
+    for star in able.tolist():
+        curves[star], alone[star] = _ratio(survey, segments, frames, star, able)
     scores = {star: screened(curve, wanted.baseline_order) for star, curve in curves.items()}
-    first = sorted(scores, key=lambda star: -scores[star])[:CANDIDATES]
+    first = sorted(scores, key=lambda star: -scores[star])[: CANDIDATES if frames > SHORT else 4 * CANDIDATES]
     candidates = [
         candidate
         for star in first
-        if (candidate := _candidate(star, curves[star], wanted, able.size)) is not None
+        if (candidate := _candidate(star, curves[star], alone[star], wanted, able.size)) is not None
     ]
     rest = [scores[star] for star in scores if star not in first[:1]]
     typical = float(np.median(rest)) if rest else 0.0
-    for candidate in sorted(candidates, key=lambda c: (c.probability, -c.best.snr)):
+    ranked = sorted(candidates, key=lambda c: (not c.falls, c.probability, -c.best.snr))
+    for candidate in ranked:
         sure = candidate.probability < wanted.false_alarm
         if not sure and candidate.best.snr < SUGGESTIVE:
             continue
@@ -106,8 +118,8 @@ def settled_roles(
 
 def _ratio(
     survey: Survey, segments: Sequence[Path], frames: int, star: int, able: NDArray[np.intp]
-) -> EventCurve:
-    """A star's light over that of the reference stars but itself, its median 1."""
+) -> tuple[EventCurve, Floats]:
+    """A star's light over that of the reference stars but itself, its median 1; and its light alone."""
     others = np.array([s for s in able if s != star and survey.references[s]], np.intp)
     weights = ensemble_weights(survey.flux, survey.rms, others)
     roles = Roles(star, others, weights, survey.flux[others])
@@ -119,7 +131,7 @@ def _ratio(
     middle = float(np.median(ratio[usable])) if usable.any() else 1.0
     scale = middle if middle > 0 else 1.0
     unknown = np.full(frames, np.nan)
-    return EventCurve(
+    curve = EventCurve(
         name=f"star {star}",
         time_s=np.arange(frames, dtype=np.float64),
         ref_ns=UNKNOWN_NS,
@@ -130,14 +142,21 @@ def _ratio(
         frame=np.arange(frames, dtype=np.float64),
         utc_sigma_s=unknown,
     )
+    return curve, raw.flux
 
 
-def _candidate(star: int, curve: EventCurve, settings: EventSettings, stars: int) -> _Candidate | None:
+def _candidate(
+    star: int, curve: EventCurve, alone: Floats, settings: EventSettings, stars: int
+) -> _Candidate | None:
+    """What a star's curve shows most; `alone` is its own light."""
     best = strongest(curve, curve.usable, settings.baseline_order)
     if best is None:
         return None
     probability = false_alarm_probability(best.score, best.noise, best.samples, best.run, stars)
-    return _Candidate(star, best, probability)
+    inside = np.zeros(curve.flux.shape, bool)
+    inside[best.first : best.last + 1] = True
+    own = [float(np.median(alone[part])) for part in (curve.usable & inside, curve.usable & ~inside)]
+    return _Candidate(star, best, probability, own[1] - own[0] > OWN * best.depth * own[1])
 
 
 def _in_common(candidate: _Candidate, curves: dict[int, EventCurve]) -> bool:

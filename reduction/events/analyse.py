@@ -19,8 +19,8 @@ Mask = NDArray[np.bool_]
 DOUBTFUL = 0.01
 """False-alarm probability below which a curve with a dip is no clear negative."""
 
-GUARD = 1
-"""Samples on each side of a dip that are masked with it when the next one is looked for."""
+GUARD = 0.2
+"""Masked on each side of a dip when the next one is looked for, in units of its length: its flanks."""
 
 NO_NOISE = NoiseModel(float("nan"), (), 1.0, 0.0)
 
@@ -107,7 +107,8 @@ def find_dips(
         if not significant:
             break
         used = used.copy()
-        used[max(0, best.first - GUARD) : best.last + 1 + GUARD] = False
+        guard = max(1, round(GUARD * (best.last - best.first + 1)))
+        used[max(0, best.first - guard) : best.last + 1 + guard] = False
     return tuple(sorted(dips, key=lambda dip: dip.false_alarm_probability)), last, used
 
 

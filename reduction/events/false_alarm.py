@@ -15,14 +15,14 @@ from reduction.events.results import NoiseModel
 
 PLACE = {
     "one": 9.055, "size": 2.625, "few": 1.461, "memory": 2.76, "memory of few": -3.008, "long": 0.358,
-    "long with memory": 0.212, "spoilt": -0.54, "spoilt and short": 1.091, "spoilt and few": -15.93,
+    "long with memory": 0.212, "spoilt": -0.54, "spoilt and short": 1.091, "spoilt and few": -2.5,
     "plain": 0.845, "plain and long": -0.719,
 }  # fmt: skip
 """Place of the distribution: coefficients of `features`."""
 
 WIDTH = {
     "one": 2.778, "size": -0.237, "few": -0.427, "memory": -0.104, "long": 1.424, "spoilt": 1.252,
-    "spoilt and few": 6.185, "plain": -0.539,
+    "spoilt and few": 2.0, "plain": -0.539,
 }  # fmt: skip
 """Its width: the same."""
 
