@@ -106,7 +106,7 @@ def covered(kind: Campaigns, count: int, seed: int) -> dict[str, Any]:
             off[name].append((error + 90) % 180 - 90 if name == "pa_deg" else error / max(one.sigma, 1e-9))
     answer: dict[str, Any] = {
         name: {
-            "percent": [round(100 * share / count, 1) for share in hits[name]],
+            "percent": [round(float(100 * share / count), 1) for share in hits[name]],
             ("median_error_deg" if name == "pa_deg" else "median_error_sigma"): round(
                 float(np.median(off[name])), 2
             ),
