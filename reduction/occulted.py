@@ -26,6 +26,9 @@ CANDIDATES = 3
 SHORT = 5000
 """Frames up to which four times as many are."""
 
+LEAST_SNR = 1.0
+"""Of one sample, of a star that is searched: what hides it for a second hides it on many frames."""
+
 SUGGESTIVE = 6.0
 """Signal-to-noise from which a dip that is no proof still tells which star to look at."""
 
@@ -68,7 +71,7 @@ def choose_target(
     together is no occultation (clouds, tracking).
     """
     wanted = settings or EventSettings()
-    able = np.flatnonzero((survey.flux > 3.0 * survey.rms) & ~survey.saturated)
+    able = np.flatnonzero(survey.flux > LEAST_SNR * survey.rms)
     if able.size == 0:
         able = np.arange(survey.u.size)
     curves: dict[int, EventCurve] = {}
@@ -84,7 +87,12 @@ def choose_target(
     ]
     rest = [scores[star] for star in scores if star not in first[:1]]
     typical = float(np.median(rest)) if rest else 0.0
-    ranked = sorted(candidates, key=lambda c: (not c.falls, c.probability, -c.best.snr))
+
+    def rank(c: _Candidate) -> tuple[bool, bool, bool, float, float]:
+        sure = c.probability < wanted.false_alarm
+        return not c.falls, not sure, bool(survey.saturated[c.star]), c.probability, -c.best.snr
+
+    ranked = sorted(candidates, key=rank)
     for candidate in ranked:
         sure = candidate.probability < wanted.false_alarm
         if not sure and candidate.best.snr < SUGGESTIVE:
@@ -216,7 +224,9 @@ def _found(survey: Survey, candidate: _Candidate, stars: int, typical: float, su
 
 def _stand_in(survey: Survey, able: NDArray[np.intp], candidates: list[_Candidate]) -> Choice:
     """The brightest, where no star dips alone."""
-    brightest = int(able[np.argmax(survey.flux[able])])
+    whole = able[~survey.saturated[able]]
+    among = whole if whole.size else able
+    brightest = int(among[np.argmax(survey.flux[among])])
     largest = max((candidate.best.snr for candidate in candidates), default=0.0)
     text = (
         f"No target was named and no star drops significantly (largest {largest:.1f} sigma); the "

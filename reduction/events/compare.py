@@ -125,6 +125,7 @@ class Comparison:
         Fitted besides the event.
     sharp : tuple of float
         D and R of the sharp edges.
+    noise : NoiseModel
     """
 
     cut: Cut
@@ -135,6 +136,7 @@ class Comparison:
     bad: Contamination
     columns: int
     sharp: tuple[float, float]
+    noise: NoiseModel
 
     @classmethod
     def of(cls, cut: Cut, fitted: Fitted, settings: EventSettings, noise: NoiseModel) -> "Comparison":
@@ -155,7 +157,8 @@ class Comparison:
         scene = Scene.of(
             (cut.start_s, cut.stop_s), flux, seen, whitener, columns, fitted.scene.level, fitted.scene.scale
         )
-        return cls(cut, scene, flux, fitted.sigma, seen, bad, len(columns), (fitted.d_s, fitted.r_s))
+        edges = (fitted.d_s, fitted.r_s)
+        return cls(cut, scene, flux, fitted.sigma, seen, bad, len(columns), edges, noise)
 
     def best_edges(self, flanks: Flanks) -> tuple[float, float, float, float]:
         """D, R, loss and chi-square at their best about the sharp edges, for given flanks."""
@@ -173,16 +176,24 @@ class Comparison:
         return d, r, lost, chi2
 
     def score(self, model: str, gone: Floats, lost: float, chi2: float, parameters: int) -> ModelScore:
-        """Score of a model; samples that are bad count as such."""
-        n = int(self.seen.sum())
-        level = self._level(gone, lost)
+        """Score of a model; samples that are bad under it count as such, and the memory passes over them."""
         scale = np.sqrt(self.reference / self.scene.freedom)
-        z = ((self.flux - level + lost * gone * self.scene.level) / (self.sigma * scale))[self.seen]
-        log = -0.5 * chi2 / scale**2 - n * float(np.log(scale)) - 0.5 * self.scene.whitener.log_det
-        log += float(np.logaddexp(0.0, self.bad.bad_over_good(z)).sum()) - 0.5 * n * float(np.log(2 * np.pi))
+        left = self.flux - self._level(gone, lost) + lost * gone * self.scene.level
+        z = left / (self.sigma * scale)
+        bad = self.seen & (self.bad.bad_over_good(z) > 0)
+        kept, whitener = self.seen & ~bad, self.scene.whitener
+        if bad.any():
+            whitener = Whitener.of(self.noise, self.sigma, kept)
+            white = whitener(np.where(kept, left, 0.0))
+            chi2 = float(white @ white)
+        n = int(kept.sum())
+        log = -0.5 * chi2 / scale**2 - n * (float(np.log(scale)) + 0.5 * float(np.log(2 * np.pi)))
+        log += float(np.logaddexp(0.0, self.bad.bad_over_good(z[kept])).sum()) - 0.5 * whitener.log_det
+        log += self.bad.log_bad(z[bad], (self.sigma * scale)[bad])
         count = parameters + self.columns + 3  # D, R and the depth
+        penalty = count * float(np.log(self.seen.sum()))
         return ModelScore(
-            model, count, float(log), float(2.0 * count - 2.0 * log), float(count * np.log(n) - 2.0 * log),
+            model, count, float(log), float(2.0 * count - 2.0 * log), float(penalty - 2.0 * log),
             chi2 / max(n - count, 1),
         )  # fmt: skip
 

@@ -7,10 +7,13 @@ from numpy.typing import NDArray
 
 from reduction.caveats import Note
 from reduction.errors import DataError
-from reduction.result import UNUSABLE, LightCurve
+from reduction.result import UNUSABLE, Flag, LightCurve
 from reduction.timing import UNKNOWN_NS
 
 Floats = NDArray[np.float64]
+
+REPAIR = 0.05
+"""Share of a star's light that a repaired pixel may be wrong by, added to the sigma of such samples: a defect that a star drifts across would pass for a shallow event."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +110,7 @@ def curve_of(lightcurve: LightCurve, name: str, cadence_s: float | None = None) 
         ref = UNKNOWN_NS
         at = np.arange(lightcurve.frame.size)
         seconds = (lightcurve.frame - lightcurve.frame[0]) * (cadence_s or 1.0)
+    repaired = (lightcurve.flags & np.uint32(Flag.REPAIRED.value)) != 0
     if at.size < 2:
         raise DataError(f"{name}: {at.size} samples with a place in time; an event search needs two at least")
     return EventCurve(
@@ -115,7 +119,9 @@ def curve_of(lightcurve: LightCurve, name: str, cadence_s: float | None = None) 
         ref_ns=ref,
         exposure_s=lightcurve.exposure_s[at],
         flux=lightcurve.flux_norm[at],
-        sigma=lightcurve.flux_norm_sigma[at],
+        sigma=np.where(
+            repaired[at], np.hypot(lightcurve.flux_norm_sigma[at], REPAIR), lightcurve.flux_norm_sigma[at]
+        ),
         usable=good[at],
         frame=lightcurve.frame[at],
         utc_sigma_s=lightcurve.utc_sigma_s[at],

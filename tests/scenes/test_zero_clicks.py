@@ -59,8 +59,10 @@ def test_the_occulted_star_is_found_and_its_event_timed(name: str, tmp_path: Pat
             continue
         assert edge is not None
         assert edge.utc_ns != UNKNOWN_NS
+        # the light of a saturated star that is half hidden is more than half of what was recorded
+        slack = 0.1 * case.scene.exposure_s if case.target_saturated else 1e-3
         error = (edge.utc_ns - start) * 1e-9 - seconds
-        assert abs(error) < 4.0 * edge.utc.sigma + 1e-3, (edge.kind, error, edge.utc.sigma)
+        assert abs(error) < 4.0 * edge.utc.sigma + slack, (edge.kind, error, edge.utc.sigma)
 
 
 @pytest.mark.parametrize("name", QUIET)

@@ -12,7 +12,7 @@ from reduction.events.fit import fit_event, flanks_of
 from reduction.events.flanks import Flank, Floats, well
 from reduction.events.gradual import Isothermal
 from reduction.events.noise import estimate_noise
-from reduction.events.results import Dip, Event
+from reduction.events.results import Dip, Event, NoiseModel
 from reduction.events.settings import EventSettings, Geometry
 from reduction.events.square import Sharp
 from tests.reduction.events.test_fit import make_curve, white
@@ -154,3 +154,18 @@ def test_pyotes_diffraction_miss_is_no_square_event(first: int, last: int) -> No
     curve = _of_others("diffraction_miss_shotnoise_1.0_readnoise_20.0.csv", 0.0344)
     event = fit_event(curve, EventSettings(), Dip(first, last, 0.1, 8.0, 0.0), white(0.019), ())
     assert event.label == "diffraction"
+
+
+def test_the_memory_of_the_noise_does_not_pay_for_a_flank_that_misses() -> None:
+    """A wide flank misses the samples by a sharp edge, one after the other: each is bad, at its price."""
+    noise = NoiseModel(0.012, (0.034, 0.026, 0.033, -0.075, -0.009), 0.996, 0.16)
+    time: Floats = np.arange(400, dtype=np.float64) * 0.04
+    gone = well((Sharp(), Sharp()), time - 0.02, time + 0.02, 6.713, 9.611)
+    flux = 1.0 - 0.8 * gone + 0.012 * np.random.default_rng(5).standard_normal(400)
+    event = fit_event(
+        make_curve(time, flux, 0.04), EventSettings(), Dip(169, 239, 0.8, 600.0, 0.0), noise, ()
+    )
+    assert event.label == "square"
+    assert all(score.chi2_reduced < 3.0 for score in event.scores)
+    assert event.d is not None
+    assert event.d.seconds.value == pytest.approx(6.713, abs=0.003)

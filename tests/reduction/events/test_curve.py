@@ -73,3 +73,9 @@ def test_expected_depth_from_magnitudes() -> None:
     assert EventSettings(star_magnitude=10, body_magnitude=10).depth() == pytest.approx(0.5)
     assert EventSettings(star_magnitude=10).depth() is None
     assert EventSettings(expected_depth=0.9, star_magnitude=10, body_magnitude=10).depth() == 0.9
+
+
+def test_repaired_samples_weigh_less() -> None:
+    curve = curve_of(lightcurve([0, 10, 20], [0, Flag.REPAIRED.value, 0]), "a")
+    assert curve.usable.all()
+    assert curve.sigma == pytest.approx([0.1, np.hypot(0.1, 0.05), 0.1])
