@@ -13,7 +13,8 @@ from reduction.timing import UNKNOWN_NS
 Floats = NDArray[np.float64]
 
 REPAIR = 0.05
-"""Share of a star's light that a repaired pixel may be wrong by, added to the sigma of such samples: a defect that a star drifts across would pass for a shallow event."""
+"""Share of a star's light that a repaired pixel may be wrong by, added to the sigma of such samples: a defect
+that a star drifts across would pass for a shallow event."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
