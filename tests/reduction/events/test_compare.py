@@ -1,6 +1,7 @@
 """Which flanks an event has: of simulated truths, and of the simulators of others."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -158,7 +159,7 @@ def test_pyotes_diffraction_miss_is_no_square_event(first: int, last: int) -> No
 
 def test_the_memory_of_the_noise_does_not_pay_for_a_flank_that_misses() -> None:
     """A wide flank misses the samples by a sharp edge, one after the other: each is bad, at its price."""
-    noise = NoiseModel(0.012, (0.034, 0.026, 0.033, -0.075, -0.009), 0.996, 0.16)
+    noise = NoiseModel(0.012, (0.034, 0.026, 0.033, -0.075, -0.009), 0.996, 0.16, weighted=True)
     time: Floats = np.arange(400, dtype=np.float64) * 0.04
     gone = well((Sharp(), Sharp()), time - 0.02, time + 0.02, 6.713, 9.611)
     flux = 1.0 - 0.8 * gone + 0.012 * np.random.default_rng(5).standard_normal(400)
