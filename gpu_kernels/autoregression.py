@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_kernels._numba import autoregression as _compiled
+from gpu_kernels._numba import octaves as _octaves
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +31,8 @@ class Process:
         Cholesky factor of the precision of the missing samples given those seen, by its band.
     log_det : float
         Logarithm of the determinant of the covariance of the samples seen.
+    bounds : array of int, (g + 1,)
+        Where the coefficients change from lag to lag: of few ranges, each is taken at once. Empty: of many.
     """
 
     length: int
@@ -38,6 +41,21 @@ class Process:
     missing: NDArray[np.int64]
     factor: Floats
     log_det: float
+    bounds: NDArray[np.int64]
+
+    def innovations(self, values: Floats, out: Floats) -> None:
+        """Of one row without missing samples."""
+        if self.bounds.size:
+            _octaves.innovations_by_steps(values, self.table, self.variance, self.bounds, out)
+        else:
+            _compiled.innovations(values, self.table, self.variance, out)
+
+    def backward(self, white: Floats, out: Floats) -> None:
+        """The transpose of `innovations`."""
+        if self.bounds.size:
+            _octaves.backward_by_steps(white, self.table, self.variance, self.bounds, out)
+        else:
+            _compiled.backward(white, self.table, self.variance, out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +106,15 @@ def process_of(ar: tuple[float, ...], seen: NDArray[np.bool_]) -> Process:
     head = float(np.log(variance[: min(n, p)]).sum())
     log_det = head + max(n - p, 0) * float(np.log(variance[p]))
     factor, extra = _compiled.factor_missing(missing, n, table, variance)
-    return Process(n, table, variance, missing, factor, log_det + extra)
+    return Process(n, table, variance, missing, factor, log_det + extra, _ranges(ar))
+
+
+def _ranges(ar: tuple[float, ...]) -> NDArray[np.int64]:
+    """Bounds of the ranges of equal coefficients; empty of more ranges than a quarter of the lags."""
+    changes = 1 + np.flatnonzero(np.diff(ar)) if len(ar) > 1 else np.empty(0, np.int64)
+    if 4 * (changes.size + 1) > len(ar):
+        return np.empty(0, np.int64)
+    return np.concatenate([[0], changes, [len(ar)]]).astype(np.int64)
 
 
 def innovations(process: Process, values: Floats) -> Floats:
@@ -107,13 +133,13 @@ def innovations(process: Process, values: Floats) -> Floats:
     rows[:, process.missing] = 0.0
     out, back = np.empty_like(rows), np.empty(rows.shape[1])
     for row, white in zip(rows, out, strict=True):
-        _compiled.innovations(row, process.table, process.variance, white)
+        process.innovations(row, white)
         if process.missing.size:
-            _compiled.backward(white, process.table, process.variance, back)
+            process.backward(white, back)
             guess = -back[process.missing]
             _compiled.solve_missing(process.factor, guess)
             row[process.missing] = guess
-            _compiled.innovations(row, process.table, process.variance, white)
+            process.innovations(row, white)
     return out.reshape(np.shape(values))
 
 
@@ -139,7 +165,7 @@ def transposed(process: Process, white: Floats) -> Floats:
         A sum of what `innovations` returned.
     """
     out = np.empty(process.length)
-    _compiled.backward(np.ascontiguousarray(white, np.float64), process.table, process.variance, out)
+    process.backward(np.ascontiguousarray(white, np.float64), out)
     out[process.missing] = 0.0
     return out
 

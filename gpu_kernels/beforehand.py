@@ -154,8 +154,9 @@ def _events(dtype: str) -> None:  # noqa: ARG001  # of curves: the same for ever
     from gpu_kernels.runs import run_information, strongest_run
 
     values, seen = np.cos(np.arange(80.0)), np.arange(80) != 7
-    process = process_of(estimated(values, seen).ar, seen)
-    transposed(process, innovations(process, values))
+    for ar in (estimated(values, seen).ar, (0.01,) * 20):  # lag by lag, and by octaves
+        process = process_of(ar, seen)
+        transposed(process, innovations(process, values))
     correlation((0.5,), 3)
     inside, ending = run_information(process)
     total = np.concatenate([[0.0], np.cumsum(values)])

@@ -10,6 +10,7 @@ from gpu_kernels.autoregression import (
     innovations,
     process_of,
     realised,
+    transposed,
     weighed,
 )
 
@@ -139,3 +140,20 @@ class TestEstimate:
 
     def test_constant(self) -> None:
         assert estimated(np.zeros(200), np.ones(200, bool)).sigma == 0.0
+
+
+@pytest.mark.parametrize("length", [5, 32, 33, 90])
+@pytest.mark.parametrize("gaps", [False, True])
+def test_coefficients_equal_over_ranges_are_taken_at_once(length: int, gaps: bool) -> None:
+    """The same process with coefficients that differ in the last digit goes lag by lag."""
+    ar = (0.3, 0.1, *[0.04] * 2, *[0.015] * 4, *[0.006] * 8, *[0.002] * 16)
+    by_lag = tuple(a * (1.0 + 1e-15 * k) for k, a in enumerate(ar))
+    seen = np.ones(length, bool)
+    seen[2:length:7] = not gaps
+    values = np.random.default_rng(4).normal(size=(3, length))
+    once, slowly = process_of(ar, seen), process_of(by_lag, seen)
+    assert once.bounds.tolist() == [0, 1, 2, 4, 8, 16, 32]
+    assert not slowly.bounds.size
+    white = innovations(once, values)
+    assert white == pytest.approx(innovations(slowly, values), abs=1e-11)
+    assert transposed(once, white[0]) == pytest.approx(transposed(slowly, white[0]), abs=1e-11)
