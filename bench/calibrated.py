@@ -127,18 +127,24 @@ def _calibrated(path: Path, scene: Scene, masters: dict[str, Path]) -> Callable[
     return lambda: peers.calibrated(SerReader(path, scene), dark, flat)
 
 
+def without_events(plan: ReductionPlan) -> ReductionPlan:
+    """The plan that ends with the light curve, as the peers do."""
+    return plan.model_copy(update={"event": plan.event.model_copy(update={"search": False})})
+
+
 def _umbra_cases(umbra: Reductions, plans: dict[str, ReductionPlan], frames: int) -> list[Case]:
     leaves = umbra.leaves()
     cases = []
     for name, plan in plans.items():
         cases += [
             Case(
-                f"umbra, {name}, whole", "umbra reduce --dark --flat: digest, all outputs", frames,
+                f"umbra, {name}, whole", "umbra reduce --dark --flat: digest, events, all outputs", frames,
                 partial(umbra.whole, plan),
             ),
             Case(
-                f"umbra, {name}, digest known", "light curve in memory, frame digests known", frames,
-                partial(umbra.digest_known, leaves, plan),
+                f"umbra, {name}, digest known",
+                "light curve in memory as the peers', frame digests known, no search for events", frames,
+                partial(umbra.digest_known, leaves, without_events(plan)),
             ),
         ]  # fmt: skip
     if allowed_cores() > 1:

@@ -172,7 +172,9 @@ def reduce(
     curve = numbered(curve, view)
     stars = _stars(found, roles)
     curved = time.perf_counter()
-    event = analyse_lightcurve(curve, stack.info.name, times.cadence_s(), plan.event, searched)
+    event = None
+    if plan.event.search:
+        event = analyse_lightcurve(curve, stack.info.name, times.cadence_s(), plan.event, searched)
     seconds = {
         "scan": scanned - began,
         "survey": surveyed - scanned,

@@ -23,6 +23,9 @@ LEAST_OUTSIDE = 4
 OUTSIDE_SHARE = 0.05
 """Share of the curve that must lie out of the run."""
 
+CUT_SIGMAS = 8.0
+"""Loss in one sample from which those by the edges are taken for edges."""
+
 ROUGH_CLIP = 4.0
 BAD_RATIO = 10.0
 """Sigma of bad samples over that of good ones, where a curve shows none."""
@@ -94,14 +97,14 @@ def strongest(curve: EventCurve, usable: Mask, order: int = 0) -> Strongest | No
         return None
     run = rough[:2]
     level, inside = _model(curve, usable, basis, run)
-    noise = estimate_noise(curve, usable, level - inside)
+    noise = estimate_noise(curve, usable & ~_cut_through(curve, usable, level, inside), level - inside)
     if not noise.sigma > 0.0:
         return None
     sigma = sample_sigma(noise, curve, usable)
     better = _searched(curve, usable, basis, noise, sigma, level)
     if (better.first, better.last) != run:
         level, inside = _model(curve, usable, basis, (better.first, better.last))
-        noise = estimate_noise(curve, usable, level - inside)
+        noise = estimate_noise(curve, usable & ~_cut_through(curve, usable, level, inside), level - inside)
         if not noise.sigma > 0.0:
             return None
         sigma = sample_sigma(noise, curve, usable)
@@ -202,6 +205,20 @@ def _model(curve: EventCurve, usable: Mask, basis: Floats, run: tuple[int, int])
             break
         kept = now
     return np.asarray(found[:-1] @ basis, np.float64), found[-1] * inside
+
+
+def _cut_through(curve: EventCurve, usable: Mask, level: Floats, inside: Floats) -> Mask:
+    """Samples by the ends of a run that is deep in every sample: an edge may lie in their exposures.
+
+    What they are off is no noise: a share of bad samples taken from them would make the run itself doubtful.
+    """
+    out = np.zeros(inside.shape, bool)
+    off = np.abs(curve.flux - level + inside)[usable]
+    deep = float(np.max(inside)) > CUT_SIGMAS * 1.4826 * float(np.median(off))
+    if deep:
+        jumps = np.flatnonzero(np.diff(inside > 0))
+        out[np.concatenate([jumps, jumps + 1])] = True
+    return out if (usable & ~out).sum() >= LEAST_SAMPLES else np.zeros(inside.shape, bool)
 
 
 def _near(values: Floats, group: Mask) -> Mask:

@@ -44,6 +44,8 @@ class EventSettings(Settings):
 
     Attributes
     ----------
+    search : bool
+        False: a reduction ends with the light curve.
     false_alarm : float
         Probability of the whole search below which a dip is an event.
     most_events : int
@@ -66,6 +68,7 @@ class EventSettings(Settings):
         Of every random draw.
     """
 
+    search: bool = True
     false_alarm: Annotated[float, Field(gt=0, lt=0.5)] = 1e-3
     most_events: Annotated[int, Field(ge=1, le=64)] = 8
     expected_depth: Annotated[float, Field(gt=0, le=1)] | None = None

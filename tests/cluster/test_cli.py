@@ -94,7 +94,8 @@ class TestResults:
         summary = from_ser.summary
         for part, names in KEYS.items():
             assert names <= set(summary[part])
-        assert summary["event"] is None
+        assert {"status", "d_utc", "d_sigma_s", "r_utc", "r_sigma_s", "depth"} <= set(summary["event"])
+        assert 0.0 <= summary["event"]["false_alarm_probability"] <= 1.0
         assert isinstance(summary["caveats"], list)
         assert json.loads(from_ser.out) == summary
         assert from_ser.out == (from_ser.folder / "summary.json").read_text()

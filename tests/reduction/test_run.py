@@ -61,6 +61,15 @@ class TestTruth:
         assert not curve.baseline[light < 0.5].any()
         assert 0.7 < result.quality.chi2_reduced < 1.3
 
+    def test_the_event_is_found_or_left_alone(
+        self, result: ReductionResult, stack: Altered, tmp_path: Path
+    ) -> None:
+        assert result.event is not None
+        assert result.event.status == "positive"
+        plan = plan_of(LONG)
+        plan = plan.model_copy(update={"event": plan.event.model_copy(update={"search": False})})
+        assert reduced(tmp_path, stack, plan).event is None
+
     def test_stars_have_names_roles_and_weights(self, result: ReductionResult) -> None:
         names = [star.name for star in result.stars]
         assert len(set(names)) == len(names)

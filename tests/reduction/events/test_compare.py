@@ -1,7 +1,6 @@
 """Which flanks an event has: of simulated truths, and of the simulators of others."""
 
 import csv
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -162,10 +161,10 @@ def test_the_memory_of_the_noise_does_not_pay_for_a_flank_that_misses() -> None:
     noise = NoiseModel(0.012, (0.034, 0.026, 0.033, -0.075, -0.009), 0.996, 0.16, weighted=True)
     time: Floats = np.arange(400, dtype=np.float64) * 0.04
     gone = well((Sharp(), Sharp()), time - 0.02, time + 0.02, 6.713, 9.611)
-    flux = 1.0 - 0.8 * gone + 0.012 * np.random.default_rng(5).standard_normal(400)
-    event = fit_event(
-        make_curve(time, flux, 0.04), EventSettings(), Dip(169, 239, 0.8, 600.0, 0.0), noise, ()
-    )
+    sigma = 0.013 - 0.005 * gone
+    flux = 1.0 - 0.8 * gone + sigma * np.random.default_rng(10).standard_normal(400)
+    curve = make_curve(time, flux, 0.04, sigma=sigma)
+    event = fit_event(curve, EventSettings(), Dip(168, 240, 0.8, 600.0, 0.0), noise, ())
     assert event.label == "square"
     assert all(score.chi2_reduced < 3.0 for score in event.scores)
     assert event.d is not None
