@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 INK = "#1c2733"
 FAINT = "#5f6b78"
 RULE = "#d7dde3"
+EDGE_COLOURS = {"D": "#7b3294", "R": "#007a5e"}
 ROLE_COLOURS = {"target": "#ff4d5e", "reference": "#35c4ff", "guide": "#ffd23f", "star": "#c9d1d9"}
 
 _STYLE = {

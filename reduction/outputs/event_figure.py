@@ -22,7 +22,7 @@ from reduction.events.curve import EventCurve, Floats
 from reduction.events.document import digits_of, edge_text, probability, value_text
 from reduction.events.drawn import Drawn, edges_of
 from reduction.events.results import Edge, Event, EventAnalysis
-from reduction.outputs.drawing import FAINT, INK, RULE, drawable, house_style, shorten
+from reduction.outputs.drawing import EDGE_COLOURS, FAINT, INK, RULE, drawable, house_style, shorten
 from reduction.outputs.lightcurve_figure import POINTS, envelope, scale
 from reduction.outputs.words import duration
 from reduction.timing import utc_text
@@ -30,7 +30,6 @@ from reduction.timing import utc_text
 Booleans = NDArray[np.bool_]
 
 POINT, MODEL, LEFT_OUT, OTHER = "#1f5fbf", "#c0392b", "#9aa5b1", "#b8860b"
-EDGES: Mapping[str, str] = {"D": "#7b3294", "R": "#007a5e"}
 SHADES = (0.34, 0.19, 0.10)
 """How dark the 68, 95 and 99.7 % intervals are."""
 
@@ -222,7 +221,7 @@ def _residuals(axes: Axes, curve: EventCurve, model: Drawn, axis: Axis, part: Bo
 
 def _mark(axes: Axes, edge: Edge, axis: Axis, shades: tuple[float, ...]) -> None:
     """An edge and its three intervals, all errors included."""
-    colour = EDGES[edge.kind]
+    colour = EDGE_COLOURS[edge.kind]
     for (low, high), shade in reversed(list(zip(edge.utc.intervals, shades, strict=False))):
         axes.axvspan(axis.of(low), axis.of(high), color=colour, alpha=shade, lw=0, zorder=1)
     axes.axvline(axis.of(edge.utc.value), color=colour, lw=0.9, zorder=2.5)
@@ -264,7 +263,7 @@ def _zoom(
     axes.set_ylim(values.min() - pad, values.max() + pad)
     axes.axhline(0.0, color=FAINT, lw=0.7, zorder=2)
     axes.set_title(
-        f"{kind}  {edge_text(edge, curve)}", loc="left", fontsize=11, color=EDGES[kind], weight="bold"
+        f"{kind}  {edge_text(edge, curve)}", loc="left", fontsize=11, color=EDGE_COLOURS[kind], weight="bold"
     )
     axes.set_xlabel(axis.label, fontsize=9)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7))
@@ -351,7 +350,7 @@ def _legend(
         )
     if analysis.events:
         for shade, level in zip(SHADES, ("68 %", "95 %", "99.7 %"), strict=True):
-            handles.append(Patch(fc=EDGES["D"], alpha=shade * 1.5, lw=0, label=level))
+            handles.append(Patch(fc=EDGE_COLOURS["D"], alpha=shade * 1.5, lw=0, label=level))
     elif analysis.status != "positive":
         handles.append(Patch(fc="white", ec=RULE, label="no event is claimed"))
     figure.legend(

@@ -1,6 +1,7 @@
 """``lightcurve.png``: the normalised ratio, the target and the reference against time."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from reduction.outputs.drawing import FAINT, INK, drawable, house_style, png, shorten
+from reduction.outputs.drawing import EDGE_COLOURS, FAINT, INK, drawable, house_style, png, shorten
 from reduction.outputs.words import figure as number
 from reduction.outputs.words import percent, plural
 from reduction.result import UNUSABLE, Flag, Floats, ReductionResult
@@ -100,6 +101,7 @@ def draw_lightcurve(result: ReductionResult) -> bytes:
         axes = (upper, *(figure.add_subplot(grid[i], sharex=upper) for i in range(1, len(panels))))
         x, label = time_axis(result)
         outside = sum(_draw_panel(ax, panel, x, result) for ax, panel in zip(axes, panels, strict=True))
+        _draw_edges(axes, x, result)
         for ax in axes[:-1]:
             ax.tick_params(labelbottom=False)
         axes[-1].set_xlabel(label)
@@ -112,6 +114,29 @@ def draw_lightcurve(result: ReductionResult) -> bytes:
         _legend(figure, result)
         _caption(figure, x, outside, bars=panels[0].sigma is not None)
         return png(figure)
+
+
+def _draw_edges(axes: Sequence[Axes], x: Floats, result: ReductionResult) -> None:
+    """Mark D and R of every fitted event."""
+    if result.event is None:
+        return
+    mid_ns = result.lightcurve.mid_ns
+    at = np.flatnonzero((mid_ns != UNKNOWN_NS) & np.isfinite(x))
+    at = at[np.argsort(mid_ns[at], kind="stable")]
+    first = int(mid_ns[at[0]]) if at.size else 0
+    for event in result.event.events:
+        for edge in (event.d, event.r):
+            if edge is None or edge.utc_ns == UNKNOWN_NS or not at.size:
+                continue
+            place = float(np.interp((edge.utc_ns - first) * 1e-9, (mid_ns[at] - first) * 1e-9, x[at]))
+            for ax in axes:
+                ax.axvline(
+                    place, color=EDGE_COLOURS[edge.kind], linewidth=1.0, linestyle=(0, (2, 2)), zorder=5
+                )
+            axes[0].annotate(
+                edge.kind, (place, 1.0), xycoords=axes[0].get_xaxis_transform(), xytext=(0, 3),
+                textcoords="offset points", ha="center", color=EDGE_COLOURS[edge.kind], weight="bold",
+            )  # fmt: skip
 
 
 def time_axis(result: ReductionResult) -> tuple[Floats, str]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from reduction.outputs.drawing import drawable, shorten
+from reduction.outputs.drawing import EDGE_COLOURS, drawable, shorten
 from reduction.outputs.finder import Box, cutout_stars, draw_finder, label_place, sky_stretch
 from reduction.outputs.lightcurve_figure import (
     MARKS,
@@ -45,10 +45,20 @@ def test_light_curve_shows_every_flag(result: ReductionResult, clean: ReductionR
     for k, mark in enumerate(MARKS):
         flags[300 + 60 * k :: 900] |= np.uint32(mark.flag)
     full = pixels(draw_lightcurve(replace(result, lightcurve=replace(result.lightcurve, flags=flags))))
-    plain = pixels(draw_lightcurve(clean))
+    plain = pixels(draw_lightcurve(replace(clean, event=None)))
     for mark in MARKS:
         assert has_colour(full, mark.colour), mark.label
         assert not has_colour(plain, mark.colour), mark.label
+
+
+def test_light_curve_shows_disappearance_and_reappearance(clean: ReductionResult) -> None:
+    assert clean.event is not None
+    assert clean.event.events
+    shown = pixels(draw_lightcurve(clean))
+    bare = pixels(draw_lightcurve(replace(clean, event=None)))
+    for colour in EDGE_COLOURS.values():
+        assert has_colour(shown, colour)
+        assert not has_colour(bare, colour)
 
 
 @pytest.mark.parametrize("points", [1, 2, 4, 60, POINTS + 1])
