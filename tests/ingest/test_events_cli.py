@@ -100,7 +100,7 @@ def test_settings_of_the_options() -> None:
     )
     assert event_settings({}, None) == EventSettings()
     known = set(EventSettings.model_fields) | set(Geometry.model_fields)
-    assert set(ARGUMENTS) | {"geometry", "exposure_s"} == known
+    assert set(ARGUMENTS) | {"geometry", "exposure_s", "search"} == known  # `umbra events` always searches
 
 
 @pytest.mark.parametrize(
