@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from reduction.events.curve import EventCurve
-from reduction.events.results import LEVELS, Edge, Event, EventAnalysis, Figure
+from reduction.events.fields import event_fields, fields_of
+from reduction.events.results import Edge, Event, EventAnalysis, Figure
 from reduction.events.settings import EventSettings
 from reduction.outputs.words import duration, figure, plural
 from reduction.timing import UNKNOWN_NS, utc_text
@@ -34,10 +35,10 @@ def document(analysis: EventAnalysis, curve: EventCurve, settings: EventSettings
         "status": analysis.status,
         "reason": analysis.reason,
         "false_alarm_probability": analysis.false_alarm_probability,
-        "events": [_event(event, curve) for event in analysis.events],
-        "dips": [_fields(dip) for dip in analysis.dips],
-        "noise": _fields(analysis.noise),
-        "detectable": None if analysis.detectable is None else _fields(analysis.detectable),
+        "events": [event_fields(event, curve.ref_ns) for event in analysis.events],
+        "dips": [fields_of(dip) for dip in analysis.dips],
+        "noise": fields_of(analysis.noise),
+        "detectable": None if analysis.detectable is None else fields_of(analysis.detectable),
         "caveats": [
             {"code": note.caveat.value, "message": note.message}
             for note in dict.fromkeys((*curve.notes, *analysis.notes))
@@ -45,46 +46,6 @@ def document(analysis: EventAnalysis, curve: EventCurve, settings: EventSettings
     }
     plain: dict[str, Any] = _plain(content)
     return plain
-
-
-def _event(event: Event, curve: EventCurve) -> dict[str, Any]:
-    return {
-        "label": event.label,
-        "d": None if event.d is None else _edge(event.d, curve),
-        "r": None if event.r is None else _edge(event.r, curve),
-        "depth": _figure(event.depth),
-        "duration_s": None if event.duration is None else _figure(event.duration),
-        "dip": _fields(event.dip),
-        "scores": [_fields(score) for score in event.scores],
-        "parameters": {name: _figure(value) for name, value in event.parameters.items()},
-    }
-
-
-def _edge(edge: Edge, curve: EventCurve) -> dict[str, Any]:
-    """An edge: UTC with all errors in it, and seconds after the curve's reference of the fit alone."""
-    in_utc = [[utc_text(curve.utc_ns(bound), 9) or None for bound in pair] for pair in edge.utc.intervals]
-    return {
-        "utc": utc_text(edge.utc_ns, 9) or None,
-        "sigma_s": edge.utc.sigma,
-        "intervals_s": [[low - edge.utc.value, high - edge.utc.value] for low, high in edge.utc.intervals],
-        "intervals_utc": in_utc,
-        "timing_sigma_s": edge.timing_sigma_s,
-        "fit": _figure(edge.seconds),
-        "gradual_s": edge.gradual_s,
-    }
-
-
-def _figure(value: Figure) -> dict[str, Any]:
-    return {
-        "value": value.value,
-        "sigma": value.sigma,
-        "levels": list(LEVELS),
-        "intervals": [list(pair) for pair in value.intervals],
-    }
-
-
-def _fields(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__slots__}
 
 
 def _plain(value: Any) -> Any:

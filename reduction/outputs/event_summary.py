@@ -5,15 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from reduction.events.results import LEVELS, Dip, Edge, Event, EventAnalysis, Figure
+from reduction.events.fields import event_fields, fields_of, utc_or_none
+from reduction.events.results import Dip, Edge, Event, EventAnalysis
 from reduction.result import LightCurve, ReductionResult
-from reduction.timing import UNKNOWN_NS, utc_text
+from reduction.timing import UNKNOWN_NS
 
 Timed = tuple[int, float]
 """UTC, POSIX ns, and its one-sigma error, seconds."""
-
-DIGITS = 9
-"""Of the seconds of an edge."""
 
 
 def event_summary(result: ReductionResult) -> dict[str, Any] | None:
@@ -34,10 +32,10 @@ def event_summary(result: ReductionResult) -> dict[str, Any] | None:
         **found,
         **_depth(analysis, first),
         "false_alarm_probability": analysis.false_alarm_probability,
-        "events": [_event(event, _reference(result.lightcurve)) for event in analysis.events],
-        "dips": [_fields(dip) for dip in analysis.dips],
-        "noise": _fields(analysis.noise),
-        "detectable": None if analysis.detectable is None else _fields(analysis.detectable),
+        "events": [event_fields(event, _reference(result.lightcurve)) for event in analysis.events],
+        "dips": [fields_of(dip) for dip in analysis.dips],
+        "noise": fields_of(analysis.noise),
+        "detectable": None if analysis.detectable is None else fields_of(analysis.detectable),
     }
 
 
@@ -89,14 +87,14 @@ def _reference(curve: LightCurve) -> int:
 def _of_fit(d: Edge | None, r: Edge | None) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, edge in (("d", d), ("r", r)):
-        fields[f"{name}_utc"] = None if edge is None else _utc(edge.utc_ns)
+        fields[f"{name}_utc"] = None if edge is None else utc_or_none(edge.utc_ns)
         fields[f"{name}_sigma_s"] = None if edge is None else edge.utc.sigma
     return fields | {"edges_from": "fit"}
 
 
 def _of_search(analysis: EventAnalysis, result: ReductionResult) -> dict[str, Any]:
     (d, d_sigma), (r, r_sigma) = edge_times(analysis, result)
-    known = {"d_utc": _utc(d), "d_sigma_s": d_sigma, "r_utc": _utc(r), "r_sigma_s": r_sigma}
+    known = {"d_utc": utc_or_none(d), "d_sigma_s": d_sigma, "r_utc": utc_or_none(r), "r_sigma_s": r_sigma}
     return known | {"edges_from": "search" if d != UNKNOWN_NS or r != UNKNOWN_NS else None}
 
 
@@ -107,51 +105,3 @@ def _depth(analysis: EventAnalysis, first: Event | None) -> dict[str, Any]:
         return {"depth": None, "depth_sigma": None}
     dip = analysis.dips[0]
     return {"depth": dip.depth, "depth_sigma": dip.depth / dip.snr if dip.snr > 0 else None}
-
-
-def _event(event: Event, reference_ns: int) -> dict[str, Any]:
-    return {
-        "label": event.label,
-        "d": None if event.d is None else _edge(event.d, reference_ns),
-        "r": None if event.r is None else _edge(event.r, reference_ns),
-        "depth": _figure(event.depth),
-        "duration_s": None if event.duration is None else _figure(event.duration),
-        "dip": _fields(event.dip),
-        "scores": [_fields(score) for score in event.scores],
-        "parameters": {name: _figure(value) for name, value in event.parameters.items()},
-    }
-
-
-def _edge(edge: Edge, reference_ns: int) -> dict[str, Any]:
-    """An edge: UTC with all errors in it; `fit` in seconds after the first sample, of the fit alone."""
-    dated = UNKNOWN_NS not in {reference_ns, edge.utc_ns}
-    bounds = [
-        [_utc(reference_ns + round(bound * 1e9)) if dated else None for bound in pair]
-        for pair in edge.utc.intervals
-    ]
-    return {
-        "utc": _utc(edge.utc_ns),
-        "sigma_s": edge.utc.sigma,
-        "intervals_s": [[low - edge.utc.value, high - edge.utc.value] for low, high in edge.utc.intervals],
-        "intervals_utc": bounds,
-        "timing_sigma_s": edge.timing_sigma_s,
-        "fit": _figure(edge.seconds),
-        "gradual_s": edge.gradual_s,
-    }
-
-
-def _figure(value: Figure) -> dict[str, Any]:
-    return {
-        "value": value.value,
-        "sigma": value.sigma,
-        "levels": list(LEVELS),
-        "intervals": [list(pair) for pair in value.intervals],
-    }
-
-
-def _fields(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__slots__}
-
-
-def _utc(when_ns: int) -> str | None:
-    return utc_text(when_ns, DIGITS) if when_ns != UNKNOWN_NS else None
