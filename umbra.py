@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "solve": ("ingest.solve.cli:solve", "where a recording points: its plate solution"),
     "path": ("reduction.geometry.cli:path", "prediction -> path on a map, and what each station may expect"),
     "chords": ("ingest.chords_cli:chords", "a campaign's chords -> the body's limb and place"),
+    "campaign": ("cluster.campaign.cli:campaign", "many observations at once, by a manifest"),
     "demo": ("cluster.demo_cli:demo", "synthesise a campaign with known truth, reduce it, compare"),
     "serve": ("api.cli:serve", "the HTTP service"),
 }
