@@ -13,6 +13,7 @@ from pathlib import Path
 
 import ray
 
+from cluster.edition import edition
 from cluster.location import Location, reopen
 from cluster.recording import ReductionRequest, reduce_to_folder
 from reduction.cores import at_most
@@ -20,7 +21,6 @@ from reduction.errors import ResourceError
 from reduction.scan import Progress
 from reduction.segment import Segment, measure_segment
 from reduction.survey import Survey
-from reduction.version import STAGES, VERSION
 from reduction.view import Recipe, View
 
 PROGRESS_INTERVAL_S = 0.25
@@ -36,11 +36,6 @@ class Work:
     survey: Survey
     recipe: Recipe
     block: int
-
-
-def edition() -> str:
-    """Umbra's version and those of its stages: the same text, the same results."""
-    return " ".join([VERSION, *(f"{stage}={number}" for stage, number in sorted(STAGES.items()))])
 
 
 def check_edition(expected: str) -> None:

@@ -4,6 +4,7 @@ import ctypes
 import importlib.util
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,14 @@ PARTS = {
     "postgres": ("psycopg",),
     "sora": ("sora",),
     "solve": (),
+    "s3": ("obstore",),
 }
-PROGRAMS = {"cc": ("gcc", "cc", "clang"), "postgres": ("postgres",), "solve": ("solve-field",)}
+PROGRAMS = {
+    "cc": ("gcc", "cc", "clang"),
+    "postgres": ("postgres",),
+    "solve": ("solve-field",),
+    "s3": ("moto_server",),
+}
 """Programs of which a part needs one."""
 
 LIBRARIES = {"rar": "libarchive.so.13"}
@@ -43,8 +50,9 @@ def require(part: str) -> None:
 
 
 def found(program: str) -> bool:
-    """Whether a program is there, or among PostgreSQL's, which Debian keeps out of the way."""
-    return bool(shutil.which(program)) or any(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
+    """Whether a program is there: on the path, among PostgreSQL's, or in the S3 server's own environment."""
+    places = [*Path("/usr/lib/postgresql").glob(f"*/bin/{program}"), Path(sys.prefix, "s3", "bin", program)]
+    return bool(shutil.which(program)) or any(place.exists() for place in places)
 
 
 def loads(library: str) -> bool:

@@ -1,0 +1,197 @@
+"""Objects on a disk: a file each, whole under its name and on the disk when a method returns."""
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from cluster.store.objects import PART, Entry, MissingError
+from ingest.durable import settle_one
+from reduction.errors import ResourceError
+
+PARTIAL = ".partial"
+"""Folder of the files that are being written."""
+
+
+class LocalObjects:
+    """Objects in a folder.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; made with the first object.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @property
+    def url(self) -> str:
+        """The folder."""
+        return self._root.as_uri()
+
+    @property
+    def streams(self) -> int:
+        """One: a disk is no faster for more."""
+        return 1
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write an object unless there is one; False if there is, with other content."""
+        with self._failing(name), self._beside() as (path, file):
+            file.write(data)
+            if not self._name(path, file, name, replace=False):
+                return self.get(name) == data
+        return True
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write an object, or replace it."""
+        with self._failing(name), self._beside() as (path, file):
+            file.write(data)
+            self._name(path, file, name, replace=True)
+
+    def upload(self, name: str, parts: Iterator[bytes], size: int) -> None:
+        """Write an object in parts; where `parts` raises, there is none."""
+        del size
+        with self._failing(name), self._beside() as (path, file):
+            for part in parts:
+                file.write(part)
+            self._name(path, file, name, replace=True)
+
+    def get(self, name: str) -> bytes:
+        """Return a small object. Raises `MissingError`."""
+        return b"".join(self.read(name))
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """Return an object in parts. Raises `MissingError`."""
+        with self._failing(name):
+            try:
+                file = (self._root / name).open("rb", buffering=0)
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                raise MissingError(name) from None
+            with file:
+                while part := file.read(PART):
+                    yield part
+
+    def size(self, name: str) -> int | None:
+        """Return the size of an object in bytes; None without one."""
+        with self._failing(name):
+            try:
+                return (self._root / name).stat().st_size
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """Objects whose names begin with `prefix`, sorted by name."""
+        with self._failing(prefix):
+            yield from self._walk(self._root / prefix, prefix)
+
+    def _walk(self, folder: Path, prefix: str) -> Iterator[Entry]:
+        inside = [
+            (f"{one.name}/" if one.is_dir(follow_symlinks=False) else one.name, one) for one in _scan(folder)
+        ]
+        for name, one in sorted(inside, key=lambda pair: pair[0]):
+            if name.endswith("/"):
+                if prefix or name != f"{PARTIAL}/":
+                    yield from self._walk(folder / one.name, prefix + name)
+            else:
+                with suppress(FileNotFoundError):  # deleted meanwhile
+                    yield _entry(prefix + name, one.stat(follow_symlinks=False))
+
+    def folders(self, prefix: str) -> list[str]:
+        """Return the names of the folders right below `prefix`, sorted."""
+        with self._failing(prefix):
+            inside = _scan(self._root / prefix)
+            return sorted(
+                one.name for one in inside if one.is_dir(follow_symlinks=False) and one.name != PARTIAL
+            )
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Remove objects, and folders that are empty then."""
+        for name in names:
+            with self._failing(name):
+                path = self._root / name
+                path.unlink(missing_ok=True)
+                with suppress(OSError):  # not empty, or gone
+                    for parent in path.parents:
+                        if parent == self._root:
+                            break
+                        parent.rmdir()
+
+    def unfinished(self) -> Iterator[Entry]:
+        """Find files whose writing was cut off."""
+        with self._failing(PARTIAL):
+            for one in sorted(_scan(self._root / PARTIAL), key=lambda one: one.name):
+                with suppress(FileNotFoundError):
+                    yield _entry(f"{PARTIAL}/{one.name}", one.stat(follow_symlinks=False))
+
+    def drop_unfinished(self, name: str) -> None:
+        """Remove one of them."""
+        with self._failing(name):
+            (self._root / name).unlink(missing_ok=True)
+
+    @contextmanager
+    def _beside(self) -> Iterator[tuple[Path, BinaryIO]]:
+        """A new file to be written, removed unless it got a name."""
+        folder = self._root / PARTIAL
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / secrets.token_hex(16)
+        try:
+            with path.open("xb") as file:
+                yield path, file
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _name(self, path: Path, file: BinaryIO, name: str, replace: bool) -> bool:
+        """Give a file that was written its name, once it is on the disk; False: the name is taken."""
+        file.flush()
+        os.fsync(file.fileno())
+        place = self._root / name
+        for last in (False, False, True):
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if replace:
+                    path.replace(place)
+                else:
+                    os.link(path, place)
+                break
+            except FileExistsError:
+                self._settle(place)  # whoever was first may not have come so far
+                return False
+            except FileNotFoundError:  # the folder was empty, and removed by `delete`
+                if last:
+                    raise
+        self._settle(place)
+        return True
+
+    def _settle(self, place: Path) -> None:
+        """Wait until a name, and those of its folders, are on the disk."""
+        for folder in place.parents:
+            settle_one(folder)
+            if folder == self._root.parent:
+                break
+
+    @contextmanager
+    def _failing(self, name: str) -> Iterator[None]:
+        """Explain errors of the disk."""
+        try:
+            yield
+        except OSError as error:
+            raise ResourceError(
+                f"{self._root}: {name or 'the folder'}: {error.strerror or error}; "
+                "make room, or see to the disk"
+            ) from error
+
+
+def _scan(folder: Path) -> list["os.DirEntry[str]"]:
+    try:
+        with os.scandir(folder) as inside:
+            return list(inside)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _entry(name: str, found: os.stat_result) -> Entry:
+    return Entry(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))

@@ -1,0 +1,244 @@
+"""The store over any objects: what is published, kept and logged."""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from cluster.edition import edition
+from cluster.store.names import NUMBER, commit_name, path_of, raw_name, segment, text_of
+from cluster.store.objects import MissingError, Objects
+from cluster.store.protocol import Kind
+from cluster.store.records import Commit, File, Finding, Lost, Raw, Version, now_text
+from cluster.store.slots import Slot, slot_of
+from cluster.store.transfer import digest_of, files_of, new_file, new_folder, parts_of, written
+from reduction.errors import DataError, RequestError, ResourceError
+
+ROUNDS = 3
+"""How often a publication is begun again when its uploads were collected."""
+
+
+class ObjectStore:
+    """The `cluster.store.protocol.Store` over a disk's or a server's objects.
+
+    Parameters
+    ----------
+    objects : Objects
+        Where everything is kept.
+    """
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from cluster.store.opening import open_store
+
+        return open_store, (self.url,)
+
+    def __repr__(self) -> str:
+        return f"<store {self.url}>"
+
+    @property
+    def url(self) -> str:
+        """Where it is: `open_store` takes it, in any process."""
+        return self._objects.url
+
+    def put_raw(self, path: Path | str) -> Raw:
+        """Keep a file under its SHA-256; one that is there already stays."""
+        raw = Raw(*digest_of(Path(path)))
+        name = raw_name(raw.sha256)
+        if self._objects.size(name) != raw.size:
+            self._objects.upload(name, parts_of(Path(path), raw.sha256, raw.size), raw.size)
+        return raw
+
+    def has_raw(self, sha256: str) -> bool:
+        """Whether a file with this digest is kept."""
+        return self._objects.size(raw_name(sha256)) is not None
+
+    def fetch_raw(self, sha256: str, into: Path | str) -> Path:
+        """Write a kept file to the path `into`, or into that folder if it is one; verified, in one step."""
+        name, into = raw_name(sha256), Path(into)
+        if into.is_dir():
+            into /= sha256
+        with new_file(into) as beside:
+            try:
+                written(self._objects.read(name), beside, f"{self.url}: {name}", sha256)
+            except MissingError:
+                raise DataError(
+                    f"{self.url}: has no file with the SHA-256 {sha256}; put it there, or name another store"
+                ) from None
+        return into
+
+    def publish(self, kind: Kind, key: str, folder: Path | str, attempt: int = 1) -> Commit:
+        """Make a folder's files the one result of `key`; whoever is second gets the first's commit."""
+        sources = files_of(Path(folder))
+        for _ in range(ROUNDS):
+            slot = self._slot(kind, key)
+            if slot.commit is not None:
+                return slot.commit
+            commit = self._uploaded(kind, key, sources, attempt, slot.number)
+            if self._objects.create(commit_name(kind, key, slot.number), commit.encoded()):
+                return commit
+        slot = self._slot(kind, key)
+        if slot.commit is not None:
+            return slot.commit
+        raise ResourceError(
+            f"{self.url}: {kind} {key}: its upload was collected {ROUNDS} times before it was committed; "
+            "collect with a longer --older-than"
+        )
+
+    def _uploaded(self, kind: Kind, key: str, sources: dict[str, Path], attempt: int, slot: int) -> Commit:
+        """Upload files into a folder that is nobody else's; the commit that would publish them."""
+        folder = f"{attempt:d}-{slot:d}-{secrets.token_hex(8)}"
+        place = f"{kind}/{segment(key, 'the key')}/{folder}"
+
+        def upload(one: tuple[str, Path]) -> File:
+            name, path = one
+            sha256, size = digest_of(path)
+            self._objects.upload(f"{place}/{path_of(name)}", parts_of(path, sha256, size), size)
+            return File(name=name, size=size, sha256=sha256)
+
+        files = tuple(self._at_once(upload, sources.items()))
+        return Commit(
+            kind=kind,
+            key=key,
+            attempt=attempt,
+            folder=folder,
+            files=files,
+            edition=edition(),
+            when=now_text(),
+        )
+
+    def _at_once(self, work: Any, items: Iterable[Any]) -> list[Any]:
+        """Results of `work` for each item, several at once where that is quicker."""
+        things = list(items)
+        if min(self._objects.streams, len(things)) == 1:
+            return [work(one) for one in things]
+        with ThreadPoolExecutor(self._objects.streams, "store") as pool:
+            under_way = [pool.submit(work, one) for one in things]
+            try:
+                return [one.result() for one in under_way]
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _slot(self, kind: str, key: str) -> Slot:
+        return slot_of(self._objects, kind, key)
+
+    def find(self, kind: Kind, key: str) -> Commit | None:
+        """Return the commit of `key`; None: nothing is published."""
+        return self._slot(kind, key).commit
+
+    def fetch(self, kind: Kind, key: str, into: Path | str) -> Commit:
+        """Write what is published into a new folder `into`, verified, all or nothing."""
+        commit = self.find(kind, key)
+        if commit is None:
+            raise RequestError(f"{self.url}: nothing is published as {kind} {key}; see umbra store ls")
+        place = f"{kind}/{segment(key, 'the key')}/{commit.folder}"
+        with new_folder(Path(into)) as beside:
+
+            def fetch(file: File) -> None:
+                name = f"{place}/{path_of(file.name)}"
+                path = beside / file.name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    written(self._objects.read(name), path, f"{self.url}: {name}", file.sha256)
+                except MissingError:
+                    raise DataError(
+                        f"{self.url}: {name}: is missing, though {kind} {key} is published; restore it"
+                    ) from None
+
+            self._at_once(fetch, commit.files)
+        return commit
+
+    def published(self, kind: Kind) -> Iterator[Commit]:
+        """Every commit of a kind, by key."""
+        for name in self._objects.folders(f"{kind}/"):
+            commit = self.find(kind, text_of(name))
+            if commit is not None:
+                yield commit
+
+    def add_version(self, campaign: str, observation: str, key: str) -> int:
+        """Make a published result the latest of an observation; its number, from 1."""
+        if self.find("results", key) is None:
+            raise RequestError(f"{self.url}: no result {key} is published; publish it before it is a version")
+        while True:
+            numbers = self._numbers(campaign, observation)
+            latest = max(numbers, default=0)
+            if latest and self.version(campaign, observation, latest).key == key:
+                return latest
+            one = Version(
+                campaign=campaign, observation=observation, number=latest + 1, key=key, when=now_text()
+            )
+            name = f"{_versions(campaign, observation)}{one.number}.json"
+            if self._objects.create(name, one.encoded()):
+                return one.number
+
+    def _numbers(self, campaign: str, observation: str) -> list[int]:
+        prefix = _versions(campaign, observation)
+        found = (NUMBER.match(entry.name.removeprefix(prefix)) for entry in self._objects.entries(prefix))
+        return sorted(int(match[1]) for match in found if match)
+
+    def versions(self, campaign: str, observation: str) -> list[str]:
+        """Keys of an observation's results; the first is version 1."""
+        count = max(self._numbers(campaign, observation), default=0)
+        return [self.version(campaign, observation, number + 1).key for number in range(count)]
+
+    def version(self, campaign: str, observation: str, number: int) -> Version:
+        """Return one version. Raises `RequestError` without it."""
+        name = f"{_versions(campaign, observation)}{number}.json"
+        try:
+            return Version.decoded(self._objects.get(name), f"{self.url}: {name}")
+        except MissingError:
+            raise RequestError(
+                f"{self.url}: {campaign}: {observation}: has no version {number}; see umbra store ls"
+            ) from None
+
+    def observations(self, campaign: str) -> list[str]:
+        """Observations of a campaign that have results."""
+        inside = self._objects.folders(f"observations/{segment(campaign, 'the campaign')}/")
+        return sorted(map(text_of, inside))
+
+    def campaigns(self) -> list[str]:
+        """Campaigns that have results."""
+        return sorted(map(text_of, self._objects.folders("observations/")))
+
+    def put_log(self, job: str, attempt: int, text: str) -> str:
+        """Keep the log of an attempt, in place of what was kept of it before; the log's name."""
+        name = _log(job, attempt)
+        self._objects.put(name, text.encode(errors="backslashreplace"))
+        return name
+
+    def log(self, job: str, attempt: int) -> str | None:
+        """Return the log of an attempt; None without one."""
+        with suppress(MissingError):
+            return self._objects.get(_log(job, attempt)).decode(errors="replace")
+        return None
+
+    def verify(self, deep: bool = False) -> Iterator[Finding]:
+        """Look at every object: by its size, or by its digest."""
+        from cluster.store.upkeep import verify
+
+        return verify(self._objects, deep)
+
+    def orphans(self, older_than_s: float) -> Iterator[Lost]:
+        """Find what no commit names, of which nothing changed for so many seconds."""
+        from cluster.store.upkeep import orphans
+
+        return orphans(self._objects, older_than_s)
+
+    def collect(self, older_than_s: float, dry_run: bool = False) -> list[Lost]:
+        """Delete orphans; which."""
+        from cluster.store.upkeep import collect
+
+        return collect(self._objects, older_than_s, dry_run)
+
+
+def _versions(campaign: str, observation: str) -> str:
+    return f"observations/{segment(campaign, 'the campaign')}/{segment(observation, 'the observation')}/"
+
+
+def _log(job: str, attempt: int) -> str:
+    return f"logs/{segment(job, 'the job')}/{attempt:d}.txt"
