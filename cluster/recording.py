@@ -22,7 +22,7 @@ from ingest.timeoptions import TimeOptions
 from reduction.caveats import Caveat
 from reduction.device_segment import DeviceRunner
 from reduction.errors import RequestError, ResourceError
-from reduction.outputs.folder import check_out, write_outputs
+from reduction.outputs.folder import check_out, import_beside, write_outputs
 from reduction.plan import ReductionPlan, Settings
 from reduction.preparation import response_before
 from reduction.result import ReductionResult
@@ -151,6 +151,7 @@ def reduce_to_folder(
     """
     accelerator = check_device(request.device)
     check_out(out, overwrite)
+    import_beside()
     began = time.perf_counter()
     given = request.inputs
     with _scratch_beside(out) as scratch:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ingest.formats import identify, open_source
 from ingest.timeoptions import TimeOptions
 from reduction.caveats import Caveat, Note
+from reduction.cores import on_all_cores
 from reduction.errors import DataError, RequestError
 from reduction.response import LINEAR, Curve, linearise, step_at
 from reduction.stack import Digest, FrameSource, frame_digest
@@ -174,9 +175,12 @@ def _level(frame: NDArray[Any], name: str, number: int) -> float:
 def _centre_and_spread(sample: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Median and robust sigma of each pixel over the frames, band by band; NaN where nothing is finite."""
     centre, spread = np.empty(sample.shape[1:], np.float32), np.empty(sample.shape[1:], np.float32)
-    for top in range(0, sample.shape[-2], BAND_ROWS):
+
+    def settle(top: int) -> None:
         band = np.s_[..., top : top + BAND_ROWS, :]
         centre[band], spread[band] = _robust(sample[band])
+
+    on_all_cores(settle, range(0, sample.shape[-2], BAND_ROWS))
     return centre, spread
 
 

@@ -168,14 +168,14 @@ def _show(
 
 
 def _rings(ax: Axes, result: ReductionResult, star: Star, alpha: float = 1.0) -> None:
-    """Draw the aperture, and the sky annulus of stars with a role."""
+    """Draw the aperture, and the sky annulus of stars with a role; they do not set the limits of the axes."""
     colour = ROLE_COLOURS[star.role]
     at = (star.x, star.y)
     radius = result.photometry.aperture_px
-    ax.add_patch(Circle(at, radius, fill=False, ec=colour, lw=1.5, alpha=alpha))
+    ax.add_artist(Circle(at, radius, fill=False, ec=colour, lw=1.5, alpha=alpha))
     if star.role != "star":
         for sky in result.photometry.sky_px:
-            ax.add_patch(Circle(at, sky, fill=False, ec=colour, lw=0.9, ls=(0, (4, 3)), alpha=0.8 * alpha))
+            ax.add_artist(Circle(at, sky, fill=False, ec=colour, lw=0.9, ls=(0, (4, 3)), alpha=0.8 * alpha))
 
 
 def _mark_stars(ax: Axes, result: ReductionResult, per_dot: float) -> None:
@@ -217,6 +217,8 @@ def label_place(
     """
     wide, tall = size
     width, height = frame
+    far = 2.4 * ring + 1.12 * max(wide, tall)
+    near = [other for other in taken if other.overlap(_around(star, far)) > 0]
     best, least = _around(star, 0), math.inf
     for reach in (1.0, 1.6, 2.4):
         for angle in (315, 45, 225, 135, 0, 180, 270, 90):
@@ -225,7 +227,7 @@ def label_place(
             y = min(max(star.y + sin * (ring * reach + 0.62 * tall), tall / 2 - 0.5), height - 0.5 - tall / 2)
             box = Box(x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2)
             inside = box.overlap(Box(-0.5, -0.5, width - 0.5, height - 0.5))
-            cost = sum(box.overlap(other) for other in taken) + 10 * (wide * tall - inside)
+            cost = sum(box.overlap(other) for other in near) + 10 * (wide * tall - inside)
             if cost <= 1e-9 * wide * tall:
                 return box
             if cost < least:
@@ -272,8 +274,10 @@ def _cutout(ax: Axes, result: ReductionResult, star: Star, stretch: Stretch) -> 
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=3, integer=True))
     ax.tick_params(labelsize=8.5)
+    view, reach = _around(star, half + 1), max(result.photometry.aperture_px, result.photometry.sky_px[1])
     for other in result.stars:
-        _rings(ax, result, other)
+        if view.overlap(_around(other, reach)) > 0:
+            _rings(ax, result, other)
     name = drawable(star.name)
     ax.text(
         0.04, 0.95, name, transform=ax.transAxes, va="top", color=ROLE_COLOURS[star.role], fontsize=13,

@@ -3,15 +3,18 @@
 import contextlib
 import ctypes
 import errno
+import importlib
 import json
 import os
 import secrets
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from reduction.cores import cores
 from reduction.errors import RequestError, ResourceError
 from reduction.outputs.summary import SCHEMA, summarise, summary_text
 from reduction.outputs.verdict import judge
@@ -19,6 +22,9 @@ from reduction.result import ReductionResult
 
 FILES = ("lightcurve.csv", "stars.parquet", "summary.json", "lightcurve.png", "finder.png", "report.html")
 """What an output folder holds."""
+
+DRAWING = tuple(f"reduction.outputs.{name}" for name in ("finder", "lightcurve_figure", "page", "tables"))
+"""Modules that draw and write it."""
 
 PARTIAL = "umbra-partial"
 """Part of the name of a folder under way: ``.OUT.umbra-partial-1a2b3c4d``, safe to remove."""
@@ -163,8 +169,14 @@ def _partial(place: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def import_beside() -> None:
+    """Import in a thread what `write_outputs` needs, which takes a second, where another core is free."""
+    if cores() > 1:
+        threading.Thread(target=lambda: [importlib.import_module(name) for name in DRAWING]).start()
+
+
 def _write_files(result: ReductionResult, folder: Path) -> None:
-    # matplotlib, pyarrow and jinja2 take a second to import: only here are they needed
+    # matplotlib, pyarrow and jinja2 take a second to import: only here are they needed (`import_beside`)
     from reduction.outputs.finder import draw_finder
     from reduction.outputs.lightcurve_figure import draw_lightcurve
     from reduction.outputs.page import report_page
