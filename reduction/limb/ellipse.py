@@ -11,9 +11,9 @@ from reduction.caveats import Caveat, Note
 from reduction.errors import DataError
 from reduction.events.results import Figure
 from reduction.limb.descent import Minima, descend, whitened
-from reduction.limb.intervals import axis_figure, figure
+from reduction.limb.intervals import axis_figure, figure, length_figure, reaching
 from reduction.limb.likelihood import Prior, Times, misfit
-from reduction.limb.posterior import Components, Sample, adapted, components, draw
+from reduction.limb.posterior import Components, Sample, adapted, components, draw, spread_relief
 from reduction.limb.shape import Ellipse, Floats, pass_by, unpack
 from reduction.limb.starts import circles, distinct, ellipses, extent_km
 
@@ -191,7 +191,8 @@ def _described(times: Times, prior: Prior, model: Model, sample: Sample, parts: 
     solutions, nearest = _solutions(times, prior, sample, parts)
     first = np.where(nearest == 0, sample.weight, 0)
     first = first / first.sum()
-    figures = _figures(sample.x, sample.relief_km, first, unpack(sample.best_x))
+    between = spread_relief(sample.relief_km, parts.relief_km, KNEE * times.noise_km())
+    figures = _figures(sample.x, between, first, unpack(sample.best_x))
     pa = figures["pa_deg"].intervals[1]
     determined = model == "ellipse" and pa[1] - pa[0] < UNDETERMINED_DEG
     free = int((times.clock_s >= FREE_S).sum())
@@ -216,23 +217,32 @@ def _described(times: Times, prior: Prior, model: Model, sample: Sample, parts: 
 
 
 def _figures(x: Floats, relief_km: Floats, weight: Floats, best: Ellipse) -> dict[str, Figure]:
+    """At the levels at which the limb may be round, its axes may be its radius, in any direction."""
     radius = np.exp(x[:, 2])
-    eta = np.hypot(x[:, 3], x[:, 4]) if x.shape[1] == 5 else np.zeros(len(x))
     answer = {
         "f_km": figure(x[:, 0], weight),
         "g_km": figure(x[:, 1], weight),
-        "semi_major_km": figure(radius * np.exp(eta), weight),
-        "semi_minor_km": figure(radius * np.exp(-eta), weight),
         "diameter_km": figure(2 * radius, weight),
-        "oblateness": figure(-np.expm1(-2 * eta), weight, "bounded"),
         "relief_km": figure(relief_km, weight, "bounded"),
     }
-    if x.shape[1] == 5:
-        angle = np.degrees(0.5 * np.arctan2(x[:, 4], x[:, 3])) % 180
-        answer["pa_deg"] = axis_figure(best.pa_deg, angle, weight)
-    else:
-        answer["pa_deg"] = Figure(0.0, 90.0, ((-90.0, 90.0),) * 3)
-    return answer
+    mean = figure(radius, weight)
+    if x.shape[1] == 3:
+        nothing = Figure(0.0, 0.0, ((0.0, 0.0),) * 3)
+        anywhere = Figure(0.0, 90.0, ((-90.0, 90.0),) * 3)
+        return {
+            **answer, "semi_major_km": mean, "semi_minor_km": mean, "oblateness": nothing, "pa_deg": anywhere
+        }  # fmt: skip
+    eta = np.hypot(x[:, 3], x[:, 4])
+    flattening = length_figure(-np.expm1(-2 * eta), weight, eta)
+    is_round = [low == 0 for low, _ in flattening.intervals]
+    angle = np.degrees(0.5 * np.arctan2(x[:, 4], x[:, 3])) % 180
+    return {
+        **answer,
+        "semi_major_km": reaching(figure(radius * np.exp(eta), weight), mean, is_round),
+        "semi_minor_km": reaching(figure(radius * np.exp(-eta), weight), mean, is_round),
+        "oblateness": flattening,
+        "pa_deg": axis_figure(best.pa_deg, angle, weight, is_round),
+    }
 
 
 def _solutions(

@@ -15,6 +15,8 @@ from scipy.special import log_ndtr, ndtri_exp
 
 from reduction.limb.shape import Floats, Passage, pass_by
 
+ROUND = 1e-4
+"""Elongation below which limbs are all as round."""
 WALL = 2e-4
 """Relief, in radii, that every limb has where it is asked whether a path crosses it at all."""
 GRAZE = -6.0
@@ -107,40 +109,50 @@ class Misfit:
         Observed less computed time, seconds; its variance but for the clock's.
     wall : array, (n, n_wall)
         ``sqrt(-2 ln P)`` of what must hold besides: that paths were crossed, missed, not left.
+    path : Passage
+        Of each edge's path.
+    support : array, (n, n_edge)
+        Distance from the centre to the tangent at each edge, km.
+    floor : array, (n, 1)
+        Relief, or the least one that every limb has, km.
     """
 
     residual_s: Floats
     variance: Floats
     wall: Floats
+    path: Passage
+    support: Floats
+    floor: Floats
 
 
 def misfit(times: Times, x: Floats, relief_km: Floats) -> Misfit:
     """Residuals of the limbs `x`, ``(n, 3 or 5)``, with reliefs ``(n,)``."""
     floor = np.hypot(relief_km, WALL * np.exp(x[:, 2]))[:, None]
     path = pass_by(x, times.point, times.velocity)
-    half, variance, crossed = _half(path, times.side, relief_km[:, None], floor)
+    support = path.support_km(path.closest_s + times.side * path.half_s)
+    half, variance, crossed = _half(path, support, relief_km[:, None], floor)
     residual = -(path.closest_s + times.side * half)
     walls = [crossed]
     if times.miss_shortest_s.size:
         walls.append(_missed(times, x, floor))
     if times.stay_s.size:
         walls.append(_stayed(times, path, variance))
-    return Misfit(residual, times.sigma_s**2 + variance, np.sqrt(-2 * np.concatenate(walls, axis=1)))
+    wall = np.sqrt(-2 * np.concatenate(walls, axis=1))
+    return Misfit(residual, times.sigma_s**2 + variance, wall, path, support, floor)
 
 
-def skewness(times: Times, x: Floats, relief_km: Floats, found: Misfit) -> Floats:
+def skewness(times: Times, found: Misfit) -> Floats:
     """What the log-likelihood ``(n,)`` of a normal residual lacks where paths graze the limb.
 
     There the density of the true time is that of the relief it means, ``N(h(t); 0, s) |dh/dt|``; with the
     time's own error it is integrated by Gauss and Hermite about its maximum. A clock's error is taken as
     each time's own here.
     """
-    floor = np.broadcast_to(np.hypot(relief_km, WALL * np.exp(x[:, 2]))[:, None], found.residual_s.shape)
-    path = pass_by(x, times.point, times.velocity)
-    support = path.support_km(path.closest_s + times.side * path.half_s)
+    path, support = found.path, found.support
+    floor = np.broadcast_to(found.floor, found.residual_s.shape)
     graze = support * (path.impact - 1) / floor > GRAZE
     if not graze.any():
-        return np.zeros(len(x))
+        return np.zeros(len(floor))
     own = np.broadcast_to(np.hypot(times.sigma_s, times.clock_s[times.owner]), graze.shape)[graze]
     exact = _grazing(
         -(times.side * path.closest_s)[graze], own, path.impact[graze], path.speed[graze] ** 2,
@@ -187,9 +199,8 @@ def _grazing(
     return answer
 
 
-def _half(path: Passage, side: Floats, relief: Floats, floor: Floats) -> tuple[Floats, Floats, Floats]:
+def _half(path: Passage, support: Floats, relief: Floats, floor: Floats) -> tuple[Floats, Floats, Floats]:
     """Mean half-time inside the limb, its variance, and the log-probability that there is one."""
-    support = path.support_km(path.closest_s + side * path.half_s)
     z_least = support * (path.impact - 1) / floor
     graze = z_least > GRAZE
     root = np.sqrt(np.maximum(1 - path.impact**2, 1e-12))
@@ -248,8 +259,9 @@ def log_likelihood(times: Times, found: Misfit) -> Floats:
 def log_prior(prior: Prior, x: Floats) -> Floats:
     """Log-density ``(n,)`` of limbs, per unit of each parameter; -inf outside the limits.
 
-    Flat in centre, in radius (or normal in diameter) and in the plane of the elongation (e1, e2): no
-    position angle, and no direction away from the circle, is preferred.
+    Flat in centre, in radius (or normal in diameter), in the elongation `eta` and in the position angle: in
+    the plane of (e1, e2) the density goes as ``1 / eta``. Flat in that plane, the errors alone would make any
+    round limb long (Stein 1959, Ann. Math. Stat. 30, 877: the length of a normal vector).
     """
     radius = np.exp(x[:, 2])
     answer = np.where(radius <= prior.radius_limit_km, x[:, 2], -np.inf)
@@ -258,4 +270,5 @@ def log_prior(prior: Prior, x: Floats) -> Floats:
     if x.shape[1] == 5:
         oblateness = -np.expm1(-2 * np.hypot(x[:, 3], x[:, 4]))
         answer = np.where(oblateness <= prior.oblateness_limit, answer, -np.inf)
+        answer = answer - np.log(np.maximum(np.hypot(x[:, 3], x[:, 4]), ROUND))
     return answer

@@ -18,7 +18,9 @@ KERNELS, KERNEL_WIDTH = 60, 0.5
 NONE = 2.0
 """Prior odds of no relief at all, against a factor e in relief."""
 COARSE, FINE = 9, 12
-"""Reliefs tried at first, and between the limits then found."""
+"""Reliefs tried at first, and between the limits then found, anew until"""
+ENOUGH_RELIEFS = 6
+"""as many of them are likely."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +57,7 @@ def log_posterior(times: Times, prior: Prior, x: Floats, relief_km: Floats) -> F
     if allowed.any():
         inside, relief = x[allowed], relief_km[allowed]
         found = misfit(times, inside, relief)
-        answer[allowed] += log_likelihood(times, found) + skewness(times, inside, relief, found)
+        answer[allowed] += log_likelihood(times, found) + skewness(times, found)
     return np.where(np.isnan(answer), -np.inf, answer)
 
 
@@ -78,14 +80,34 @@ def relief_grid(knee_km: float, low: float, high: float, n: int) -> tuple[Floats
 def components(times: Times, prior: Prior, modes: Floats, knee_km: float, most_km: float) -> Components:
     """Laplace approximations about each of `modes`, ``(m, p)``, on a grid of reliefs from 0 to `most_km`."""
     relief, step = relief_grid(knee_km, 0.0, most_km, COARSE)
-    coarse = _laplace(times, prior, modes, relief, step)
-    mass = logsumexp(coarse.log_mass.reshape(len(modes), -1), axis=0)
-    there = np.flatnonzero(mass > mass.max() - 9)
-    low, high = relief[max(there[0] - 1, 0)], relief[min(there[-1] + 1, COARSE - 1)]
-    fine, step = relief_grid(knee_km, float(low), float(high), FINE)
-    nearest = np.abs(np.log(fine[:, None] + knee_km) - np.log(relief + knee_km)).argmin(axis=1)
-    start = coarse.x.reshape(len(modes), COARSE, -1)[:, nearest]
-    return _laplace(times, prior, start, fine, step)
+    found = _laplace(times, prior, modes, relief, step)
+    for _ in range(3):
+        mass = logsumexp(found.log_mass.reshape(len(modes), -1), axis=0)
+        there = np.flatnonzero(mass > mass.max() - 9)
+        if relief.size == FINE and there.size >= ENOUGH_RELIEFS:
+            break
+        low, high = relief[max(there[0] - 1, 0)], relief[min(there[-1] + 1, relief.size - 1)]
+        fine, step = relief_grid(knee_km, float(low), float(high), FINE)
+        nearest = np.abs(np.log(fine[:, None] + knee_km) - np.log(relief + knee_km)).argmin(axis=1)
+        start = found.x.reshape(len(modes), relief.size, -1)[:, nearest]
+        found, relief = _laplace(times, prior, start, fine, step), fine
+    return found
+
+
+def spread_relief(relief_km: Floats, grid_km: Floats, knee_km: float) -> Floats:
+    """Reliefs of draws, ``(n,)``, spread evenly over the steps of their grid: quantiles need no steps.
+
+    Of those at 0 as many stay there as the prior has of no relief at all.
+    """
+    grid = np.log(np.unique(grid_km) + knee_km)
+    if grid.size == 1:
+        return relief_km
+    step, there = grid[1] - grid[0], np.log(relief_km + knee_km)
+    rng = np.random.default_rng(2)
+    low, high = np.maximum(there - step / 2, grid[0]), np.minimum(there + step / 2, grid[-1])
+    spread = np.exp(rng.uniform(low, high)) - knee_km
+    none = (relief_km == 0) & (rng.uniform(0, 1, relief_km.size) < NONE / (NONE + step / 2))
+    return np.where(none, 0.0, np.maximum(spread, 0.0))
 
 
 def _laplace(times: Times, prior: Prior, start: Floats, relief: Floats, step: Floats) -> Components:

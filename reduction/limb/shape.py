@@ -116,8 +116,8 @@ class Passage:
         """
         uf, ug = self.u[0] + self.w[0] * seconds, self.u[1] + self.w[1] * seconds
         ff, fg, gg = self.matrix
-        normal = np.hypot(ff * uf + fg * ug, fg * uf + gg * ug)
-        answer: Floats = np.hypot(uf, ug) / np.maximum(normal, 1e-300)
+        nf, ng = ff * uf + fg * ug, fg * uf + gg * ug
+        answer: Floats = np.sqrt((uf * uf + ug * ug) / np.maximum(nf * nf + ng * ng, 1e-300))
         return answer
 
 
@@ -138,6 +138,7 @@ def pass_by(x: Floats, points: Floats, velocities: Floats) -> Passage:
     wf, wg = ff * vf + fg * vg, fg * vf + gg * vg
     square = wf * wf + wg * wg
     closest = -(uf * wf + ug * wg) / square
-    impact = np.abs(uf * wg - ug * wf) / np.sqrt(square)
-    half = np.sqrt(np.maximum(1 - impact * impact, 0) / square)
-    return Passage(closest, impact, np.sqrt(square), half, (uf, ug), (wf, wg), (ff, fg, gg))
+    speed = np.sqrt(square)
+    impact = np.abs(uf * wg - ug * wf) / speed
+    half = np.sqrt(np.maximum(1 - impact * impact, 0)) / speed
+    return Passage(closest, impact, speed, half, (uf, ug), (wf, wg), (ff, fg, gg))

@@ -78,7 +78,7 @@ def observed(
             for _ in range(4):  # the path is nearly straight: each step starts where the last ended
                 speed = np.ravel(plane.velocity_km_s(itrs, np.array([utc])))
                 deepest = point(epoch)
-                ahead = crossing_s(truth, deepest, speed, side, 0.0)
+                ahead = float(crossing_s(truth, deepest[None, :], speed, np.array([side]), np.zeros(1))[0])
                 utc = epoch + round(ahead * SECOND)
                 low, high = utc - 2 * SECOND, utc + 2 * SECOND
                 for _ in range(50):  # the true path, by bisection

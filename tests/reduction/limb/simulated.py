@@ -1,5 +1,7 @@
 """Stations of a known limb, made without the code that fits them: crossings by bisection."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,28 +15,27 @@ WAY = 51.5
 """Position angle of the star's motion, degrees."""
 
 
-def height(truth: Ellipse, point: Floats) -> float:
-    """Height of a point over the limb along the normal, km, to first order; negative inside."""
+def height(truth: Ellipse, point: Floats) -> Floats:
+    """Height of points ``(..., 2)`` over the limb along the normal, km, to first order; negative inside."""
     pa = np.radians(truth.pa_deg)
-    f, g = point[0] - truth.f_km, point[1] - truth.g_km
+    f, g = point[..., 0] - truth.f_km, point[..., 1] - truth.g_km
     along, across = f * np.sin(pa) + g * np.cos(pa), -f * np.cos(pa) + g * np.sin(pa)
     level = np.hypot(along / truth.a_km, across / truth.b_km)
-    if level == 0:
-        return -truth.b_km
-    slope = np.hypot(along / truth.a_km**2, across / truth.b_km**2) / level
-    return float((level - 1) / slope)
+    slope = np.hypot(along / truth.a_km**2, across / truth.b_km**2)
+    answer: Floats = np.where(level > 0, (level - 1) * level / np.where(slope > 0, slope, 1), -truth.b_km)
+    return answer
 
 
-def crossing_s(truth: Ellipse, point: Floats, velocity: Floats, side: int, relief_km: float) -> float:
-    """When a path through `point`, which lies inside, crosses the limb before (-1) or after (+1)."""
-    low, high = 0.0, side * 20 * truth.a_km / float(np.hypot(*velocity))
-    for _ in range(80):
+def crossing_s(truth: Ellipse, point: Floats, velocity: Floats, side: Floats, relief_km: Floats) -> Floats:
+    """When paths through `point`, ``(n, 2)``, which lie inside, cross the limb before (-1) or after (+1)."""
+    low = np.zeros(len(point))
+    high = side * 20 * truth.a_km / float(np.hypot(*velocity))
+    for _ in range(60):
         middle = (low + high) / 2
-        if height(truth, point + velocity * middle) < relief_km:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+        inside = height(truth, point + middle[:, None] * velocity) < relief_km
+        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+    answer: Floats = (low + high) / 2
+    return answer
 
 
 def half_width_km(truth: Ellipse, across: Floats) -> float:
@@ -54,28 +55,35 @@ def stations(
     span: float = 0.9,
     speed: float = SPEED,
     clock_s: float = 0.0,
+    shares: Sequence[float] | None = None,
 ) -> Times:
-    """Times of `n` stations, spread at random over `span` of the shadow's width."""
+    """Times of `n` stations, spread at random over `span` of the shadow's width, or at its `shares`.
+
+    Who sees no event, because the path lies outside the limb with its relief, has missed it.
+    """
     way = np.radians(WAY)
     along = np.array([np.sin(way), np.cos(way)])
     across = np.array([-along[1], along[0]])
     velocity = along * speed
-    centre = np.array([truth.f_km, truth.g_km])
-    points, sides, owners = [], [], []
-    for k, share in enumerate(rng.uniform(-span, span, n)):
-        middle = centre + share * half_width_km(truth, across) * across
-        # the deepest point of the path, so that it lies inside
-        steps = np.linspace(-2, 2, 401) * truth.a_km / speed
-        deepest = steps[np.argmin([height(truth, middle + velocity * t) for t in steps])]
-        inside = middle + velocity * deepest
-        lag = rng.normal(0, clock_s) if clock_s else 0.0
-        for side in (-1, 1):
-            relief = rng.normal(0, relief_km) if relief_km else 0.0
-            seen = crossing_s(truth, inside, velocity, side, relief) + rng.normal(0, sigma_s) + lag
-            points.append(inside + velocity * seen)
-            sides.append(side)
-            owners.append(k)
-    return times(np.array(points), velocity, sigma_s, np.array(sides), np.array(owners), clock_s)
+    placed = np.array([*rng.uniform(-span, span, n), *(shares or ())])
+    middle = np.array([truth.f_km, truth.g_km]) + placed[:, None] * half_width_km(truth, across) * across
+    # the deepest point of each path, so that it lies inside
+    steps = np.linspace(-2, 2, 401)[:, None, None] * truth.a_km / speed
+    deepest = np.argmin(height(truth, middle + velocity * steps), axis=0)
+    inside = middle + steps[deepest, 0] * velocity
+    lag, relief, error = np.zeros(len(placed)), np.zeros((len(placed), 2)), np.zeros((len(placed), 2))
+    for k in range(len(placed)):
+        lag[k] = rng.normal(0, clock_s) if clock_s else 0.0
+        for side in (0, 1):
+            relief[k, side] = rng.normal(0, relief_km) if relief_km else 0.0
+            error[k, side] = rng.normal(0, sigma_s) + lag[k]
+    hit = np.flatnonzero(height(truth, inside) < relief.min(axis=1))
+    points, sides = np.repeat(inside[hit], 2, axis=0), np.tile([-1, 1], len(hit))
+    seen = crossing_s(truth, points, velocity, sides.astype(np.float64), relief[hit].ravel())
+    points = points + (seen + error[hit].ravel())[:, None] * velocity
+    missed = np.setdiff1d(np.arange(len(placed)), hit)
+    owners = np.repeat(np.arange(len(hit)), 2)
+    return times(points, velocity, sigma_s, sides, owners, clock_s, middle[missed])
 
 
 def times(

@@ -68,12 +68,39 @@ def test_a_fit_is_the_same_every_time() -> None:
     assert first.solutions == second.solutions
 
 
-def test_a_circle_has_no_position_angle() -> None:
-    truth = Ellipse(0, 0, 50, 50, 0)
-    fit = fit_limb(stations(np.random.default_rng(18), truth=truth, sigma_s=0.3), Prior())
-    assert not fit.pa_determined
-    assert Caveat.ANGLE_UNDETERMINED in [note.caveat for note in fit.notes]
-    assert fit.figures["oblateness"].intervals[2][0] == 0
+@pytest.fixture(scope="module")
+def round_fits() -> list[LimbFit]:
+    """Of 20 campaigns each interval of 0.95 holds the truth in 19; in less than 16 once in 400 times."""
+    rng = np.random.default_rng(18)
+    return [fit_limb(stations(rng, truth=Ellipse(0, 0, 50, 50, 0)), Prior(), seed=k) for k in range(20)]
+
+
+def test_a_circle_has_no_position_angle_and_an_ellipse_has_one(round_fits: list[LimbFit]) -> None:
+    for fit in round_fits:
+        angle, flattening = fit.figures["pa_deg"].intervals[1], fit.figures["oblateness"].intervals[1]
+        assert (Caveat.ANGLE_UNDETERMINED in [note.caveat for note in fit.notes]) is not fit.pa_determined
+        assert (angle[1] - angle[0] == 180) == (flattening[0] == 0)
+    assert sum(not fit.pa_determined for fit in round_fits) >= 16
+    assert np.mean([fit.figures["oblateness"].intervals[1][1] for fit in round_fits]) < 0.2
+    rng = np.random.default_rng(20)
+    long = [fit_limb(stations(rng, truth=Ellipse(0, 0, 50, 35, 70)), Prior(), seed=k) for k in range(6)]
+    assert all(fit.pa_determined for fit in long)
+    assert all(fit.figures["oblateness"].intervals[1][0] > 0 for fit in long)
+
+
+def test_a_round_limb_has_the_axes_of_a_circle(round_fits: list[LimbFit]) -> None:
+    for name in ("semi_major_km", "semi_minor_km"):
+        spans = [fit.figures[name].intervals[1] for fit in round_fits]
+        assert sum(low <= 50 <= high for low, high in spans) >= 16
+
+
+def test_relief_is_told_between_the_steps_of_its_grid() -> None:
+    data = stations(np.random.default_rng(5), relief_km=2.0, sigma_s=0.02, n=30)
+    relief = fit_limb(data, Prior()).figures["relief_km"]
+    assert 0.15 < relief.sigma < 0.4  # s / sqrt(2 n_edge) = 0.19 and more, the limb being fitted too
+    spans = np.array(relief.intervals)
+    assert (np.diff(spans[:, 0]) < 0).all()
+    assert (np.diff(spans[:, 1]) > 0).all()
 
 
 def test_one_chord_has_two_centres() -> None:
@@ -149,7 +176,7 @@ def test_the_sampled_posterior_of_a_circle_is_that_of_a_grid() -> None:
         relief = np.full(len(x), max(one, 0.0))
         found = misfit(data, x, relief)
         step = (level[1] - level[0]) / (2 if k in {0, 19} else 1) + (NONE if k == 0 else 0)
-        log = log_likelihood(data, found) + skewness(data, x, relief, found) + log_prior(Prior(), x)
+        log = log_likelihood(data, found) + skewness(data, found) + log_prior(Prior(), x)
         total += np.exp(log - x[:, 2]) * step  # the grid is even in r, not in ln r
     for column, name in ((0, "f_km"), (1, "g_km")):
         shares = np.array([0.16, 0.5, 0.84])

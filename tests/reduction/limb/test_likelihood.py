@@ -24,7 +24,7 @@ CIRCLE = np.array([[0.0, 0.0, np.log(50.0)]])
 
 def exact(x: np.ndarray, relief_km: float, data: Times) -> float:
     found = misfit(data, x, np.array([relief_km]))
-    return float((log_likelihood(data, found) + skewness(data, x, np.array([relief_km]), found))[0])
+    return float((log_likelihood(data, found) + skewness(data, found))[0])
 
 
 def test_without_relief_it_is_the_normal_density_of_the_times() -> None:

@@ -37,7 +37,9 @@ def test_crossings_are_those_found_by_bisection(limb: Ellipse, share: float) -> 
     path = pass_by(pack(limb)[None, :], point[None, :], velocity[None, :])
     for side in (-1, 1):
         seen = path.closest_s[0, 0] + side * path.half_s[0, 0]
-        assert seen == pytest.approx(crossing_s(limb, point, velocity, side, 0.0), rel=1e-9)
+        assert seen == pytest.approx(
+            crossing_s(limb, point[None, :], velocity, np.array([side]), np.zeros(1))[0], rel=1e-9
+        )
 
 
 def test_a_miss_has_no_time_inside() -> None:
