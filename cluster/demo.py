@@ -12,7 +12,6 @@ from cluster.demo_compare import StationOutcome, compare, outcome_record, outcom
 from cluster.demo_picture import draw_campaign
 from cluster.recording import ReductionRequest, Times, reduce_to_folder
 from reduction.errors import RequestError, ResourceError
-from reduction.plan import Position, ReductionPlan
 from reduction.version import VERSION
 
 SCHEMA = "umbra-demo-1"
@@ -80,17 +79,15 @@ def run_demo(
 
 def _run_station(station: DemoStation, folder: Path, say: Callable[[str], None]) -> StationOutcome:
     recording = record(station, folder / "recordings")
-    result = reduce_to_folder(_request(station, recording), folder / station.key)
+    result = reduce_to_folder(_request(recording), folder / station.key)
     outcome = compare(station, result)
     say(outcome_text(outcome) + "\n")
     return outcome
 
 
-def _request(station: DemoStation, recording: Recording) -> ReductionRequest:
-    star = station.scene.target_star
+def _request(recording: Recording) -> ReductionRequest:
     return ReductionRequest(
         inputs=(str(recording.path),),
-        plan=ReductionPlan(target=Position(x=round(star.x), y=round(star.y))),
         times=Times(meaning="start", table=_text(recording.times)),
         bias=_text(recording.bias),
         dark=_text(recording.dark),

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.demo_campaign import DemoStation
-from cluster.demo_preview import SquareWell, fit_square_well
+from reduction.errors import DataError
+from reduction.events.results import Edge, Figure
 from reduction.result import UNUSABLE, Flag, ReductionResult
 from reduction.synthetic import shift_bound_px
 from reduction.timing import UNKNOWN_NS, utc_text
@@ -16,6 +17,19 @@ from reduction.timing import UNKNOWN_NS, utc_text
 Floats = NDArray[np.float64]
 
 _MATCH_PX = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEvent:
+    """The event that the reduction found by itself: edges with the recording's timing in their errors."""
+
+    d: Edge
+    r: Edge
+    depth: Figure
+
+    def edges_s(self, origin_ns: int) -> tuple[float, float]:
+        """D and R, seconds from `origin_ns`."""
+        return (self.d.utc_ns - origin_ns) * 1e-9, (self.r.utc_ns - origin_ns) * 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +42,7 @@ class StationOutcome:
     """
 
     station: DemoStation
-    found: SquareWell
+    found: FoundEvent
     time_s: Floats
     exposure_s: Floats
     flux: Floats
@@ -48,7 +62,13 @@ class StationOutcome:
 
 
 def compare(station: DemoStation, result: ReductionResult) -> StationOutcome:
-    """Fit the preview to a station's light curve and measure its positions against the truth."""
+    """Take the event that a station's reduction found, and measure its positions against the truth.
+
+    Raises
+    ------
+    DataError
+        The reduction found no event, or not both of its edges.
+    """
     curve = result.lightcurve
     good = (curve.flags & np.uint32(UNUSABLE | Flag.REPEATED)) == 0
     good &= np.isfinite(curve.flux_norm) & (curve.flux_norm_sigma > 0) & (curve.mid_ns != UNKNOWN_NS)
@@ -65,7 +85,7 @@ def compare(station: DemoStation, result: ReductionResult) -> StationOutcome:
     bound = shift_bound_px(station.scene, _guides(station, result), range(station.scene.frames))
     return StationOutcome(
         station=station,
-        found=fit_square_well(time_s, exposure, flux, sigma),
+        found=_found(station, result),
         time_s=time_s,
         exposure_s=exposure,
         flux=flux,
@@ -77,6 +97,15 @@ def compare(station: DemoStation, result: ReductionResult) -> StationOutcome:
         position_bound_px=float(np.sqrt(np.mean(bound**2))),
         lost_frames=result.alignment.lost_frames,
     )
+
+
+def _found(station: DemoStation, result: ReductionResult) -> FoundEvent:
+    """The first event of a reduction."""
+    events = () if result.event is None else result.event.events
+    if not events or events[0].d is None or events[0].r is None:
+        said = "no search was made" if result.event is None else result.event.reason
+        raise DataError(f"station {station.key}: the reduction found no whole event where one is: {said}")
+    return FoundEvent(events[0].d, events[0].r, events[0].depth)
 
 
 def _guides(station: DemoStation, result: ReductionResult) -> list[int]:
@@ -97,11 +126,11 @@ def outcome_text(outcome: StationOutcome) -> str:
     depth = station.event.depth
     lines = [
         f"station {station.key}   {station.title}",
-        f"  {'':<16}{'found (preview)':<36}{'true':<20}off by",
-        _time_line("D", station.mid_ns, found.disappear_s, found.disappear_sigma_s, true_d),
-        _time_line("R", station.mid_ns, found.reappear_s, found.reappear_sigma_s, true_r),
-        f"  {'depth':<16}{f'{found.depth:.4f} +- {found.depth_sigma:.4f}':<36}{f'{depth:.4f}':<20}"
-        f"{found.depth - depth:+.4f}",
+        f"  {'':<16}{'found':<36}{'true':<20}off by",
+        _time_line(found.d, true_d),
+        _time_line(found.r, true_r),
+        f"  {'depth':<16}{f'{found.depth.value:.4f} +- {found.depth.sigma:.4f}':<36}{f'{depth:.4f}':<20}"
+        f"{found.depth.value - depth:+.4f}",
         f"  {'scatter':<16}{outcome.scatter:.4f}; predicted {outcome.predicted_scatter:.4f}; "
         f"reduced chi-square {outcome.chi2_reduced:.3f}",
         f"  {'position':<16}{outcome.position_px:.4f} px rms; bound of its guides "
@@ -110,11 +139,10 @@ def outcome_text(outcome: StationOutcome) -> str:
     return "\n".join(lines)
 
 
-def _time_line(name: str, origin_ns: int, at_s: float, sigma_s: float, true_ns: int) -> str:
-    found = utc_text(origin_ns + round(at_s * 1e9), 4)[11:-1]
-    true = utc_text(true_ns, 4)[11:-1]
-    late = at_s - (true_ns - origin_ns) * 1e-9
-    return f"  {name:<16}{f'{found} +- {sigma_s:.4f} s':<36}{true:<20}{late:+.4f} s"
+def _time_line(edge: Edge, true_ns: int) -> str:
+    found, true = (utc_text(at, 4)[11:-1] for at in (edge.utc_ns, true_ns))
+    late = (edge.utc_ns - true_ns) * 1e-9
+    return f"  {edge.kind:<16}{f'{found} +- {edge.utc.sigma:.4f} s':<36}{true:<20}{late:+.4f} s"
 
 
 def outcome_record(outcome: StationOutcome) -> dict[str, Any]:
@@ -125,13 +153,13 @@ def outcome_record(outcome: StationOutcome) -> dict[str, Any]:
         "station": station.key,
         "chord_km": station.chord_km,
         "true": {"d_utc": utc_text(true_d), "r_utc": utc_text(true_r), "depth": station.event.depth},
-        "preview": {
-            "d_utc": utc_text(station.mid_ns + round(found.disappear_s * 1e9)),
-            "d_sigma_s": found.disappear_sigma_s,
-            "r_utc": utc_text(station.mid_ns + round(found.reappear_s * 1e9)),
-            "r_sigma_s": found.reappear_sigma_s,
-            "depth": found.depth,
-            "depth_sigma": found.depth_sigma,
+        "found": {
+            "d_utc": utc_text(found.d.utc_ns),
+            "d_sigma_s": found.d.utc.sigma,
+            "r_utc": utc_text(found.r.utc_ns),
+            "r_sigma_s": found.r.utc.sigma,
+            "depth": found.depth.value,
+            "depth_sigma": found.depth.sigma,
         },
         "scatter": outcome.scatter,
         "predicted_scatter": outcome.predicted_scatter,

@@ -68,16 +68,14 @@ def _draw_curve(axes: Any, outcome: StationOutcome, colour: str) -> None:
         zorder=3,
     )  # fmt: skip
     found = outcome.found
-    for name, at, sigma, side in (
-        ("D", found.disappear_s, found.disappear_sigma_s, -1),
-        ("R", found.reappear_s, found.reappear_sigma_s, 1),
+    for edge, at, true, side in zip(
+        (found.d, found.r), found.edges_s(station.mid_ns), (disappear, reappear), (-1, 1), strict=True
     ):
-        true = disappear if name == "D" else reappear
         late = f"{1e3 * (at - true):+.1f}".replace("-", "−")
         axes.text(
             at + side * 0.15,
             low + 0.09,
-            f"{name}  {late} ± {1e3 * sigma:.1f} ms",
+            f"{edge.kind}  {late} ± {1e3 * edge.utc.sigma:.1f} ms",
             ha="right" if side < 0 else "left",
             color=INK,
             fontsize=8,
@@ -98,7 +96,7 @@ def _draw_chords(axes: Any, outcomes: Sequence[StationOutcome]) -> None:
     axes.add_patch(Circle((0.0, 0.0), radius, facecolor="#eef1f4", edgecolor=TRUTH, lw=1.3, zorder=0))
     for outcome, colour in zip(outcomes, COLOURS, strict=False):
         height = outcome.station.chord_km
-        ends = (speed * outcome.found.disappear_s, speed * outcome.found.reappear_s)
+        ends = tuple(speed * at for at in outcome.found.edges_s(outcome.station.mid_ns))
         axes.plot([-1.6 * radius, ends[0]], [height] * 2, color=colour, lw=0.7, alpha=0.5)
         axes.plot([ends[1], 1.6 * radius], [height] * 2, color=colour, lw=0.7, alpha=0.5)
         axes.plot(ends, [height] * 2, color=colour, lw=2.6, solid_capstyle="butt", marker="o", ms=4.5)
@@ -111,7 +109,7 @@ def _draw_chords(axes: Any, outcomes: Sequence[StationOutcome]) -> None:
     axes.text(
         0.0, 1.08 * radius, f"true outline, {2 * radius:.0f} km", ha="center", color=TRUTH, fontsize=8.5
     )
-    note = "orange: what was put in\nD, R: found − true, with the fit's sigma"
+    note = "orange: what was put in\nD, R: found − true, with its sigma"
     axes.text(0.0, -1.62 * radius, note, ha="center", va="top", color=FAINT, fontsize=8.5, linespacing=1.5)
     axes.set_aspect("equal")
     axes.set_xlim(-1.75 * radius, 1.6 * radius)

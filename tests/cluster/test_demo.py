@@ -1,4 +1,4 @@
-"""The demo: the preview fit, the campaign's truth, and the verb from end to end."""
+"""The demo: the campaign's truth, and the verb from end to end."""
 
 import json
 import math
@@ -9,42 +9,8 @@ import pytest
 
 from cluster.demo_campaign import ASTEROID, demo_stations
 from cluster.demo_cli import demo
-from cluster.demo_preview import fit_square_well, well_light
-from reduction.errors import DataError
 
 FRAMES = 300
-
-
-def test_preview_is_unbiased_with_honest_errors() -> None:
-    mid = 0.04 * np.arange(500, dtype=np.float64) + 0.02
-    exposure = np.full(500, 0.04)
-    true = (8.013, 10.871, 0.9)
-    light = 1.0 - true[2] * well_light(mid, exposure, true[0], true[1])
-    sigma = 0.05 * np.sqrt(np.maximum(light, 0.3))
-    pulls = []
-    for seed in range(40):
-        flux = light + sigma * np.random.default_rng(seed).standard_normal(500)
-        found = fit_square_well(mid, exposure, flux, sigma)
-        pulls.append(
-            (
-                (found.disappear_s - true[0]) / found.disappear_sigma_s,
-                (found.reappear_s - true[1]) / found.reappear_sigma_s,
-                (found.depth - true[2]) / found.depth_sigma,
-            )
-        )
-    mean, spread = np.mean(pulls, axis=0), np.std(pulls, axis=0)
-    assert (np.abs(mean) < 4.0 / math.sqrt(40)).all(), mean
-    assert ((spread > 0.6) & (spread < 1.4)).all(), spread
-
-
-@pytest.mark.parametrize("drop", [0.0, 0.9])
-def test_preview_finds_no_event_where_no_whole_one_is(drop: float) -> None:
-    mid = 0.04 * np.arange(500, dtype=np.float64)
-    sigma = np.full(500, 0.05)
-    flux = 1.0 + 0.05 * np.random.default_rng(1).standard_normal(500)
-    flux[:100] -= drop
-    with pytest.raises(DataError, match=r"no (whole )?event"):
-        fit_square_well(mid, np.full(500, 0.04), flux, sigma)
 
 
 def test_chords_lie_on_the_asteroid() -> None:
@@ -67,12 +33,12 @@ def test_the_demo_finds_what_it_put_in(finished: Path) -> None:
     content = json.loads((finished / "demo.json").read_text())
     assert [s["station"] for s in content["stations"]] == ["A", "B", "C"]
     for station in content["stations"]:
-        true, preview = station["true"], station["preview"]
+        true, found = station["true"], station["found"]
         for edge in ("d", "r"):
-            late = np.datetime64(preview[f"{edge}_utc"][:-1]) - np.datetime64(true[f"{edge}_utc"][:-1])
+            late = np.datetime64(found[f"{edge}_utc"][:-1]) - np.datetime64(true[f"{edge}_utc"][:-1])
             late_s = late / np.timedelta64(1, "s")
-            assert abs(late_s) <= max(4.0 * preview[f"{edge}_sigma_s"], 0.003), (station, edge)
-        assert abs(preview["depth"] - true["depth"]) <= max(4.0 * preview["depth_sigma"], 0.01)
+            assert abs(late_s) <= max(4.0 * found[f"{edge}_sigma_s"], 0.003), (station, edge)
+        assert abs(found["depth"] - true["depth"]) <= max(4.0 * found["depth_sigma"], 0.01)
         assert station["lost_frames"] == 0
         assert station["position_px"] <= max(1.2 * station["position_bound_px"], 0.02)
         assert 0.7 < station["chi2_reduced"] < 1.3  # 240 points
