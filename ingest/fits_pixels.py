@@ -1,6 +1,7 @@
 """Pixels of FITS files: at their offset, out of gzip, or out of compressed tiles through astropy."""
 
 import gzip
+import io
 import struct
 import threading
 import warnings
@@ -8,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +96,61 @@ def unpack_into(unpacked: gzip.GzipFile, raw: NDArray[Any], offset: int, name: s
         )
 
 
+class _Unpacked(io.RawIOBase):
+    """A gzip stream that ends with an error where it is damaged, and stays so.
+
+    Astropy's own takes a failed read for an empty one, and then reads the same header without end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._stream = gzip.GzipFile(path, "rb")
+        self._name = path.name
+        self.mode = "rb"
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        with self._told():
+            return self._stream.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        with self._told():
+            return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except EOFError as error:
+            raise TruncatedError(f"{self._name}: the gzip stream is cut off; re-copy the file") from error
+        except (OSError, zlib.error) as error:
+            raise DataError(
+                f"{self._name}: the gzip stream is damaged ({error}); re-copy the file"
+            ) from error
+
+
+def _opened(path: Path) -> io.RawIOBase | BinaryIO:
+    """A file's bytes, unpacked."""
+    file = path.open("rb")
+    if file.read(2) == b"\x1f\x8b":
+        file.close()
+        return _Unpacked(path)
+    file.seek(0)
+    return file
+
+
 @contextmanager
 def _astropy(path: Path) -> Iterator[Any]:
     """Astropy's view of a file, its complaints on damage turned into one DataError."""
@@ -105,7 +161,7 @@ def _astropy(path: Path) -> Iterator[Any]:
         warnings.simplefilter("ignore")
         try:
             with (
-                path.open("rb") as file,
+                _opened(path) as file,
                 fits.open(file, memmap=False, do_not_scale_image_data=True) as hdus,
             ):
                 yield hdus

@@ -1,3 +1,4 @@
+import gzip
 import os
 from pathlib import Path
 from typing import Any
@@ -411,3 +412,15 @@ def test_real_polar_alignment_frames() -> None:
         with astropy_fits.open(path) as hdus:
             np.testing.assert_array_equal(stack.read(i, i + 1)[0], hdus[0].data)
     assert stack.info.gain_e_per_adu is None
+
+
+def test_a_gzipped_cube_with_a_wrong_checksum_is_refused_and_does_not_hang(tmp_path: Path) -> None:
+    """Astropy reads such a header without end: a failed read of gzip looks like an empty one to it."""
+    raw = bytearray(fits_bytes(starry(4, 9, 16, sky=900, peak=9000, top=65535), {}))
+    raw[29] = 0x93  # SIMPLE is not T
+    packed = bytearray(gzip.compress(bytes(raw) + bytes(24)))
+    packed[-8] ^= 1
+    path = tmp_path / "cube.fits.gz"
+    path.write_bytes(packed)
+    with pytest.raises(DataError, match=r"cube\.fits\.gz: the gzip stream is damaged"):
+        open_source(path)
