@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from cluster.edition import edition
 from cluster.location import Location
 from cluster.recording import ReductionRequest, reduce_to_folder
 from reduction.errors import RequestError, ResourceError, UmbraError
@@ -190,7 +191,7 @@ class RayExecutor:
                     with self._in_use(name):
                         while waiting and len(pending) < QUEUE_PER_WORKER * self._workers:
                             start, stop = waiting.popleft()
-                            ref = task.remote(tasks.edition(), identity, work, start, stop)
+                            ref = task.remote(edition(), identity, work, start, stop)
                             pending.append((start, stop, ref))
                     start, stop, ref = pending[0]
                     segment: Segment = self._result(ref, f"{name}: frames {start} to {stop - 1}")
@@ -226,7 +227,7 @@ class RayExecutor:
 
         with self._in_use(name):
             task = tasks.reduce_whole_task.options(max_retries=self._retries)
-            ref = task.remote(tasks.edition(), request.model_dump_json(), str(out), overwrite, str(news))
+            ref = task.remote(edition(), request.model_dump_json(), str(out), overwrite, str(news))
         unfinished = [ref]
         try:
             key: str = self._result(ref, name, follow)

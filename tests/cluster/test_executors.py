@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cluster.edition import edition
 from cluster.executors import InProcess, RayExecutor, StoppedError
 from cluster.location import Location, locate, reopen
 from cluster.recording import reduce_to_folder
@@ -108,7 +109,7 @@ class TestRay(ExecutorContract):
         monkeypatch.setattr(tasks, "reduce_to_folder", noted)
         request = request_of(little_ser(short_scene(), tmp_path)).model_dump_json()
         with pytest.raises(DataError, match="enough"):
-            tasks.reduce_whole(tasks.edition(), request, str(tmp_path / "out"), False, str(tmp_path / "news"))
+            tasks.reduce_whole(edition(), request, str(tmp_path / "out"), False, str(tmp_path / "news"))
         assert seen == [tasks.TASK_CPUS]
         assert cores() == 8
 
