@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from gpu_kernels._numba import autoregression as _compiled
 from gpu_kernels._numba import octaves as _octaves
+from gpu_kernels._numba import whitening as _whitening
 
 Floats = NDArray[np.float64]
 
@@ -42,13 +43,6 @@ class Process:
     factor: Floats
     log_det: float
     bounds: NDArray[np.int64]
-
-    def innovations(self, values: Floats, out: Floats) -> None:
-        """Of one row without missing samples."""
-        if self.bounds.size:
-            _octaves.innovations_by_steps(values, self.table, self.variance, self.bounds, out)
-        else:
-            _compiled.innovations(values, self.table, self.variance, out)
 
     def backward(self, white: Floats, out: Floats) -> None:
         """The transpose of `innovations`."""
@@ -129,17 +123,11 @@ def innovations(process: Process, values: Floats) -> Floats:
     values : array, (n,) or (k, n)
         In units of sigma; what is not seen is not looked at.
     """
-    rows = np.atleast_2d(values).astype(np.float64)
-    rows[:, process.missing] = 0.0
-    out, back = np.empty_like(rows), np.empty(rows.shape[1])
-    for row, white in zip(rows, out, strict=True):
-        process.innovations(row, white)
-        if process.missing.size:
-            process.backward(white, back)
-            guess = -back[process.missing]
-            _compiled.solve_missing(process.factor, guess)
-            row[process.missing] = guess
-            process.innovations(row, white)
+    rows = np.array(np.atleast_2d(values), np.float64, order="C")
+    out = np.empty_like(rows)
+    _whitening.whitened_rows(
+        rows, process.table, process.variance, process.missing, process.factor, process.bounds, out
+    )
     return out.reshape(np.shape(values))
 
 

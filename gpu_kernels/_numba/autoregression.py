@@ -63,21 +63,8 @@ def predictors(ar: Floats) -> tuple[Floats, Floats]:
 
 
 @kernel
-def innovations(values: Floats, table: Floats, variance: Floats, out: Floats) -> None:
-    """Each sample less its prediction from those before, in units of its sigma."""
-    p = variance.size - 1
-    for t in range(values.size):
-        m = min(t, p)
-        row = table[m]
-        total = values[t]
-        for j in range(m):
-            total -= row[j] * values[t - 1 - j]
-        out[t] = total / math.sqrt(variance[m])
-
-
-@kernel
 def backward(values: Floats, table: Floats, variance: Floats, out: Floats) -> None:
-    """The transpose of `innovations`."""
+    """The transpose of the innovations of a row (`whitening.whitened_rows`)."""
     p, n = variance.size - 1, values.size
     out[:] = 0.0
     for t in range(n):

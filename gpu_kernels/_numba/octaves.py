@@ -1,4 +1,4 @@
-"""Innovations of a process whose coefficients are equal over ranges of lags: by sums from the beginning.
+"""The transpose of innovations whose coefficients are equal over ranges of lags: by sums from the beginning.
 
 A memory of means over octaves has as many different coefficients as octaves; each range costs a difference
 of two sums, however many lags it holds.
@@ -16,33 +16,10 @@ Floats = NDArray[Any]
 
 
 @kernel
-def innovations_by_steps(
-    values: Floats, table: Floats, variance: Floats, bounds: NDArray[Any], out: Floats
-) -> None:
-    """As `autoregression.innovations`; lags `bounds[g]` to `bounds[g + 1]` have one coefficient."""
-    p, n = variance.size - 1, values.size
-    sums = np.empty(n + 1)
-    sums[0] = 0.0
-    for t in range(n):
-        sums[t + 1] = sums[t] + values[t]
-    for t in range(min(n, p)):
-        row, total = table[t], values[t]
-        for j in range(t):
-            total -= row[j] * values[t - 1 - j]
-        out[t] = total / math.sqrt(variance[t])
-    scale = 1.0 / math.sqrt(variance[p])
-    for t in range(p, n):
-        total = values[t]
-        for g in range(bounds.size - 1):
-            total -= table[p, bounds[g]] * (sums[t - bounds[g]] - sums[t - bounds[g + 1]])
-        out[t] = total * scale
-
-
-@kernel
 def backward_by_steps(
     values: Floats, table: Floats, variance: Floats, bounds: NDArray[Any], out: Floats
 ) -> None:
-    """The transpose of `innovations_by_steps`."""
+    """As `autoregression.backward`; lags `bounds[g]` to `bounds[g + 1]` have one coefficient."""
     p, n = variance.size - 1, values.size
     out[:] = 0.0
     for t in range(min(n, p)):

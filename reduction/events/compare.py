@@ -32,6 +32,9 @@ TELLING = 6.0
 WORTH_A_LOOK = 5.0
 """Fall of chi-square, to first order, from which the width of a flank is searched for."""
 
+PROMISING = 4
+"""Widths, of those tried to first order, that are fitted."""
+
 BRIGHT, BRIGHTEST = 7.9, 4.0
 """Sigmas above the level of samples beside an event that together are a fringe, and of one at most."""
 
@@ -275,7 +278,8 @@ class Comparison:
         if gains.max() < WORTH_A_LOOK:
             narrowest = float(widths[0])
             return self.tried(shape, (narrowest, narrowest))
-        best = min((self.tried(shape, (float(w), float(w))) for w in widths), key=_bic)
+        promising = np.sort(np.argsort(gains)[::-1][:PROMISING])
+        best = min((self.tried(shape, (float(w), float(w))) for w in widths[promising]), key=_bic)
         step = float(widths[1] / widths[0])
         for which in ((1, 1), (1, 0), (0, 1), (1, 0), (0, 1)):
             step = step**0.6

@@ -213,6 +213,10 @@ class Fringes:
         high = x[np.flatnonzero((share > 0.9) & (x > low))[0]]
         return float(high - low) * self.unit_s
 
+    def reach_s(self) -> float:
+        """See `Flank`."""
+        return np.inf
+
 
 def strip_taken(x: Floats, width: float, light: Light) -> Floats:
     """Light taken by an opaque strip at distances `x` from its centre, Fresnel units of the band's centre."""

@@ -54,6 +54,10 @@ class Penumbra:
         low, high = np.interp([0.1, 0.9], share, x)
         return float(high - low) * self.radius_s
 
+    def reach_s(self) -> float:
+        """See `Flank`."""
+        return self.radius_s
+
 
 def strip_weights(nodes: int, darkening: float = 0.0) -> tuple[Floats, Floats]:
     """Places over the star's radius, and weights that sum to 1, for a mean over its disc in strips.

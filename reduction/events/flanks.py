@@ -26,6 +26,10 @@ class Flank(Protocol):
         """Seconds from 10 to 90 % of the light taken; 0 where the limb is sharp."""
         ...
 
+    def reach_s(self) -> float:
+        """Seconds from the passage beyond which exactly nothing, or all, is taken; infinite: nowhere."""
+        ...
+
 
 def taken_at_d(flank: Flank, start_s: Floats, stop_s: Floats, d_s: Floats) -> Floats:
     """Mean share taken over exposures by the limb that passes at each `d_s`.

@@ -40,3 +40,7 @@ class Isothermal:
     def rise_s(self) -> float:
         """See `Flank`."""
         return self.height_s * (9.0 - 1.0 / 9.0 + math.log(81.0))
+
+    def reach_s(self) -> float:
+        """See `Flank`."""
+        return math.inf

@@ -4,7 +4,8 @@ For flanks at D and R the flux is ``b(t) (1 - depth * gone(t; D, R))``, where b 
 limb's share less the other's, so over a grid of times all scalar products come from those of single limbs.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -15,6 +16,36 @@ from reduction.events.noise import Whitener
 
 FAINT = 1e-10
 """Weight of an event, in whitened samples at full depth, that counts as none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Limb:
+    """One limb at many times: each is a sum of few rows of projected light.
+
+    Attributes
+    ----------
+    share : array, (n_time, k)
+    rows : array, (k, n_sample)
+    """
+
+    share: Floats
+    rows: Floats
+
+    def along(self, white: Floats) -> Floats:
+        """Scalar product with whitened samples, at each time."""
+        product: Floats = self.share @ (self.rows @ white)
+        return product
+
+    def square(self) -> Floats:
+        """Of each time's light with itself."""
+        gram = self.rows @ self.rows.T
+        product: Floats = np.einsum("ij,ij->i", self.share @ gram, self.share)
+        return product
+
+    def times(self, other: "Limb") -> Floats:
+        """Of each time's light with that of each time of another, ``(n_time, n_other)``."""
+        product: Floats = (self.share @ (self.rows @ other.rows.T)) @ other.share.T
+        return product
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +68,9 @@ class Scene:
         Whitened flux less what the basis describes.
     freedom : int
         Samples that count, less columns of the basis and the depth.
+    strips : dict
+        By first sample and the one after the last: the light of each sample there, and of all after them,
+        projected. Made as they are needed.
     """
 
     start_s: Floats
@@ -47,6 +81,7 @@ class Scene:
     basis: Floats
     white: Floats
     freedom: int
+    strips: dict[tuple[int, int], Floats] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -67,24 +102,43 @@ class Scene:
 
     def with_level(self, level: Floats, scale: float) -> Self:
         """The same with another out-of-event level."""
-        return replace(self, level=level, scale=scale)
+        return replace(self, level=level, scale=scale, strips={})
 
     def projected(self, rows: Floats) -> Floats:
         """Whiten rows ``(k, n_sample)`` of lost light and take out what the basis describes."""
         white = self.whitener(rows * self.level)
         return white - (white @ self.basis.T) @ self.basis
 
-    def limb_d(self, flank: Flank, d_s: Floats) -> Floats:
-        """Projected light taken by the first limb at each time; minus infinity: before the recording."""
+    def limb_d(self, flank: Flank, d_s: Floats) -> Limb:
+        """Light taken by the first limb at each time; minus infinity: before the recording."""
         if d_s.size == 1 and not np.isfinite(d_s[0]):
-            return self.projected(np.ones((1, self.start_s.size)))
-        return self.projected(taken_at_d(flank, self.start_s, self.stop_s, d_s))
+            return Limb(np.ones((1, 1)), self.projected(np.ones((1, self.start_s.size))))
+        return self._limb(taken_at_d, flank, d_s)
 
-    def limb_r(self, flank: Flank, r_s: Floats) -> Floats:
-        """Projected light given back by the second limb at each time; infinity: after the recording."""
+    def limb_r(self, flank: Flank, r_s: Floats) -> Limb:
+        """Light given back by the second limb at each time; infinity: after the recording."""
         if r_s.size == 1 and not np.isfinite(r_s[0]):
-            return np.zeros((1, self.start_s.size))
-        return self.projected(left_at_r(flank, self.start_s, self.stop_s, r_s))
+            return Limb(np.ones((1, 1)), np.zeros((1, self.start_s.size)))
+        return self._limb(left_at_r, flank, r_s)
+
+    def _limb(
+        self, mean: Callable[[Flank, Floats, Floats, Floats], Floats], flank: Flank, at: Floats
+    ) -> Limb:
+        """Before the samples that a limb crosses at some of the times nothing changes, after them all."""
+        low, high = float(at[0]) - flank.reach_s(), float(at[-1]) + flank.reach_s()
+        first = int(np.searchsorted(np.maximum.accumulate(self.stop_s), low, side="right"))
+        stop = int(np.searchsorted(np.minimum.accumulate(self.start_s[::-1])[::-1], high, side="left"))
+        if stop - first >= at.size and (first, stop) not in self.strips:
+            whole = self.projected(mean(flank, self.start_s, self.stop_s, at))
+            return Limb(np.eye(at.size), whole)
+        part = next((one for one in self.strips if one[0] <= first and stop <= one[1]), (first, stop))
+        if part not in self.strips:
+            rows = np.zeros((part[1] - part[0] + 1, self.start_s.size))
+            rows[np.arange(part[1] - part[0]), np.arange(*part)] = 1.0
+            rows[-1, part[1] :] = 1.0
+            self.strips[part] = self.projected(rows)
+        inside = mean(flank, self.start_s[slice(*part)], self.stop_s[slice(*part)], at)
+        return Limb(np.concatenate([inside, np.ones((at.size, 1))], axis=1), self.strips[part])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,8 +158,6 @@ class Surface:
 
     d_s: Floats
     r_s: Floats
-    limb_d: Floats
-    limb_r: Floats
     weight: Floats
     lost: Floats
     chi2: Floats
@@ -114,11 +166,9 @@ class Surface:
 def surface(scene: Scene, flanks: tuple[Flank, Flank], d_s: Floats, r_s: Floats) -> Surface:
     """Fit the depth and the level for every pair of times."""
     limb_d, limb_r = scene.limb_d(flanks[0], d_s), scene.limb_r(flanks[1], r_s)
-    square_d = np.einsum("ij,ij->i", limb_d, limb_d)
-    square_r = np.einsum("ij,ij->i", limb_r, limb_r)
-    weight = square_d[:, None] + square_r[None, :] - 2.0 * (limb_d @ limb_r.T)
+    weight = limb_d.square()[:, None] + limb_r.square()[None, :] - 2.0 * limb_d.times(limb_r)
     weight = np.maximum(weight, FAINT)
-    along = (limb_d @ scene.white)[:, None] - (limb_r @ scene.white)[None, :]
+    along = limb_d.along(scene.white)[:, None] - limb_r.along(scene.white)[None, :]
     chi2 = float(scene.white @ scene.white) - along * along / weight
     chi2 = np.where(r_s[None, :] > d_s[:, None], chi2, np.inf)
-    return Surface(d_s, r_s, limb_d, limb_r, weight, -along / weight, chi2)
+    return Surface(d_s, r_s, weight, -along / weight, chi2)

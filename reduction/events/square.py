@@ -22,3 +22,7 @@ class Sharp:
     def rise_s(self) -> float:
         """See `Flank`."""
         return 0.0
+
+    def reach_s(self) -> float:
+        """See `Flank`."""
+        return 0.0

@@ -101,3 +101,15 @@ def test_both_limbs_make_the_well_and_an_absent_one_is_far() -> None:
     np.testing.assert_allclose(well(flanks, start, stop, 3.0, np.inf), d[0])
     mirrored = well((flanks[1], flanks[0]), -stop[::-1], -start[::-1], -7.0, -3.0)[::-1]
     np.testing.assert_allclose(well(flanks, start, stop, 3.0, 7.0), mirrored, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", FLANKS)
+def test_beyond_its_reach_a_flank_takes_nothing_or_all(name: str) -> None:
+    flank = FLANKS[name]()
+    reach = flank.reach_s()
+    if np.isfinite(reach):
+        far = reach + np.array([1e-9, 0.3, 7.0])
+        np.testing.assert_allclose(flank.taken(-far), 0.0, atol=1e-14)
+        np.testing.assert_allclose(flank.taken(far), 1.0, rtol=1e-14)
+        np.testing.assert_allclose(flank.integral(-far), 0.0, atol=1e-14)
+        np.testing.assert_allclose(flank.integral(far), far, rtol=1e-12)
