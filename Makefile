@@ -16,6 +16,12 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/python -m gpu_kernels.beforehand
 	touch $@
 
+# the S3 server of the tests: its dependencies do not fit ours
+$(VENV)/s3/.ready: tests/s3-requirements.txt $(VENV)/.ready
+	$(PYTHON) -m venv $(VENV)/s3
+	$(VENV)/s3/bin/pip install --quiet --requirement tests/s3-requirements.txt
+	touch $@
+
 demo: $(VENV)/.ready
 	$(BIN)/umbra demo --out demo --overwrite
 
@@ -25,7 +31,7 @@ lint: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
+test: lint $(VENV)/s3/.ready
 	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: $(VENV)/.ready

@@ -17,7 +17,7 @@ PARTIAL = ".partial"
 
 
 class LocalObjects:
-    """Objects in a folder.
+    """Objects in a folder. What is in its own hidden folders, a queue maybe, is no object.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class LocalObjects:
         ]
         for name, one in sorted(inside, key=lambda pair: pair[0]):
             if name.endswith("/"):
-                if prefix or name != f"{PARTIAL}/":
+                if prefix or not name.startswith("."):
                     yield from self._walk(folder / one.name, prefix + name)
             else:
                 with suppress(FileNotFoundError):  # deleted meanwhile
@@ -104,9 +104,7 @@ class LocalObjects:
         """Return the names of the folders right below `prefix`, sorted."""
         with self._failing(prefix):
             inside = _scan(self._root / prefix)
-            return sorted(
-                one.name for one in inside if one.is_dir(follow_symlinks=False) and one.name != PARTIAL
-            )
+            return sorted(one.name for one in inside if one.is_dir(follow_symlinks=False))
 
     def delete(self, names: Iterable[str]) -> None:
         """Remove objects, and folders that are empty then."""

@@ -85,14 +85,15 @@ def written(parts: Iterator[bytes], path: Path, where: str, sha256: str) -> int:
         It has another digest.
     """
     found, size = hashlib.sha256(), 0
-    with path.open("xb", buffering=0) as file:
+    with path.open("xb") as file:  # buffered: a bare write may take a part only, on a full disk
         for part in parts:
             found.update(part)
-            size += file.write(part)
+            size += len(part)
+            file.write(part)
     if found.hexdigest() != sha256:
         raise DataError(
             f"{where}: is damaged: {size} bytes with the SHA-256 {found.hexdigest()}, {sha256} is expected; "
-            "restore it, or put it again"
+            "restore it from a copy"
         )
     return size
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cluster.store import Commit, Raw, Store, open_store
+from cluster.store.protocol import KINDS
 from reduction.errors import DataError, RequestError
 
 BIG = 20 * 2**20 + 7
@@ -100,9 +101,9 @@ class StoreContract:
         assert Counter(finding.state for finding in store.verify(deep=True)) == {"ok": 3}
 
     def test_kinds_do_not_meet(self, store: Store, tmp_path: Path) -> None:
-        for kind in ("results", "stacks", "times"):
+        for kind in KINDS:
             store.publish(kind, "same", folder_of(tmp_path / kind, {"zarr.json": kind.encode()}))
-        for kind in ("results", "stacks", "times"):
+        for kind in KINDS:
             store.fetch(kind, "same", tmp_path / "back" / kind)
             assert content(tmp_path / "back" / kind) == {"zarr.json": kind.encode()}
 

@@ -27,14 +27,6 @@ def test_the_same_folder_by_three_names(tmp_path: Path, monkeypatch: pytest.Monk
     assert {open_store(place).url for place in places} == {(tmp_path / "a store").as_uri()}
 
 
-@pytest.mark.parametrize("url", ["ftp://x/y", "file://host/x", "http://x", "s3:/x"])
-def test_no_store(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    if "://" in url:
-        with pytest.raises(RequestError, match="is no store"):
-            open_store(url)
-
-
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(RequestError, match="holds something, and is no store"):
