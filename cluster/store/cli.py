@@ -12,7 +12,7 @@ import typer
 
 from cluster.store.opening import open_store
 from cluster.store.protocol import KINDS, Kind, Store
-from cluster.store.records import Commit, Finding, Lost, plain
+from cluster.store.records import Commit, Lost, plain
 from reduction.command import run_verb
 from reduction.errors import DataError, RequestError
 
@@ -124,11 +124,13 @@ def _verify(
 ) -> None:
     """Look whether all that is published and kept is there, and as it was."""
     opened = open_store(url, make=False)
+    bad = 0
     counted: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for finding in opened.verify(deep):
         counted[finding.state] += 1
         sizes[finding.state] += finding.size
+        bad += not finding.harmless
         if as_json:
             sys.stdout.write(_line(plain(finding)))
         elif finding.state != "ok":
@@ -137,7 +139,6 @@ def _verify(
         how = "by digest" if deep else "by size"
         told = [f"{counted[state]} {state} ({_bytes(sizes[state])})" for state in sorted(counted)]
         sys.stdout.write(f"{opened.url}: looked at {how}: {', '.join(told)}\n")
-    bad = sum(number for state, number in counted.items() if not Finding("", state, 0).harmless)  # type: ignore[arg-type]  # its own states
     if bad:
         raise DataError(f"{opened.url}: {bad} of {sum(counted.values())} objects are missing or damaged")
 

@@ -13,6 +13,7 @@ import pytest
 
 from cluster.store import Store, open_store
 from cluster.store.records import Commit, File, Version, Void
+from cluster.store.transfer import digest_of
 from reduction.errors import DataError, RequestError, ResourceError
 from tests.contracts.stores import RESULT, content, folder_of
 from tests.fuzzing import COUNT, endure, mutations
@@ -319,19 +320,16 @@ def test_only_what_is_old_is_collected(kept: Path, tmp_path: Path) -> None:
 
 
 def test_a_recording_that_grows_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cluster.store import published
-
     store, path = open_store(tmp_path / "store"), tmp_path / "growing.ser"
     path.write_bytes(b"1" * 1000)
-    real = published.digest_of
 
     def then_grow(path: Path) -> tuple[str, int]:
-        found = real(path)
+        found = digest_of(path)
         with path.open("ab") as file:
             file.write(b"2")
         return found
 
-    monkeypatch.setattr(published, "digest_of", then_grow)
+    monkeypatch.setattr("cluster.store.published.digest_of", then_grow)
     with pytest.raises(DataError, match=r"growing\.ser: changes while it is read"):
         store.put_raw(path)
     folder = folder_of(tmp_path / "made", {"growing.ser": b"1"})

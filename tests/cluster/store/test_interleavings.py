@@ -50,7 +50,7 @@ def reader(kept: dict[str, bytes], place: Path) -> Callable[[Step], object]:
     return work
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(
     order=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9)), max_size=20),
     lives=st.tuples(*[st.none() | st.integers(0, 12)] * 3),
