@@ -24,7 +24,7 @@ LEAST_PER_LAG = 8
 LEAST_SAMPLES = 16
 """Samples from which a memory is looked for."""
 
-BLOCK = 64
+BLOCK, LONG_BLOCK = 64, 512
 """Samples of the means whose scatter tells whether a long curve has more memory than single lags."""
 
 MOST_MIXED = 8192
@@ -340,21 +340,21 @@ def _mean_variance(a: Floats, n: int) -> float:
 
 
 @inner
-def _more_memory(z: Floats, ok: Mask, sigma: float, a: Floats) -> bool:
+def _more_memory(z: Floats, ok: Mask, sigma: float, a: Floats, block: int) -> bool:
     """Whether means over blocks scatter more than an autoregression has it."""
     total, blocks = 0.0, 0
-    for base in range(0, z.size - BLOCK + 1, BLOCK):
+    for base in range(0, z.size - block + 1, block):
         some, count = 0.0, 0
-        for i in range(base, base + BLOCK):
+        for i in range(base, base + block):
             if ok[i]:
                 some += z[i]
                 count += 1
-        if 2 * count >= BLOCK:
+        if 2 * count >= block:
             total += some * some / count
             blocks += 1
     if blocks == 0:
         return True
-    expected = _mean_variance(a, BLOCK) * BLOCK * sigma * sigma
+    expected = _mean_variance(a, block) * block * sigma * sigma
     return total / blocks > expected * (1.0 + 2.5 * math.sqrt(2.0 / blocks))
 
 
@@ -395,7 +395,7 @@ def estimate(z: Floats, good: Mask, ar_most: int, mixed: bool) -> tuple[float, f
     lost, a, counted = 0.0, np.zeros(0), 0.0
     if octaves >= 3 and n >= BLOCK * BLOCK:
         a, _, _ = _dense(raw, n, most)
-        if _more_memory(z, ok, sigma, a):
+        if _more_memory(z, ok, sigma, a, BLOCK) or _more_memory(z, ok, sigma, a, LONG_BLOCK):
             raw = autocovariance(z, ok, max(most, longest))
         else:
             octaves = 1

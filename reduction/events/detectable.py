@@ -140,10 +140,15 @@ class _Bench:
         loss = np.zeros(right - left)
         loss[first - left : last - left] = depth * covered * self.level[first:last]
         off = self.curve.flux[self.at[part]] - self.level[part] - loss
-        z = np.clip(off, -self.reach[part], self.reach[part]) / self.sigma[part]
-        process = process_of(self.ar, np.ones(z.size, bool))
+        process = process_of(self.ar, np.ones(off.size, bool))
         a, b = first + int(deep[0]) - left, first + int(deep[-1]) + 1 - left
-        return _significance(process, z, 1.0 / self.sigma[part], a, b, self.inside[b - a], n), b - a
+        shape = 1.0 / self.sigma[part]
+        plain, clipped = (
+            _significance(process, z, shape, a, b, self.inside[b - a], n)
+            for z in (off * shape, np.clip(off, -self.reach[part], self.reach[part]) * shape)
+        )
+        against_noise = float(np.sqrt(n * np.log1p(plain * plain / n)))
+        return min(against_noise, clipped), b - a
 
     def confirmed(self, depth: float, duration: float, needed: Needed, rng: np.random.Generator) -> bool:
         """Whether the whole search finds injected events of this duration."""
@@ -165,11 +170,11 @@ class _Bench:
 def _significance(
     process: Process, z: Floats, shape: Floats, a: int, b: int, information: float, samples: int
 ) -> float:
-    """Of the loss in samples a to b, the out-of-event level being that of all other samples."""
+    """Of the loss in samples a to b, the out-of-event level being that of all others; never negative."""
     weighed = transposed(process, innovations(process, z)) * shape
     known = information * float((shape[a:b] ** 2).mean()) * max(1.0 - (b - a) / samples, 0.01)
     value = -float(weighed[a:b].sum()) / np.sqrt(known)
-    return float(np.sqrt(samples * np.log1p(value * value / samples))) if value > 0 else 0.0
+    return max(float(value), 0.0)
 
 
 def cut(curve: EventCurve, part: slice) -> EventCurve:

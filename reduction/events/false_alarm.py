@@ -1,12 +1,12 @@
 """How likely noise alone makes a run as significant as the one that was found.
 
 Of all starts and lengths searched the most significant run is taken, under a noise that is estimated from
-the same samples. Its distribution was simulated by the search itself, in white noise, with memory, 1/f noise
-and bad samples, for curves of 16 to 5,000 samples. The square of the score then follows, in its upper part, a
-Gumbel distribution whose place and width change slowly with the number of samples, their memory, whether some
-are bad, and how much of the curve the run takes (slow noise makes long runs): `PLACE` and `WIDTH` were fitted
-to those simulations by maximum likelihood, and are verified by others (``python -m bench
-events_false_alarms``).
+the same samples. Its distribution was simulated by the search itself, in white noise, with memory and 1/f
+noise, each with and without bad samples, for curves of 16 to 6,000 samples. The square of the score then
+follows, in its upper part, a Gumbel distribution whose place and width change slowly with the number of
+samples, their memory, whether some are bad, and how much of the curve the run takes (slow noise makes long
+runs): `PLACE` and `WIDTH` were fitted to those simulations by maximum likelihood
+(``python -m bench.events_calibration``), and are verified by others (``python -m bench events_false_alarms``).
 """
 
 import math
@@ -14,22 +14,17 @@ import math
 from reduction.events.results import NoiseModel
 
 PLACE = {
-    "one": 9.055, "size": 2.625, "few": 1.461, "memory": 2.76, "memory of few": -3.008, "long": 0.358,
-    "long with memory": 0.212, "spoilt": -0.54, "spoilt and short": 1.091, "spoilt and few": -2.5,
-    "plain": 0.845, "plain and long": -0.719,
+    "one": 10.003, "size": 1.078, "few": -0.583, "memory": 1.155, "long": 1.142, "long with memory": -2.819,
+    "spoilt": -0.268, "plain": -0.92, "plain and long": -0.976, "large and long": -0.076,
 }  # fmt: skip
 """Place of the distribution: coefficients of `features`."""
 
 WIDTH = {
-    "one": 2.778, "size": -0.237, "few": -0.427, "memory": -0.104, "long": 1.424, "spoilt": 1.252,
-    "spoilt and few": 2.0, "plain": -0.539,
+    "one": 2.653, "size": 0.287, "long": 1.282, "spoilt": 0.198, "plain": 0.329, "large and long": 0.487,
 }  # fmt: skip
 """Its width: the same."""
 
 LEAST_WIDTH = 1.0
-
-SHORT = 5
-"""Samples of a run that a few bad samples may make."""
 
 
 def features(noise: NoiseModel, samples: int, run: int) -> dict[str, float]:
@@ -45,14 +40,12 @@ def features(noise: NoiseModel, samples: int, run: int) -> dict[str, float]:
         "size": size,
         "few": few,
         "memory": memory,
-        "memory of few": memory * max(-size, 0.0),
         "long": long,
         "long with memory": long * min(memory, 1.0),
         "spoilt": spoilt,
-        "spoilt and short": spoilt if run <= SHORT else 0.0,
-        "spoilt and few": spoilt * few,
         "plain": plain,
         "plain and long": plain * long,
+        "large and long": max(size, 0.0) * long,
     }
 
 

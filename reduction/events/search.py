@@ -1,14 +1,15 @@
 """Matched search for runs of missing light, under the curve's own noise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels.autoregression import PENALTY, Process, estimated, innovations, process_of, transposed
+from gpu_kernels.autoregression import Process, innovations, process_of, transposed
 from gpu_kernels.runs import Run, run_information, strongest_run
 from reduction.events.curve import EventCurve
-from reduction.events.noise import bad_samples, estimate_noise, relative_sigma, sample_sigma
+from reduction.events.evidence import Weighed, bad_among, evidence, price_of_bad
+from reduction.events.noise import estimate_noise, relative_sigma, sample_sigma
 from reduction.events.results import NoiseModel
 
 Floats = NDArray[np.float64]
@@ -26,9 +27,13 @@ OUTSIDE_SHARE = 0.05
 CUT_SIGMAS = 8.0
 """Loss in one sample from which those by the edges are taken for edges."""
 
+DOUBTFUL_RUNS = 4
+"""Runs that are looked at one after the other, as long as bad samples explain them."""
+
+SURE = 0.7
+"""Share of the square of its significance that a run must be worth not to be explained so."""
+
 ROUGH_CLIP = 4.0
-BAD_RATIO = 10.0
-"""Sigma of bad samples over that of good ones, where a curve shows none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,10 +113,13 @@ def strongest(curve: EventCurve, usable: Mask, order: int = 0) -> Strongest | No
         if not noise.sigma > 0.0:
             return None
         sigma = sample_sigma(noise, curve, usable)
-    bad = bad_samples(noise, curve.flux - level + inside, sigma, usable)
+    bad = np.zeros(usable.shape, bool)
+    bad[usable] = bad_among(((curve.flux - level + inside) / sigma)[usable], noise)
     if (usable & ~bad).sum() < LEAST_SAMPLES + order:
-        bad = np.zeros(usable.shape, bool)
-    return _judged(curve, usable & ~bad, basis, noise, sigma, level, bad)
+        bad[:] = False
+    elif noise.ar and bad.any():
+        noise = _memory_without(curve, usable & ~bad, level - inside, noise)
+    return _judged(curve, usable, basis, noise, sigma, level, bad)
 
 
 def screened(curve: EventCurve, order: int = 0) -> float:
@@ -131,14 +139,8 @@ def polynomials(time_s: Floats, order: int) -> Floats:
 
 
 def most_telling(noise: NoiseModel, samples: int) -> float:
-    """Sigma beyond which a sample says nothing more: it is as likely to be bad.
-
-    A curve of n samples that shows no bad one may still have one in 2 n.
-    """
-    share = max(noise.bad_share, 0.5 / max(samples, 1))
-    ratio = max(noise.bad_ratio, BAD_RATIO) if noise.bad_share <= 0.0 else noise.bad_ratio
-    odds = float(np.log((1.0 - share) * ratio / share))
-    return float(np.sqrt(2.0 * max(odds, 1.0)))
+    """Sigma beyond which a sample says nothing more: it is as likely to be bad."""
+    return float(np.sqrt(price_of_bad(noise, samples)))
 
 
 def longest_run(samples: int) -> int:
@@ -194,6 +196,9 @@ def _model(curve: EventCurve, usable: Mask, basis: Floats, run: tuple[int, int])
     design = np.vstack([basis, -inside[None, :]]) / shape
     value = curve.flux / shape
     kept = usable & _near(value, usable & (inside > 0)) & _near(value, usable & (inside == 0))
+    of_run = np.flatnonzero(usable & (inside > 0))
+    if (kept[of_run[1:-1]]).any():
+        kept[of_run[[0, -1]]] = False  # edges within their exposures, unless they prove to agree
     found: Floats = np.zeros(design.shape[0])
     for _ in range(3):
         part = design[:, kept]
@@ -221,6 +226,12 @@ def _cut_through(curve: EventCurve, usable: Mask, level: Floats, inside: Floats)
     return out if (usable & ~out).sum() >= LEAST_SAMPLES else np.zeros(inside.shape, bool)
 
 
+def _memory_without(curve: EventCurve, good: Mask, model: Floats, noise: NoiseModel) -> NoiseModel:
+    """The noise, its memory estimated again by good samples: bad ones remember nothing."""
+    again = estimate_noise(curve, good, model)
+    return replace(noise, ar=again.ar, innovation=again.innovation, longest_s=again.longest_s)
+
+
 def _near(values: Floats, group: Mask) -> Mask:
     """Where `values` are of another group, or near enough to the median of their own."""
     some = values[group]
@@ -239,35 +250,6 @@ def matched(values: Floats, sigma: Floats, basis: Floats, ar: tuple[float, ...])
     weight = np.concatenate([[0.0], np.cumsum(sigma**-2)])
     inside, ending = run_information(process)
     return strongest_run(total, columns, weight, inside, ending, longest_run(n))
-
-
-def evidence(values: Floats, sigma: Floats, basis: Floats, ar: tuple[float, ...], run: Run) -> float:
-    """Root of twice the gain in log likelihood by a loss in a run, the noise estimated with and without it.
-
-    Noise whose memory was estimated after a run had been taken out knows nothing of what made that run
-    stand out: slow noise would always look significant. So the curve without an event may have a longer
-    memory, and a larger sigma, than that with one; each further coefficient costs as in the estimate.
-    In white noise with many samples this is the significance of the run.
-    """
-    shape = np.zeros(values.size)
-    shape[run.first : run.stop] = -1.0
-    rows = np.vstack([basis, shape[None, :], values[None, :]]) / sigma
-    white = innovations(process_of(ar, np.ones(values.size, bool)), rows)
-    scores = []
-    for part in (rows[:-2], rows[:-1]):
-        found, *_ = np.linalg.lstsq(white[: len(part)].T, white[-1], rcond=None)
-        scores.append(_criterion(rows[-1] - found @ part))
-    return float(np.sqrt(max(scores[0] - scores[1], 0.0)))
-
-
-def _criterion(residual: Floats) -> float:
-    """Twice the negative log likelihood of residuals as autoregressive noise, and its penalty."""
-    every = np.ones(residual.size, bool)
-    found = estimated(residual, every, mixed=False)
-    process = process_of(found.ar, every)
-    white = innovations(process, residual)
-    square = float(white @ white) / residual.size
-    return residual.size * float(np.log(max(square, 1e-300))) + process.log_det + PENALTY * found.parameters
 
 
 def sums(process: Process, values: Floats, sigma: Floats, basis: Floats) -> tuple[Floats, Floats]:
@@ -307,20 +289,74 @@ def _searched(
 def _judged(
     curve: EventCurve, used: Mask, basis: Floats, noise: NoiseModel, sigma: Floats, level: Floats, bad: Mask
 ) -> Strongest:
-    """The best run under a noise that was estimated about it, and what it is worth."""
-    best = _searched(curve, used, basis, noise, sigma, level)
-    at = best.at
-    score = evidence(best.clipped, sigma[at], basis[:, at], noise.ar, best.run)
-    depth, snr = loss_in(curve.flux, sigma, used, basis, noise.ar, best.first, best.last)
-    middle = float(np.median(level[at]))
+    """The best run under a noise that was estimated about it, and what it is worth.
+
+    In noise with a memory one bad sample stands out by more than itself. Where bad samples explain a run,
+    they are left out and the next best is looked at, too.
+    """
+    found: list[Strongest] = []
+    for _ in range(DOUBTFUL_RUNS):
+        best = _searched(curve, used & ~bad, basis, noise, sigma, level)
+        at = best.at
+        if best.run.stop == best.run.first:  # not one sample is low
+            found.append(_told(curve, best, 0.0, basis, noise, sigma, level, used, bad))
+            break
+        samples = Weighed.of(curve.flux[at] - level[at], sigma[at], basis[:, at], best.run)
+        worth = evidence(samples, noise, best.run)
+        z = (curve.flux - level) / sigma
+        gain = worth.gain + _beside(z, used, bad, best, price_of_bad(noise, at.size))
+        found.append(_told(curve, best, gain, basis, noise, sigma, level, used, bad))
+        if not noise.ar or gain > SURE * best.run.significance**2 or not worth.doubted.any():
+            break
+        bad = bad.copy()
+        bad[at[worth.doubted]] = True
+        if (used & ~bad).sum() < LEAST_SAMPLES + len(basis):
+            break
+    return max(found, key=lambda one: one.score)
+
+
+def _beside(z: Floats, used: Mask, bad: Mask, best: _Searched, price: float) -> float:
+    """Gain by an event of samples that were left out as bad, of which the run knows nothing.
+
+    Those within the run are bad ones with the event; without it they may be good. Those beside it that lie
+    between level and bottom are edges within exposures, evenly likely to be anywhere there; without an event
+    they are bad.
+    """
+    inside = bad.copy()
+    inside[: best.first] = inside[best.last :] = False
+    gain = -float((price - np.minimum(z[inside] ** 2, price)).sum())
+    bottom = float(np.median(z[best.first : best.last + 1][(used & ~bad)[best.first : best.last + 1]]))
+    order = np.flatnonzero(used)
+    for at, step in ((best.first, -1), (best.last, 1)):
+        place = int(np.searchsorted(order, at)) + step
+        if 0 <= place < order.size and bad[order[place]] and bottom < z[order[place]] < 0.0:
+            edge = min(float(z[order[place]]) ** 2, price) - 2.0 * np.log(-bottom / np.sqrt(2.0 * np.pi))
+            gain += max(float(edge), 0.0)
+    return gain
+
+
+def _told(
+    curve: EventCurve,
+    best: _Searched,
+    gain: float,
+    basis: Floats,
+    noise: NoiseModel,
+    sigma: Floats,
+    level: Floats,
+    used: Mask,
+    bad: Mask,
+) -> Strongest:
+    """A run with what is said of it."""
+    depth, snr = loss_in(curve.flux, sigma, used & ~bad, basis, noise.ar, best.first, best.last)
+    middle = float(np.median(level[best.at]))
     return Strongest(
         first=best.first,
         last=best.last,
-        score=score,
+        score=float(np.sqrt(max(gain, 0.0))),
         snr=snr,
         depth=depth / middle if middle > 0 else depth,
-        step=best.run.first == 0 or best.run.stop == at.size,
-        samples=at.size,
+        step=best.run.first == 0 or best.run.stop == best.at.size,
+        samples=best.at.size,
         run=best.run.stop - best.run.first,
         noise=noise,
         level=level,

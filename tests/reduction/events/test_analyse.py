@@ -54,6 +54,23 @@ class TestStatus:
         assert found.status == "inconclusive"
         assert "one low sample" in found.reason
 
+    @pytest.mark.parametrize(
+        ("n", "length", "snr"), [(30, 4, 60.0), (48, 9, 500.0), (48, 20, 9.0), (100, 30, 500.0)]
+    )
+    @pytest.mark.parametrize("phase", [0.0, 0.5])
+    def test_deep_in_a_short_curve(self, n: int, length: int, snr: float, phase: float) -> None:
+        """Also where both edges lie within exposures."""
+        flux = 1.0 + np.random.default_rng(12).standard_normal(n) / snr
+        first = n // 3
+        flux[first : first + length] -= 0.9
+        flux[first - 1] -= 0.9 * phase
+        flux[first + length] -= 0.9 * (1.0 - phase)
+        found = analyse(curve_of_flux(flux))
+        assert found.status == "positive"
+        assert found.false_alarm_probability < 1e-4
+        assert abs(found.dips[0].first - first) <= 1
+        assert abs(found.dips[0].last - (first + length)) <= 1
+
     @pytest.mark.parametrize("n", [0, 1, 2, 11])
     def test_too_few(self, n: int) -> None:
         found = analyse(curve_of_flux(np.random.default_rng(5).random(n)))
@@ -97,12 +114,12 @@ class TestFalseAlarms:
         one, many = (false_alarm_probability(5.0, noise, 500, 10, stars) for stars in (1, 24))
         assert many == pytest.approx(24 * one, rel=0.2)
 
-    @pytest.mark.parametrize("kind", ["white", "memory", "bad"])
+    @pytest.mark.parametrize("kind", ["white", "memory", "bad", "memory and bad"])
     def test_empty_curves(self, kind: str) -> None:
         rng, calls, n = np.random.default_rng(8), [], 200
         for _ in range(150):
-            values = memory(n, 0.5 if kind == "memory" else 0.0, rng)
-            if kind == "bad":
+            values = memory(n, 0.5 if "memory" in kind else 0.0, rng)
+            if "bad" in kind:
                 values = spoilt(values, rng)
             curve = curve_of_flux(1.0 + 0.1 * values)
             best = strongest(curve, curve.usable)
