@@ -6,7 +6,8 @@ noise, each with and without bad samples, for curves of 16 to 6,000 samples. The
 follows, in its upper part, a Gumbel distribution whose place and width change slowly with the number of
 samples, their memory, whether some are bad, and how much of the curve the run takes (slow noise makes long
 runs): `PLACE` and `WIDTH` were fitted to those simulations by maximum likelihood
-(``python -m bench.events_calibration``), and are verified by others (``python -m bench events_false_alarms``).
+(``python -m bench.events_calibration``), and are verified by others
+(``python -m bench events_false_alarms``).
 """
 
 import math
