@@ -96,6 +96,7 @@ class Caveat(StrEnum):
     SOLUTIONS_SEVERAL = "several-limbs-possible"
     STATION_TIME_OFFSET = "station-time-offset"
     CHORDS_LEFT_OUT = "chords-left-out"
+    STAR_PLACE_DOUBTFUL = "star-place-doubtful"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import numpy as np
 from reduction.geometry.earth import itrs_of
 from reduction.geometry.prediction import AU_KM, RADIAN_ARCSEC
 from reduction.geometry.skyplane import SkyPlane
+from reduction.geometry.stars import StarPlace
 from reduction.limb.chords import Chord
 from reduction.limb.shape import Floats
 from reduction.sites import Site
@@ -34,9 +35,11 @@ class BodyPlace:
     ra_deg, dec_deg : float
         Of the body, astrometric, topocentric.
     offset_mas : tuple of float
-        Observed less predicted place of the body, east and north.
+        Observed less predicted place of the body, east and north, the star being where it was predicted.
     offset_sigma_mas : tuple of float
         Their sigmas.
+    star_sigma_mas : tuple of float or None
+        Of the star's own place, east and north; None where it is the prediction's.
     """
 
     utc_ns: int
@@ -50,6 +53,7 @@ class BodyPlace:
     dec_deg: float
     offset_mas: tuple[float, float]
     offset_sigma_mas: tuple[float, float]
+    star_sigma_mas: tuple[float, float] | None
 
     @property
     def sigma_arcsec(self) -> tuple[float, float]:
@@ -65,7 +69,11 @@ class BodyPlace:
 
 
 def body_place(
-    plane: SkyPlane, chord: Chord, centre_km: tuple[float, float], covariance: Floats
+    plane: SkyPlane,
+    chord: Chord,
+    centre_km: tuple[float, float],
+    covariance: Floats,
+    catalogue: StarPlace | None = None,
 ) -> BodyPlace:
     """Place of the body from the centre of its limb.
 
@@ -79,6 +87,8 @@ def body_place(
         Centre of the limb against the prediction, east and north.
     covariance : array, (2, 2)
         Of the centre, km^2.
+    catalogue : StarPlace or None
+        The star at the event; None: where the prediction has it.
     """
     itrs = itrs_of(chord.station.site)
     utc = chord.closest.utc_ns
@@ -91,7 +101,7 @@ def body_place(
     star_from_body = np.ravel(plane.star_from_body_km(itrs, np.array([utc]))) - centre
     arcsec = RADIAN_ARCSEC / (plane.prediction.body.distance_au * AU_KM)
     east, north = (-star_from_body * arcsec).tolist()
-    star = plane.prediction.star
+    star = catalogue or plane.prediction.star
     ra, dec = _moved(star.ra_deg, star.dec_deg, east, north)
     sigma = np.sqrt(np.diag(covariance)) * arcsec * 1000
     return BodyPlace(
@@ -106,6 +116,7 @@ def body_place(
         dec_deg=dec,
         offset_mas=(centre_km[0] * arcsec * 1000, centre_km[1] * arcsec * 1000),
         offset_sigma_mas=(float(sigma[0]), float(sigma[1])),
+        star_sigma_mas=None if catalogue is None else (catalogue.sigma_ra_mas, catalogue.sigma_dec_mas),
     )
 
 

@@ -13,6 +13,7 @@ from reduction.angles import sexagesimal_degrees
 from reduction.errors import DataError, RequestError, UmbraError
 from reduction.geometry.occelmnt import read_occelmnt
 from reduction.geometry.prediction import Prediction
+from reduction.geometry.stars import CatalogueStar
 from reduction.limb.ades import AdesContext
 from reduction.limb.chords import ChordStatus, Moment, Station
 from reduction.plan import Settings
@@ -86,6 +87,8 @@ class CampaignFile(Settings):
         Known beforehand: taken as a prior of the fit.
     star_catalogue : str
         Where the star's place is from, in the words of ADES (``Gaia3``).
+    star : CatalogueStar or None
+        Its astrometry, to be carried to the event; the prediction's place where it is not given.
     """
 
     prediction: str | None = None
@@ -95,6 +98,7 @@ class CampaignFile(Settings):
     diameter_sigma_km: Positive | None = None
     star_catalogue: Annotated[str, Field(max_length=8)] = "UNK"
     ades: AdesContext | None = None
+    star: CatalogueStar | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from reduction.errors import DataError
 from reduction.events.results import Figure
 from reduction.limb.descent import Minima, descend, whitened
 from reduction.limb.intervals import axis_figure, figure, length_figure, reaching
-from reduction.limb.likelihood import Prior, Times, misfit
+from reduction.limb.likelihood import Prior, Times, log_path, misfit
 from reduction.limb.posterior import Components, Sample, adapted, components, draw, spread_relief
 from reduction.limb.shape import Ellipse, Floats, pass_by, unpack
 from reduction.limb.starts import circles, distinct, ellipses, extent_km
@@ -185,14 +185,14 @@ def _article(model: Model) -> str:
 
 
 def _described(times: Times, prior: Prior, model: Model, sample: Sample, parts: Components) -> LimbFit:
-    x, relief = sample.best_x[None, :], np.array([sample.best_relief_km])
+    solutions, nearest, best = _solutions(times, prior, sample, parts)
+    x, relief = best[None, :], np.array([sample.best_relief_km])
     found = misfit(times, x, relief)
     bare = whitened(times, prior, x, np.zeros(1))[0, : times.edges]
-    solutions, nearest = _solutions(times, prior, sample, parts)
     first = np.where(nearest == 0, sample.weight, 0)
     first = first / first.sum()
     between = spread_relief(sample.relief_km, parts.relief_km, KNEE * times.noise_km())
-    figures = _figures(sample.x, between, first, unpack(sample.best_x))
+    figures = _figures(sample.x, between, first, unpack(best))
     pa = figures["pa_deg"].intervals[1]
     determined = model == "ellipse" and pa[1] - pa[0] < UNDETERMINED_DEG
     free = int((times.clock_s >= FREE_S).sum())
@@ -200,7 +200,7 @@ def _described(times: Times, prior: Prior, model: Model, sample: Sample, parts: 
     apart = sample.x[:, :2] - first @ sample.x[:, :2]
     return LimbFit(
         model=model,
-        ellipse=unpack(sample.best_x),
+        ellipse=unpack(best),
         figures=figures,
         centre_covariance=(apart * first[:, None]).T @ apart,
         pa_determined=determined,
@@ -209,7 +209,7 @@ def _described(times: Times, prior: Prior, model: Model, sample: Sample, parts: 
         chi2_reduced=float((bare**2).sum() / freedom) if freedom > 0 else float("nan"),
         freedom=freedom,
         solutions=solutions,
-        influence=_influence(times, prior, sample),
+        influence=_influence(times, prior, best, sample.best_relief_km),
         sample=sample,
         weight=first,
         notes=_notes(model, determined, freedom, solutions, sample),
@@ -247,11 +247,12 @@ def _figures(x: Floats, relief_km: Floats, weight: Floats, best: Ellipse) -> dic
 
 def _solutions(
     times: Times, prior: Prior, sample: Sample, parts: Components
-) -> tuple[tuple[Solution, ...], NDArray[np.int64]]:
-    """Distinct limbs at the relief of the fit, the best first; and which one each draw is nearest to.
+) -> tuple[tuple[Solution, ...], NDArray[np.int64], Floats]:
+    """Distinct limbs at the relief of the fit, the likeliest first; which one each draw is nearest to; the
+    parameters of the first.
 
-    Each one's probability is the share of its draws. The mirror image of a circle on one or two chords is
-    told of also where it explains nothing.
+    Each one's probability is the share of its draws, weighed by the predicted path. The mirror image of a
+    circle on one or two chords is told of also where it explains nothing.
     """
     at = parts.relief_km == sample.best_relief_km
     start = np.concatenate([sample.best_x[None, :], parts.x[at]])
@@ -264,7 +265,12 @@ def _solutions(
     order = np.concatenate([order[:1], np.sort(order[1:])])
     apart = sample.x[:, None, :] - minima.x[order]
     nearest = np.einsum("nmp,mpq,nmq->nm", apart, minima.normal[order], apart).argmin(axis=1)
-    share = np.bincount(nearest, sample.weight, minlength=order.size)
+    path = log_path(prior, sample.x[:, :2])
+    share = np.bincount(nearest, sample.weight * np.exp(path - path.max()), minlength=order.size)
+    share /= share.sum()
+    if prior.path_km2 is not None and share.argmax() > 0:
+        rank = np.argsort(-share, kind="stable")
+        order, share, nearest = order[rank], share[rank], np.argsort(rank)[nearest]
     found = [
         Solution(unpack(minima.x[k]), float(minima.cost[k]), float(p))
         for k, p in zip(order, share, strict=True)
@@ -274,7 +280,7 @@ def _solutions(
         cost = float((whitened(times, prior, image, relief[:1]) ** 2).sum())
         found.append(Solution(unpack(image[0]), cost, 0.0))
     kept = [one for one in found[1:] if mirrored or one.probability > 1e-3 or one.chi2 < found[0].chi2 + 25]
-    return (found[0], *kept), nearest
+    return (found[0], *kept), nearest, minima.x[order[0]]
 
 
 def _mirror(times: Times, x: Floats) -> Floats:
@@ -286,9 +292,9 @@ def _mirror(times: Times, x: Floats) -> Floats:
     return answer
 
 
-def _influence(times: Times, prior: Prior, sample: Sample) -> tuple[Influence, ...]:
+def _influence(times: Times, prior: Prior, x: Floats, relief_km: float) -> tuple[Influence, ...]:
     """Leverages and what the fit would lose with each chord, to first order."""
-    best: Minima = descend(times, prior, sample.best_x[None, :], np.array([sample.best_relief_km]), 1)
+    best: Minima = descend(times, prior, x[None, :], np.array([relief_km]), 1)
     jacobian, rho = best.jacobian[0], best.rho[0]
     p = jacobian.shape[1]
     scale = 1 / np.sqrt(np.maximum(np.diag(best.normal[0]), 1e-300))

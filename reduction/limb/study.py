@@ -1,10 +1,14 @@
 """A campaign from its stations to the body: chords, limb, shifted stations, place."""
 
+import dataclasses
+import math
 from dataclasses import dataclass
 
 from reduction.caveats import Caveat, Note
 from reduction.errors import DataError
 from reduction.geometry.skyplane import SkyPlane, sky_plane
+from reduction.geometry.stars import StarPlace, star_at
+from reduction.geometry.uncertainty import path_error
 from reduction.limb.astrometry import BodyPlace, body_place
 from reduction.limb.campaign import ASSUMED_SHARE, Campaign
 from reduction.limb.chords import Chord, lay_chord, times_of
@@ -12,6 +16,8 @@ from reduction.limb.ellipse import LimbFit, Model, fit_limb
 from reduction.limb.likelihood import Prior, Times
 from reduction.limb.offsets import OffsetSearch, find_offsets, released
 
+OTHER_STAR_ARCSEC = 2.0
+"""A catalogue's star farther than this from the predicted one is another."""
 FEW = 2
 """Chords up to which the predicted diameter is taken as known."""
 
@@ -73,7 +79,7 @@ def study(campaign: Campaign, model: Model | None = None, seed: int = 0) -> Chor
     if not kept:
         raise DataError(f"none of {len(chords)} stations has a D or an R: there is no limb to fit")
     notes: list[Note] = []
-    prior = _prior(campaign, len(kept), notes)
+    prior = dataclasses.replace(_prior(campaign, len(kept), notes), path_km2=_path(plane))
     model = model or campaign.settings.model
     fit = fit_limb(times, prior, model, seed)
     exposures = [chords[index].station.exposure_s for index in kept]
@@ -91,7 +97,8 @@ def study(campaign: Campaign, model: Model | None = None, seed: int = 0) -> Chor
     best = free or fit
     centre = (best.figures["f_km"].value, best.figures["g_km"].value)
     nearest = min((chords[k] for k in kept), key=lambda one: _apart(one, centre))
-    place = body_place(plane, nearest, centre, best.centre_covariance)
+    star = _star(campaign, notes)
+    place = body_place(plane, nearest, centre, best.centre_covariance, star)
     notes += best.notes
     return ChordStudy(
         campaign, plane, chords, tuple(kept), times, prior, fit, offsets, free, place, tuple(notes)
@@ -105,12 +112,46 @@ def _apart(chord: Chord, centre: tuple[float, float]) -> float:
     return abs(at.f_km_s * g - at.g_km_s * f) / at.speed_km_s
 
 
+def _star(campaign: Campaign, notes: list[Note]) -> StarPlace | None:
+    """The catalogue's star at the event; None where the campaign has none.
+
+    Raises
+    ------
+    DataError
+        It is not the predicted star.
+    """
+    if campaign.settings.star is None:
+        return None
+    predicted = campaign.prediction.star
+    found = star_at(campaign.settings.star, campaign.prediction.elements.epoch_ns)
+    east = (found.ra_deg - predicted.ra_deg + 180) % 360 - 180
+    east *= math.cos(math.radians(predicted.dec_deg))
+    apart = 3600 * math.hypot(east, found.dec_deg - predicted.dec_deg)
+    if apart > OTHER_STAR_ARCSEC:
+        raise DataError(
+            f"[star]: at the event it stands {apart:.1f} arcsec from the predicted star (RA "
+            f"{predicted.ra_deg:.6f}, Dec {predicted.dec_deg:+.6f} deg): another star, or its epoch or "
+            "proper motion is wrong"
+        )
+    notes += [Note(Caveat.STAR_PLACE_DOUBTFUL, text) for text in found.notes]
+    return found
+
+
 def _shifted(name: str, shift_s: float, sigma_s: float) -> Note:
     return Note(
         Caveat.STATION_TIME_OFFSET,
         f"{name}: its chord fits only with its times moved by {-shift_s:+.3f} +- {sigma_s:.3f} s; the "
         "limb is that of the others and of its length",
     )
+
+
+def _path(plane: SkyPlane) -> tuple[float, float, float] | None:
+    """Covariance of the predicted centre; None where the file states none."""
+    error = path_error(plane)
+    if error is None:
+        return None
+    (ff, fg), (_, gg) = error.covariance_km2.tolist()
+    return ff, fg, gg
 
 
 def _prior(campaign: Campaign, chords: int, notes: list[Note]) -> Prior:

@@ -123,6 +123,9 @@ def document(study: ChordStudy) -> dict[str, Any]:
                 "longitude_deg": place.site.longitude_deg,
                 "altitude_m": place.site.altitude_m,
             },
+            "star_ra_deg": place.star_ra_deg,
+            "star_dec_deg": place.star_dec_deg,
+            "star_sigma_mas": place.star_sigma_mas,
             "ra_deg": place.ra_deg,
             "dec_deg": place.dec_deg,
             "body_less_star_arcsec": [place.east_arcsec, place.north_arcsec],
@@ -214,6 +217,10 @@ def text(study: ChordStudy) -> str:
         f"(astrometric, seen from {place.site.latitude_deg:+.4f} {place.site.longitude_deg:+.4f})",
         f"  observed less predicted: {east:+.2f} +- {sigma_east:.2f} mas east, "
         f"{north:+.2f} +- {sigma_north:.2f} mas north",
+        "  star: where the prediction has it"
+        if place.star_sigma_mas is None
+        else f"  star, of the catalogue carried to the event: RA {place.star_ra_deg:.8f}, Dec "
+        f"{place.star_dec_deg:+.8f} deg, +- {place.star_sigma_mas[0]:.2f}, {place.star_sigma_mas[1]:.2f} mas",
     ]
     lines += [f"note: {note.message}" for note in study.notes]
     return "\n".join(lines) + "\n"

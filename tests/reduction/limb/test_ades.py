@@ -57,6 +57,7 @@ PLACE = BodyPlace(
     dec_deg=-0.12,
     offset_mas=(1.0, 2.0),
     offset_sigma_mas=(0.1, 0.2),
+    star_sigma_mas=None,
 )
 CONTEXT = AdesContext(
     submitter="A. B. Sea & Sons",

@@ -115,6 +115,23 @@ def test_one_chord_has_two_centres() -> None:
     assert Caveat.SOLUTIONS_SEVERAL in [note.caveat for note in fit.notes]
 
 
+def test_the_predicted_path_tells_which_of_two_centres_is_likelier() -> None:
+    truth = Ellipse(0, 0, 50, 50, 0)
+    data = stations(np.random.default_rng(9), n=1, truth=truth, sigma_s=0.02)
+    wide = fit_limb(data, Prior(100.0, 1.0, path_km2=(1e8, 0.0, 1e8)))
+    assert wide.solutions[1].probability == pytest.approx(0.5, abs=0.05)
+    narrow = fit_limb(data, Prior(100.0, 1.0, path_km2=(100.0, 0.0, 100.0)))
+    apart = [float(np.hypot(one.ellipse.f_km, one.ellipse.g_km)) for one in narrow.solutions]
+    assert apart[0] < 3 < apart[1]
+    assert (narrow.ellipse.f_km, narrow.ellipse.g_km) == pytest.approx((0, 0), abs=3)
+    log_odds = 3 * np.log1p(apart[1] ** 2 / 100 / 4)  # Student's t of 4 in the plane
+    odds = narrow.solutions[0].probability / narrow.solutions[1].probability
+    assert np.log(odds) == pytest.approx(log_odds, abs=0.4)
+    beside = fit_limb(data, Prior(100.0, 1.0, path_km2=(100.0, 0.0, 100.0)), seed=3)
+    assert beside.figures["f_km"].value == pytest.approx(0, abs=3)
+    assert beside.figures["g_km"].value == pytest.approx(0, abs=3)
+
+
 def test_two_chords_tell_of_the_mirror_image_too() -> None:
     truth = Ellipse(0, 0, 50, 50, 0)
     fit = fit_limb(stations(np.random.default_rng(10), n=2, truth=truth, sigma_s=0.02), Prior(100.0, 1.0))
