@@ -212,7 +212,7 @@ def _described(times: Times, prior: Prior, model: Model, sample: Sample, parts: 
         influence=_influence(times, prior, best, sample.best_relief_km),
         sample=sample,
         weight=first,
-        notes=_notes(model, determined, freedom, solutions, sample),
+        notes=_notes(model, determined, freedom, solutions, sample, prior),
     )
 
 
@@ -248,8 +248,7 @@ def _figures(x: Floats, relief_km: Floats, weight: Floats, best: Ellipse) -> dic
 def _solutions(
     times: Times, prior: Prior, sample: Sample, parts: Components
 ) -> tuple[tuple[Solution, ...], NDArray[np.int64], Floats]:
-    """Distinct limbs at the relief of the fit, the likeliest first; which one each draw is nearest to; the
-    parameters of the first.
+    """Distinct limbs at the fit's relief, the likeliest first; each draw's nearest; the first's parameters.
 
     Each one's probability is the share of its draws, weighed by the predicted path. The mirror image of a
     circle on one or two chords is told of also where it explains nothing.
@@ -266,8 +265,8 @@ def _solutions(
     apart = sample.x[:, None, :] - minima.x[order]
     nearest = np.einsum("nmp,mpq,nmq->nm", apart, minima.normal[order], apart).argmin(axis=1)
     path = log_path(prior, sample.x[:, :2])
-    share = np.bincount(nearest, sample.weight * np.exp(path - path.max()), minlength=order.size)
-    share /= share.sum()
+    weighed = sample.weight * np.exp(path - path.max())
+    share = np.array([weighed[nearest == k].sum() for k in range(order.size)]) / weighed.sum()
     if prior.path_km2 is not None and share.argmax() > 0:
         rank = np.argsort(-share, kind="stable")
         order, share, nearest = order[rank], share[rank], np.argsort(rank)[nearest]
@@ -313,17 +312,19 @@ def _influence(times: Times, prior: Prior, x: Floats, relief_km: float) -> tuple
 
 
 def _notes(
-    model: Model, determined: bool, freedom: int, solutions: tuple[Solution, ...], sample: Sample
+    model: Model,
+    determined: bool,
+    freedom: int,
+    solutions: tuple[Solution, ...],
+    sample: Sample,
+    prior: Prior,
 ) -> tuple[Note, ...]:
     notes = []
     if len(solutions) > 1 and solutions[1].probability > 1e-3:
         shares = ", ".join(f"{100 * one.probability:.1f} %" for one in solutions)
-        notes.append(
-            Note(
-                Caveat.SOLUTIONS_SEVERAL,
-                f"{len(solutions)} limbs explain the times ({shares}): the figures are those of the first",
-            )
-        )
+        weighed = "" if prior.path_km2 is None else "; the predicted path's error is weighed in"
+        text = f"{len(solutions)} limbs explain the times ({shares}): the figures are those of the first"
+        notes.append(Note(Caveat.SOLUTIONS_SEVERAL, text + weighed))
     if model == "circle":
         notes.append(
             Note(Caveat.CIRCLE_ASSUMED, "the limb was taken to be a circle: errors hold for one only")

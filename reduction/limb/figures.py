@@ -51,8 +51,8 @@ def draw_all(study: ChordStudy, curves: Mapping[str, EventCurve]) -> dict[str, b
 
 def _limb(study: ChordStudy) -> Figure:
     """Sky plane: north up, east left."""
-    figure = Figure(figsize=(9.2, 8.4), dpi=120)
-    axes = figure.add_axes((0.09, 0.08, 0.80, 0.82))
+    figure = Figure(figsize=(8.6, 9.4), dpi=120)
+    axes = figure.add_axes((0.10, 0.135, 0.86, 0.787))
     limb = study.limb
     reach = 1.35 * _extent(study)
     middle = (limb.ellipse.f_km, limb.ellipse.g_km)
@@ -79,8 +79,8 @@ def _limb(study: ChordStudy) -> Figure:
     _frame(axes, study, reach, middle)
     axes.set_xlabel("east of the predicted centre, km")
     axes.set_ylabel("north of the predicted centre, km")
-    figure.text(0.09, 0.955, drawable(study.campaign.prediction.title), fontsize=14, fontweight="bold")
-    figure.text(0.09, 0.925, sentence(study), fontsize=10, color=FAINT)
+    figure.text(0.10, 0.964, drawable(study.campaign.prediction.title), fontsize=14, fontweight="bold")
+    figure.text(0.10, 0.938, sentence(study), fontsize=10, color=FAINT)
     _legend(axes, study)
     return figure
 
@@ -155,13 +155,24 @@ def _corrected(axes: Axes, chord: Chord, late_s: float) -> None:
 
 def _centres(axes: Axes, study: ChordStudy) -> None:
     axes.plot(0, 0, "+", color=FAINT, markersize=10, markeredgewidth=1.2, zorder=6)
+    if study.prior.path_km2 is not None:
+        ff, fg, gg = study.prior.path_km2
+        predicted = _sigma_ellipse((0.0, 0.0), np.array([[ff, fg], [fg, gg]]))
+        predicted.set(fill=False, edgecolor=FAINT, linestyle=(0, (2, 2)), linewidth=0.9, zorder=6)
+        axes.add_patch(predicted)
     limb = study.limb
-    value, vector = np.linalg.eigh(limb.centre_covariance)
-    width, height = 2 * np.sqrt(np.maximum(value, 0))
-    angle = float(np.degrees(np.arctan2(vector[1, 0], vector[0, 0])))
     centre = (limb.figures["f_km"].value, limb.figures["g_km"].value)
-    axes.add_patch(EllipsePatch(centre, width, height, angle=angle, facecolor=BAND, edgecolor=LIMB, zorder=6))
+    fitted = _sigma_ellipse(centre, limb.centre_covariance)
+    fitted.set(facecolor=BAND, edgecolor=LIMB, zorder=6)
+    axes.add_patch(fitted)
     axes.plot(*centre, "x", color=LIMB, markersize=6, zorder=7)
+
+
+def _sigma_ellipse(centre: tuple[float, float], covariance: Floats) -> EllipsePatch:
+    """One sigma about a centre."""
+    value, vector = np.linalg.eigh(covariance)
+    width, height = 2 * np.sqrt(np.maximum(value, 0))
+    return EllipsePatch(centre, width, height, angle=float(np.degrees(np.arctan2(*vector[::-1, 0]))))
 
 
 def _names(axes: Axes, study: ChordStudy, reach: float, middle: tuple[float, float]) -> None:
@@ -277,15 +288,23 @@ def _legend(axes: Axes, study: ChordStudy) -> None:
         share = study.limb.solutions[1].probability
         label = f"other solution ({100 * share:.1f} %)" if share >= 5e-4 else "mirror image (excluded)"
         entries.append(Line2D([], [], color=MIRROR, linestyle=(0, (6, 4)), label=label))
-    entries.append(Line2D([], [], color=FAINT, marker="+", linestyle="none", label="predicted centre"))
-    axes.legend(handles=entries, loc="upper left", fontsize=8.5, frameon=True, framealpha=0.9, edgecolor=RULE)
+    predicted = "predicted centre" if study.prior.path_km2 is None else "predicted centre, 1 sigma"
+    entries.append(Line2D([], [], color=LIMB, marker="x", linestyle="none", label="centre, 1 sigma"))
+    entries.append(Line2D([], [], color=FAINT, marker="+", linestyle="none", label=predicted))
+    axes.legend(handles=entries, loc="upper center", bbox_to_anchor=(0.47, -0.07), ncols=4, fontsize=9,
+                columnspacing=1.2)  # fmt: skip
 
 
 def _residuals(study: ChordStudy) -> Figure:
     """Observed less computed time of each station's D and R."""
-    kept = sorted(study.kept, key=lambda index: -study.chords[index].across_km)
-    figure = Figure(figsize=(8.6, 1.6 + 0.42 * len(kept)), dpi=120)
-    axes = figure.add_axes((0.24, 0.95 / figure.get_figheight(), 0.71, 1 - 1.75 / figure.get_figheight()))
+    kept = sorted(study.kept, key=lambda index: _from_top(study, study.chords[index]))
+    tall = 1.85 + 0.42 * len(kept)
+    figure = Figure(figsize=(8.6, tall), dpi=120)
+    axes = figure.add_axes((0.24, 0.7 / tall, 0.71, 1 - 1.7 / tall))
+    figure.text(
+        0.04, 1 - 0.36 / tall, drawable(study.campaign.prediction.title), fontsize=13, fontweight="bold"
+    )
+    figure.text(0.04, 1 - 0.62 / tall, _agreement(study), fontsize=10, color=FAINT)
     limb, times = study.limb, study.times
     named = {study.kept[one.chord] for one in study.offsets.named}
     axes.axvline(0, color=INK, linewidth=1)
@@ -307,6 +326,8 @@ def _residuals(study: ChordStudy) -> Figure:
     axes.set_yticks(range(len(kept)), [drawable(shorten(study.chords[k].station.name, NAME)) for k in kept])
     axes.set_ylim(len(kept) - 0.5, -0.5)
     axes.margins(x=0.08)
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, -0.15 * high), max(high, -0.15 * low))
     axes.set_xlabel("observed less computed time, s (late: right)")
     axes.grid(axis="y", visible=False)
     handles = [
@@ -320,10 +341,28 @@ def _residuals(study: ChordStudy) -> Figure:
     return figure
 
 
+def _from_top(study: ChordStudy, chord: Chord) -> float:
+    """Chords in the order of the sky plane's figure from its top, north, down."""
+    north = np.mean([one.closest.f_km_s for one in study.chords]) >= 0  # left of the motion is north
+    return -chord.across_km if north else chord.across_km
+
+
+def _agreement(study: ChordStudy) -> str:
+    """How well the times agree, in one line."""
+    limb = study.limb
+    text = f"{limb.model}, {limb.freedom} degrees of freedom"
+    if limb.freedom > 0:
+        relief = limb.figures["relief_km"]
+        low, high = relief.intervals[1]
+        text += f", reduced chi² of the times alone {limb.chi2_reduced:.2f}, relief "
+        text += f"{relief.value:.2g} ± {relief.sigma:.1g} km" if low > 0 else f"below {high:.2g} km (95 %)"
+    return text
+
+
 def _curves(study: ChordStudy, curves: Mapping[str, EventCurve]) -> Figure:
     """Light curves over each other in order across the shadow, each about its closest approach."""
     shown = [one for one in study.chords if one.station.name in curves and curves[one.station.name].dated]
-    shown.sort(key=lambda one: -one.across_km)
+    shown.sort(key=lambda one: _from_top(study, one))
     figure = Figure(figsize=(8.6, 1.5 + 0.95 * len(shown)), dpi=120)
     axes = figure.add_axes((0.1, 0.75 / figure.get_figheight(), 0.68, 1 - 1.15 / figure.get_figheight()))
     span = _span(shown)

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from ingest.chords_cli import chords
+from reduction.errors import DataError
 from reduction.events.curve import EventCurve
 from reduction.limb.campaign import read_campaign
 from reduction.limb.figures import draw_all
 from reduction.limb.shape import Ellipse
-from reduction.limb.study import study
+from reduction.limb.study import ChordStudy, study
 from reduction.utc import utc_line
 from tests.reduction.limb.events import XML, observed, plane
 
@@ -90,6 +91,30 @@ def test_bad_requests(
 ) -> None:
     assert chords([one.format(campaign=campaign) for one in arguments]) == code
     assert message in capsys.readouterr().err
+
+
+def test_the_star_of_a_catalogue_is_carried_to_the_event(campaign: Path, tmp_path: Path) -> None:
+    text = (campaign / "campaign.toml").read_text()
+    (tmp_path / "event.xml").write_text(XML)
+    predicted = plane().prediction.star
+
+    def with_star(dec_deg: float) -> ChordStudy:
+        star = (
+            f"ra = {predicted.ra_deg}\ndec = {dec_deg}\nref_epoch = 2016.0\nra_error = 0.3\ndec_error = 0.4"
+        )
+        star += "\npmra = 0\npmdec = -2.0\npmra_error = 0\npmdec_error = 0.03\nparallax = 0"
+        (tmp_path / "campaign.toml").write_text(f"{text}\n[star]\n{star}\n")
+        return study(read_campaign(tmp_path))
+
+    plain, carried = study(read_campaign(campaign)).place, with_star(predicted.dec_deg).place
+    years = 10.19  # from 2016.0 to the event
+    assert (carried.star_dec_deg - predicted.dec_deg) * 3.6e6 == pytest.approx(-2 * years, abs=0.1)
+    assert (carried.dec_deg - plain.dec_deg) * 3.6e6 == pytest.approx(-2 * years, abs=0.1)
+    assert carried.ra_deg == pytest.approx(plain.ra_deg, abs=1e-9)
+    assert carried.star_sigma_mas == pytest.approx((0.3, np.hypot(0.4, 0.03 * years)), abs=0.003)
+    assert plain.star_sigma_mas is None
+    with pytest.raises(DataError, match=r"arcsec from the predicted star .* another star, or its epoch"):
+        with_star(predicted.dec_deg + 0.001)
 
 
 def test_light_curves_are_stacked(campaign: Path) -> None:
