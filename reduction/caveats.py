@@ -87,6 +87,8 @@ class Caveat(StrEnum):
     UNCALIBRATED = "uncalibrated"
     SCATTER_UNEXPLAINED = "scatter-unexplained"
     EVENT_NOT_FITTED = "event-not-fitted"
+    EVENT_DEPTH = "event-depth-unexpected"
+    EVENT_LIMBS_OVERLAP = "event-limbs-overlap"
     # the limb
     CIRCLE_ASSUMED = "circle-assumed"
     ANGLE_UNDETERMINED = "position-angle-undetermined"

@@ -331,7 +331,9 @@ def _notes(
         yield Note(Caveat.FRAMES_LOST, f"{lost} of {n} frames could not be placed; they are flagged.")
     if count(Flag.SATURATED):
         yield Note(
-            Caveat.FRAMES_SATURATED, f"The target is saturated on {count(Flag.SATURATED)} of {n} frames."
+            Caveat.FRAMES_SATURATED,
+            f"The target is saturated on {count(Flag.SATURATED)} of {n} frames; there its light is no longer "
+            "proportional, and the edge of an event may be off by up to a tenth of an exposure.",
         )
     if count(Flag.OFF_FRAME):
         yield Note(Caveat.OFF_FRAME, f"The target leaves the frame on {count(Flag.OFF_FRAME)} of {n} frames.")

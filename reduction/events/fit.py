@@ -10,7 +10,7 @@ from reduction.events.compare import Comparison, Tried, compare, shapes
 from reduction.events.curve import EventCurve
 from reduction.events.cut import Cut, cut_of
 from reduction.events.exposures import exposures_of
-from reduction.events.flanks import Flank
+from reduction.events.flanks import Flank, Floats
 from reduction.events.posterior import figure_of_density, figure_of_depth, figure_of_duration, marginals
 from reduction.events.results import Dip, Edge, Event, Figure, ModelScore, NoiseModel
 from reduction.events.settings import EventSettings
@@ -56,14 +56,23 @@ def fit_event(
     said = tried[0]
     figures: dict[str, Figure] = {}
     if said.shape.model != "square":
-        fitted, figures = fit_shape(cut, said, settings, noise)
+        fitted, said, figures = fit_shape(cut, said, settings, noise)
     scores = tuple(one.score for one in tried)
     event = event_of(curve, fitted, dip, said, scores)
     return replace(event, parameters=figures)
 
 
 NEIGHBOURS = (0.6, 0.8, 1.0, 1.25, 1.65)
-"""Widths of a flank, over the best, that the errors of the edges are taken over."""
+"""Widths of a flank, over the best of the comparison, that are fitted first."""
+
+SPREAD = (-2.4, -1.6, -0.8, 0.0, 0.8, 1.6, 2.4)
+"""Widths that the errors of the edges are taken over, in errors of the width's logarithm."""
+
+WIDEST_SPREAD = 0.35
+"""Error of that logarithm, at most."""
+
+MOVES = 3
+"""Times that these widths are laid about a better one, at most."""
 
 WIDTH = {"disc": "star_radius_s", "gradual": "scale_height_s", "diffraction": "fresnel_unit_s"}
 """What the width of a free flank is, of each model: time in which the limb moves by it."""
@@ -71,27 +80,49 @@ WIDTH = {"disc": "star_radius_s", "gradual": "scale_height_s", "diffraction": "f
 
 def fit_shape(
     cut: Cut, said: Tried, settings: EventSettings, noise: NoiseModel
-) -> tuple[Fitted, dict[str, Figure]]:
+) -> tuple[Fitted, Tried, dict[str, Figure]]:
     """Fit the edges with the flanks that were found, over what their width may be; its figures too."""
     margin = 0.7 * max(flank.rise_s() for flank in said.flanks)
     if not said.shape.free:
-        return fit_flanks(cut, said.flanks, settings, noise, margin), {}
-    each = [(f * said.widths[0], f * said.widths[1]) for f in NEIGHBOURS]
-    fits = [fit_flanks(cut, said.shape.make(*one), settings, noise, margin) for one in each]
-    logs = np.array([one.log_likelihood for one in fits])
-    # Near its best the likelihood is a parabola in the logarithm of the width.
+        return fit_flanks(cut, said.flanks, settings, noise, margin), said, {}
+
+    def at(factor: float) -> Fitted:
+        flanks = said.shape.make(factor * said.widths[0], factor * said.widths[1])
+        return fit_flanks(cut, flanks, settings, noise, margin)
+
     x = np.log(NEIGHBOURS)
-    bend = min(float(np.polyfit(x, logs, 2)[0]), -0.5 / (x[-1] - x[0]) ** 2)
-    sigma = float(np.sqrt(-0.5 / bend))
-    shares = np.exp(logs - logs.max()) * np.gradient(x)
+    fits = [at(factor) for factor in NEIGHBOURS]
+    for _ in range(MOVES):
+        logs = np.array([one.log_likelihood for one in fits])
+        peak, sigma = _parabola(x, logs)
+        x = peak + sigma * np.array(SPREAD)
+        fits = [at(float(factor)) for factor in np.exp(x)]
+        logs = np.array([one.log_likelihood for one in fits])
+        if 0 < int(np.argmax(logs)) < x.size - 1:
+            break
+    shares = np.exp(logs - logs.max())
     shares = shares / shares.sum()
+    mean = float(shares @ x)
+    sigma = float(np.sqrt(shares @ (x - mean) ** 2))
     best = fits[int(np.argmax(logs))]
     parts = [(float(p) * q, part) for p, one in zip(shares, fits, strict=True) for q, part in one.parts]
+    widths = (said.widths[0] * float(np.exp(mean)), said.widths[1] * float(np.exp(mean)))
     figures = {
         f"{WIDTH[said.shape.model]}_{end}": _lognormal(width, sigma)
-        for end, width in zip("dr", said.widths, strict=True)
+        for end, width in zip("dr", widths, strict=True)
     }
-    return replace(best, parts=[(p, part) for p, part in parts if p > NEGLIGIBLE]), figures
+    kept = replace(best, parts=[(p, part) for p, part in parts if p > NEGLIGIBLE])
+    return kept, replace(said, widths=widths), figures
+
+
+def _parabola(x: Floats, logs: Floats) -> tuple[float, float]:
+    """Where a log likelihood is greatest, and the error there: by a parabola about the best point."""
+    k = int(np.clip(np.argmax(logs), 1, x.size - 2))
+    bend, slope, _ = np.polyfit(x[k - 1 : k + 2] - x[k], logs[k - 1 : k + 2], 2)
+    if bend > -0.5 / WIDEST_SPREAD**2:
+        return float(x[int(np.argmax(logs))]), WIDEST_SPREAD
+    peak = float(np.clip(-0.5 * slope / bend, x[k - 1] - x[k], x[k + 1] - x[k]))
+    return float(x[k]) + peak, float(np.sqrt(-0.5 / bend))
 
 
 def _lognormal(value: float, sigma: float) -> Figure:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from reduction.caveats import Caveat, Note
 from reduction.errors import DataError
 from reduction.events.curve import EventCurve
+from reduction.events.doubts import doubts
 from reduction.events.results import Dip, Event, NoiseModel
 from reduction.events.settings import EventSettings
 
@@ -23,7 +24,7 @@ def fitted_events(
     events : tuple of Event
         In order of time; without those that cannot be fitted.
     notes : tuple of Note
-        Why a dip has no fit.
+        Why a dip has no fit; what an event leaves in doubt (`doubts`).
 
     Raises
     ------
@@ -45,6 +46,7 @@ def fitted_events(
         twin = next((one for one in events if _same(one, event, curve.cadence_s())), None)
         if twin is None:
             events.append(event)
+            notes.extend(doubts(event, settings))
             continue
         whose = f"samples {twin.dip.first} to {twin.dip.last}"
         text = f"{where}: a flank of the event in {whose}, no event of its own"

@@ -138,10 +138,13 @@ def test_rotes_penumbra() -> None:
         assert edge.seconds.sigma < 0.25
 
 
-def test_pyotes_annular_event() -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_pyotes_annular_event(known: bool) -> None:
+    """Without the star's diameter its limbs overlap all the same: what the width may be is in the errors."""
     geometry = Geometry(distance_au=3, velocity_km_s=5, star_diameter_km=14, wavelength_um=0.54, band_um=0)
     curve = _of_others("disk_on_disk_annular_shotnoise_1.0_readnoise_20.0.csv", 0.04)
-    event = _fitted(curve, EventSettings(geometry=geometry, models=("square", "disc", "gradual")))
+    wanted = EventSettings(models=("square", "disc", "gradual"))
+    event = _fitted(curve, wanted.model_copy(update={"geometry": geometry if known else None}))
     assert event.label in {"disc", "graze"}
     for edge, truth in ((event.d, 3.45), (event.r, 5.35)):
         assert edge is not None
