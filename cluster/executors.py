@@ -42,6 +42,10 @@ class StoppedError(ResourceError):
     """The executor was closed before the work was done; the work can be done again."""
 
 
+class DiedError(ResourceError):
+    """The process that did the work died, as often as it was begun."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResultRef:
     """A finished reduction: its folder and its key."""
@@ -211,8 +215,6 @@ class RayExecutor:
         progress: Progress | None = None,
     ) -> ResultRef:
         """Reduce a whole recording as one task. Raises as `Executor.execute`."""
-        from cluster import tasks
-
         out, name = out.absolute(), request.inputs[0]
         out.parent.mkdir(parents=True, exist_ok=True)
         news = out.parent / f".{out.name}.{secrets.token_hex(4)}.progress"
@@ -225,17 +227,69 @@ class RayExecutor:
                 progress(*report)
             last = report
 
-        with self._in_use(name):
-            task = tasks.reduce_whole_task.options(max_retries=self._retries)
-            ref = task.remote(edition(), request.model_dump_json(), str(out), overwrite, str(news))
+        arguments = (request.model_dump_json(), str(out), overwrite, str(news))
+        try:
+            key: str = self.call("reduce_whole_task", arguments, name, meanwhile=follow)
+        finally:
+            news.unlink(missing_ok=True)
+        return ResultRef(out, key)
+
+    def call(
+        self,
+        task: str,
+        arguments: Sequence[Any],
+        what: str,
+        *,
+        memory_bytes: int = 0,
+        retries: int | None = None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Any:
+        """Run one of `cluster.tasks` and wait for its value.
+
+        Parameters
+        ----------
+        task : str
+            Its name there; the edition goes before `arguments`.
+        what : str
+            What it works on, for messages.
+        memory_bytes : int
+            What it declares to need; Ray lets no more run at once than a node has memory for.
+        retries : int, optional
+            How often it is begun again when its worker dies, instead of the executor's figure.
+        meanwhile : callable, optional
+            Called again and again while it runs; what it raises ends the task.
+
+        Raises
+        ------
+        UmbraError
+            As the task; `DiedError` where its worker died; `StoppedError` when the executor is closed.
+        """
+        from cluster import tasks
+
+        options: dict[str, Any] = {"max_retries": self._retries if retries is None else retries}
+        if memory_bytes:
+            options["memory"] = memory_bytes
+        with self._in_use(what):
+            ref = getattr(tasks, task).options(**options).remote(edition(), *arguments)
         unfinished = [ref]
         try:
-            key: str = self._result(ref, name, follow)
+            value = self._result(ref, what, meanwhile)
             unfinished.clear()
         finally:
             self._cancel(unfinished)
-            news.unlink(missing_ok=True)
-        return ResultRef(out, key)
+        return value
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the nodes offer to tasks, together."""
+        with self._in_use("memory"):
+            return int(self._ray.cluster_resources().get("memory", 0))
+
+    @property
+    def cpus(self) -> int:
+        """CPUs that the nodes offer to tasks, together."""
+        with self._in_use("CPUs"):
+            return int(self._ray.cluster_resources().get("CPU", 0))
 
     @contextmanager
     def _in_use(self, what: str) -> Iterator[None]:
@@ -279,8 +333,8 @@ class RayExecutor:
                     raise error.cause from None
                 raise
             except errors.RayError as error:
-                raise ResourceError(
-                    f"{what}: its worker died {self._retries + 1} times ({type(error).__name__}), maybe for "
+                raise DiedError(
+                    f"{what}: its worker died ({type(error).__name__}) as often as it was tried, maybe for "
                     "lack of memory; use fewer workers, and see Ray's logs in /tmp/ray/session_latest/logs"
                 ) from error
 

@@ -107,6 +107,41 @@ def reduce_whole(expected: str, request: str, out: str, overwrite: bool, progres
     return result.provenance.key
 
 
+def perform_order(
+    expected: str, payload: str, job: str, attempt: int, scratch: str | None, progress: str
+) -> str:
+    """Reduce a campaign's recording and publish its results in the store; the account, JSON.
+
+    Parameters
+    ----------
+    expected : str
+        Edition of whoever sends the work.
+    payload : str
+        `cluster.campaign.orders.Work` as JSON.
+    job : str
+    attempt : int
+        The fencing token.
+    scratch : str or None
+        Folder to work in; this node's folder for temporary files where it is None, or not there.
+    progress : str
+        As `reduce_whole`; nothing is reported where its folder is not to be seen from here.
+
+    Raises
+    ------
+    UmbraError
+        As `cluster.campaign.performing.perform`, and `ResourceError` for another edition of Umbra.
+    """
+    from cluster.campaign.orders import work_of
+    from cluster.campaign.performing import perform
+
+    check_edition(expected)
+    news, room = Path(progress), None if scratch is None else Path(scratch)
+    report = progress_file(news) if news.parent.is_dir() else None
+    with at_most(TASK_CPUS):
+        room = room if room is not None and room.is_dir() else None
+        return perform(work_of(payload), job, attempt, room, report).text
+
+
 def progress_file(path: Path) -> Progress:
     """Return a progress callback that keeps the latest report in a file."""
     last: tuple[str, float] = ("", 0.0)
@@ -126,3 +161,4 @@ def progress_file(path: Path) -> Progress:
 
 measure_span_task = ray.remote(num_cpus=TASK_CPUS)(measure_span)
 reduce_whole_task = ray.remote(num_cpus=TASK_CPUS)(reduce_whole)
+perform_order_task = ray.remote(num_cpus=TASK_CPUS)(perform_order)

@@ -15,12 +15,19 @@ import typer
 from cluster.campaign.estimate import BASIS, Estimate, estimate, estimate_text, sums
 from cluster.campaign.manifest import Manifest, read_manifest, write_manifest
 from cluster.campaign.observation import Observation
+from cluster.campaign.orders import check_campaign, name_of
+from cluster.campaign.view import onlooker
 from reduction.command import run_verb
 from reduction.errors import RequestError
 
 ACTIONS: dict[str, tuple[str, str]] = {
     "init": ("cluster.campaign.cli:init", "folder of uploads -> manifest"),
     "run": ("cluster.campaign.cli:run", "manifest -> results in a store"),
+    "status": ("cluster.campaign.queue_cli:status", "what has become of a campaign"),
+    "cancel": ("cluster.campaign.queue_cli:cancel", "stop what has not ended"),
+    "pause": ("cluster.campaign.queue_cli:pause", "let nothing more begin"),
+    "resume": ("cluster.campaign.queue_cli:resume", "let a paused campaign go on"),
+    "retry-failed": ("cluster.campaign.queue_cli:retry_failed", "queue failed and cancelled ones again"),
 }
 
 
@@ -93,25 +100,53 @@ def run(arguments: list[str]) -> int:
 
 def _run(
     manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="CSV or JSON lines.")],
+    store: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where results go: a folder, or s3://BUCKET/PREFIX.")
+    ] = None,
+    jobs: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The queue: postgresql://..., or a file (in the store's folder)."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--campaign", metavar="NAME", help="Its name (the manifest's).")
+    ] = None,
+    ray: Annotated[
+        str, typer.Option(metavar="local|auto|ADDRESS|none", help="Where recordings are reduced.")
+    ] = "local",
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Recordings at once (the CPUs).")
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option(metavar="STATION", help="Run this one alone; may be repeated.")
     ] = None,
+    scratch: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where workers unpack and convert.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell the plan and an estimate, do nothing.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON: an event a line.")] = False,
 ) -> None:
-    """Reduce the observations of a manifest."""
+    """Reduce the observations of a manifest; what is done already is not done again."""
     read = read_manifest(manifest)
     observations = chosen(read, only or [])
-    crew = len(os.sched_getaffinity(0)) if workers is None else workers
     if dry_run:
+        crew = 1 if ray == "none" else workers or len(os.sched_getaffinity(0))
         _dry_run(read, observations, crew, as_json)
         return
-    raise RequestError("--dry-run is all that this version does")
+    if store is None:
+        raise RequestError("--store is missing: name a folder, or s3://BUCKET/PREFIX, for the results")
+    if scratch is not None and not scratch.is_dir():
+        raise RequestError(f"--scratch {scratch}: no folder")
+    sys.stderr.write(faults_text(read))
+    from cluster.campaign.runs import Run, run_campaign
+
+    campaign_name = name_of(manifest) if name is None else check_campaign(name)
+    code = run_campaign(
+        Run(campaign_name, observations, store, jobs, ray, workers, scratch), onlooker(as_json), as_json
+    )
+    if code or read.faults:
+        raise SystemExit(code or RequestError.exit_code)
 
 
 def chosen(manifest: Manifest, only: Sequence[str]) -> tuple[Observation, ...]:

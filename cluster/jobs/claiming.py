@@ -1,11 +1,15 @@
 """Who is served next: highest priority, then the owner served least, then the oldest job."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from cluster.jobs.job import Claim
 from cluster.jobs.tables import AttemptRow, JobRow, OwnerRow
+
+Waits = tuple[ColumnElement[bool], ...]
+"""What a job that may be claimed fulfils."""
 
 
 @dataclass(slots=True)
@@ -18,20 +22,30 @@ class _Head:
     place: int
 
 
-def taken(connection: Connection, now: float, worker: str, lease_s: float, most: int) -> list[Claim]:
-    """Claim up to `most` jobs that wait, for `worker`, until ``now + lease_s``.
+def taken(
+    connection: Connection,
+    now: float,
+    worker: str,
+    lease_s: float,
+    most: int,
+    jobs: Sequence[str] | None = None,
+) -> list[Claim]:
+    """Claim up to `most` jobs that wait, of `jobs` if they are given, for `worker`, until ``now + lease_s``.
 
     One that another claimer holds at this moment is passed over.
     """
     claims: list[Claim] = []
-    heads = _heads(connection, now)
+    waits: Waits = (JobRow.state == "queued", JobRow.not_before <= now)
+    if jobs is not None:
+        waits = (*waits, JobRow.id.in_(jobs))
+    heads = _heads(connection, waits)
     while heads and len(claims) < most:
         head = min(heads, key=lambda each: (-each.priority, each.served, each.place))
-        claim = _first(connection, now, head, worker, lease_s)
+        claim = _first(connection, now, head, worker, lease_s, waits)
         if claim is not None:
             claims.append(claim)
             head.served += 1
-        following = _next(connection, now, head.owner)
+        following = _next(connection, head.owner, waits)
         if claim is None or following is None:
             heads.remove(head)
         else:
@@ -39,11 +53,11 @@ def taken(connection: Connection, now: float, worker: str, lease_s: float, most:
     return claims
 
 
-def _heads(connection: Connection, now: float) -> list[_Head]:
+def _heads(connection: Connection, waits: Waits) -> list[_Head]:
     """Of each owner of whom something waits, the job that is next; an index finds it."""
     waiting = (
         select(JobRow.place)
-        .where(JobRow.state == "queued", JobRow.owner == OwnerRow.owner, JobRow.not_before <= now)
+        .where(JobRow.owner == OwnerRow.owner, *waits)
         .order_by(JobRow.priority.desc(), JobRow.place)
         .limit(1)
         .scalar_subquery()
@@ -56,22 +70,24 @@ def _heads(connection: Connection, now: float) -> list[_Head]:
     return [_Head(first[p.place].owner, first[p.place].served, p.priority, p.place) for p in places]
 
 
-def _next(connection: Connection, now: float, owner: str) -> tuple[int, int] | None:
+def _next(connection: Connection, owner: str, waits: Waits) -> tuple[int, int] | None:
     """Priority and place of an owner's next job."""
     row = connection.execute(
         select(JobRow.priority, JobRow.place)
-        .where(JobRow.state == "queued", JobRow.owner == owner, JobRow.not_before <= now)
+        .where(JobRow.owner == owner, *waits)
         .order_by(JobRow.priority.desc(), JobRow.place)
         .limit(1)
     ).one_or_none()
     return None if row is None else (row.priority, row.place)
 
 
-def _first(connection: Connection, now: float, head: _Head, worker: str, lease_s: float) -> Claim | None:
+def _first(
+    connection: Connection, now: float, head: _Head, worker: str, lease_s: float, waits: Waits
+) -> Claim | None:
     """Claim the next job of an owner; None where others hold all there are."""
     row = connection.execute(
         select(JobRow.id, JobRow.payload, JobRow.campaign, JobRow.attempts, JobRow.started)
-        .where(JobRow.state == "queued", JobRow.owner == head.owner, JobRow.not_before <= now)
+        .where(JobRow.owner == head.owner, *waits)
         .order_by(JobRow.priority.desc(), JobRow.place)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -72,10 +72,16 @@ class SqlJobStore:
         behind = (OwnerRow.owner.in_(owners), OwnerRow.served < least, ~waits)
         connection.execute(update(OwnerRow).where(*behind).values(served=least))
 
-    def claim(self, worker: str, lease_s: float, most: int = 1) -> list[Claim]:
-        """Take up to `most` jobs to do: highest priority, then the owner served least, then the oldest."""
+    def claim(
+        self, worker: str, lease_s: float, most: int = 1, jobs: Sequence[str] | None = None
+    ) -> list[Claim]:
+        """Take up to `most` jobs to do: highest priority, then the owner served least, then the oldest.
+
+        Where `jobs` are given, at most `ROWS`, none but these.
+        """
+        only = None if jobs is None else jobs[:ROWS]
         return self._database.write(
-            lambda connection: taken(connection, self._database.now(connection), worker, lease_s, most)
+            lambda connection: taken(connection, self._database.now(connection), worker, lease_s, most, only)
         )
 
     def renew(self, claims: Sequence[Claim], lease_s: float) -> Mapping[str, bool]:

@@ -17,8 +17,13 @@ class JobStore(Protocol):
         """Take jobs, all or none; which of them are new. One that is known stays as it is."""
         ...
 
-    def claim(self, worker: str, lease_s: float, most: int = 1) -> list[Claim]:
-        """Take up to `most` jobs to do: highest priority, then the owner served least, then the oldest."""
+    def claim(
+        self, worker: str, lease_s: float, most: int = 1, jobs: Sequence[str] | None = None
+    ) -> list[Claim]:
+        """Take up to `most` jobs to do: highest priority, then the owner served least, then the oldest.
+
+        Where `jobs` are given, none but these; only the first 500 are looked at.
+        """
         ...
 
     def renew(self, claims: Sequence[Claim], lease_s: float) -> Mapping[str, bool]:

@@ -1,0 +1,376 @@
+"""The supervisor of a campaign: sends orders, has them done, ends them. It alone opens the queue."""
+
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cluster.campaign.events import Event, Kind, Onlooker, Progress
+from cluster.campaign.hands import Hands
+from cluster.campaign.orders import Work, order_of
+from cluster.campaign.performing import Account
+from cluster.campaign.planning import Planning
+from cluster.executors import DiedError, StoppedError
+from cluster.jobs.job import Claim, Failure, FencedError, Job, Order
+from cluster.jobs.sql import ROWS
+from cluster.jobs.store import JobStore
+from cluster.store import Store
+from reduction.errors import DataError, RequestError, ResourceError, UmbraError
+
+LEASE_S = 60.0
+RENEW_S = 15.0
+IDLE_S = 1.0
+"""Between looks at the queue where nothing of it is to be had."""
+
+TURN_S = 0.25
+CLOSE_S = 20.0
+PAGE = 1000
+MOST_DEATHS = 3
+RETRIES = 3
+"""How often a job is begun again after its worker died or something was missing; then it has failed."""
+
+AGAIN_S = (1.0, 5.0, 20.0)
+SPREAD_BYTES = 1 << 30
+"""A recording of this size is measured by all workers, where fewer recordings than workers are left."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """An order under way."""
+
+    claim: Claim
+    work: Work
+    future: Future[Account]
+    stop: threading.Event
+    progress: tuple[str, int, int] = ("waits", 0, 0)
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """A job that this run waits for."""
+
+    work: Work
+    tries: int = 0
+
+
+class Supervisor:
+    """Runs a campaign.
+
+    Parameters
+    ----------
+    queue : JobStore
+    store : Store
+    hands : Hands
+        Started when there is work; closed by `close`.
+    campaign : str
+    onlooker : Onlooker
+    owner : str
+        To whom the queue counts the jobs.
+    """
+
+    def __init__(
+        self, queue: JobStore, store: Store, hands: Hands, campaign: str, onlooker: Onlooker, owner: str = ""
+    ) -> None:
+        self._queue, self._store, self._hands = queue, store, hands
+        self._campaign, self._onlooker, self._owner = campaign, onlooker, owner
+        self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        self._wanted: dict[str, _Wanted] = {}
+        self._known: dict[str, Job] = {}
+        self._running: dict[str, _Running] = {}
+        self._counts: Counter[Kind] = Counter()
+        self._pool: ThreadPoolExecutor | None = None
+        self._began, self._first = time.monotonic(), 0.0
+        self._frames = self._ended_here = self._planned = self._total = 0
+        self._renewed = self._looked = self._began
+        self._next_claim = 0.0
+        self._earlier: dict[str, list[str]] | None = None
+
+    def run(self, planning: Planning, total: int) -> Counter[Kind]:
+        """Do all that `planning` brings and is not done yet; how many observations ended how.
+
+        It ends early, with observations neither done nor failed, when all that is left is held.
+
+        Raises
+        ------
+        ResourceError
+            The queue or the store cannot be reached, or Ray not be started.
+        """
+        self._total = total
+        self._known = {job.id: job for job in all_jobs(self._queue, self._campaign)}
+        while True:
+            self._take_plans(planning)
+            self._settle()
+            self._renew()
+            if planning.over and not self._wanted:
+                break
+            if not self._fill() and not self._running and planning.over and self._all_held():
+                break
+            self._onlooker.show(self.progress())
+            self._wait([*(each.future for each in self._running.values()), *planning.futures])
+        self._onlooker.show(self.progress())
+        return self._counts
+
+    @staticmethod
+    def _wait(futures: "list[Future[Any]]") -> None:
+        """Until one is over, at most a turn."""
+        if futures:
+            wait(futures, TURN_S, FIRST_COMPLETED)
+        else:
+            time.sleep(TURN_S)
+
+    def progress(self) -> Progress:
+        """How far it is."""
+        now = time.monotonic()
+        under_way = {each.work.station: each.progress for each in self._running.values()}
+        measured = sum(done for stage, done, _ in under_way.values() if stage == "measure")
+        return Progress(
+            total=self._total,
+            planned=self._planned,
+            counts=dict(self._counts),
+            running=under_way,
+            frames=self._frames + measured,
+            seconds=now - self._began,
+            busy_s=now - self._first if self._first else 0.0,
+            left=len(self._wanted),
+            workers=self._hands.workers,
+            ended_here=self._ended_here,
+        )
+
+    def _take_plans(self, planning: Planning) -> None:
+        """Send the orders that are planned, and settle what has ended before."""
+        fresh: list[Order] = []
+        for observation, planned in planning.take():
+            self._planned += 1
+            if isinstance(planned, UmbraError):
+                failure = failure_of(planned)
+                self._end(Event("failed", observation.station, failure=failure, error=str(planned)))
+                continue
+            order = order_of(self._campaign, planned, self._owner)
+            self._drop_superseded(planned.station, order.id)
+            known = self._known.get(order.id)
+            if known is not None and known.ended:
+                self._end_known(planned, known, before=True)
+                continue
+            if known is None:
+                fresh.append(order)
+            self._wanted[order.id] = _Wanted(planned)
+        if fresh:
+            self._queue.submit(fresh)
+            for order in fresh:
+                self._onlooker.tell(Event("queued", self._wanted[order.id].work.station, job=order.id))
+
+    def _drop_superseded(self, station: str, identity: str) -> None:
+        """Cancel what still waits of a station by an earlier manifest, or earlier files."""
+        for job in [job for job in self._waiting().get(station, ()) if job != identity]:
+            self._queue.cancel([job])
+            self._waiting()[station].remove(job)
+
+    def _waiting(self) -> dict[str, list[str]]:
+        """Jobs that waited when the run began, by station."""
+        if self._earlier is None:
+            self._earlier = {}
+            for job in self._known.values():
+                if job.state in {"queued", "held"}:
+                    self._earlier.setdefault(station_of(job), []).append(job.id)
+        return self._earlier
+
+    def _fill(self) -> bool:
+        """Begin as many orders as there is room for; whether any was begun."""
+        waiting = [job for job in self._wanted if job not in self._running]
+        now = time.monotonic()
+        if not waiting or now < self._next_claim:
+            return False
+        self._hands.start()
+        room = self._hands.slots - len(self._running)
+        if room < 1:
+            return False
+        claims = self._queue.claim(self._name, LEASE_S, room, waiting[:ROWS])
+        if not claims:
+            self._next_claim = now + IDLE_S
+        for claim in claims:
+            self._begin(claim)
+        return bool(claims)
+
+    def _begin(self, claim: Claim) -> None:
+        """Hand an order over."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._hands.slots, "umbra-order")
+        work, stop = self._wanted[claim.id].work, threading.Event()
+        whole = work.bytes < SPREAD_BYTES or len(self._wanted) >= self._hands.workers
+        running = _Running(claim, work, Future(), stop)
+
+        def report(stage: str, done: int, total: int) -> None:
+            running.progress = (stage, done, total)
+
+        def check() -> None:
+            if stop.is_set():
+                raise StoppedError(f"{work.station}: stopped; the queue has it again")
+
+        self._first = self._first or time.monotonic()
+        running.future = self._pool.submit(self._hands.perform, work, claim, whole, report, check)
+        self._running[claim.id] = running
+        self._onlooker.tell(Event("started", work.station, claim.id, work.key, claim.attempt))
+
+    def _settle(self) -> None:
+        """End what is over."""
+        for job, running in list(self._running.items()):
+            if not running.future.done():
+                continue
+            del self._running[job]
+            error = running.future.exception()
+            try:
+                if error is None:
+                    self._finish(running, running.future.result())
+                else:
+                    self._fail(running, error)
+            except FencedError as refused:
+                self._onlooker.tell(Event("lost", running.work.station, job, error=str(refused)))
+
+    def _finish(self, running: _Running, account: Account) -> None:
+        """Publish: the queue's transaction checks the token, then the result becomes a version."""
+        work, claim = running.work, running.claim
+        self._queue.finish(claim, account.result, account.log)
+        self._store.add_version(self._campaign, work.station, account.result)
+        self._frames += account.frames
+        self._ended_here += 1
+        self._end(
+            Event(
+                "done",
+                work.station,
+                claim.id,
+                work.key,
+                claim.attempt,
+                account.frames,
+                account.wall_s,
+                account.cpu_s,
+                known=account.known,
+            )
+        )
+
+    def _fail(self, running: _Running, error: BaseException) -> None:
+        """Fail an order, or have it done again: what its data or its request are to blame for is not."""
+        work, claim = running.work, running.claim
+        wanted = self._wanted[claim.id]
+        if isinstance(error, StoppedError):
+            self._queue.release(claim)
+            self._onlooker.tell(Event("released", work.station, claim.id, attempt=claim.attempt))
+            return
+        failure = failure_of(error)
+        text = str(error) if isinstance(error, UmbraError) else f"{type(error).__name__}: {error}"
+        log = self._log_of(claim, work, text)
+        told = Event("failed", work.station, claim.id, work.key, claim.attempt, failure=failure, error=text)
+        passing = isinstance(error, ResourceError)
+        if passing and wanted.tries < RETRIES:
+            pause = AGAIN_S[min(wanted.tries, len(AGAIN_S) - 1)]
+            wanted.tries += 1
+            self._queue.fail(claim, failure, text, log, again_after_s=pause)
+            self._onlooker.tell(replace(told, kind="retried"))
+            return
+        self._queue.fail(claim, failure, text, log)
+        self._ended_here += 1
+        self._end(told)
+
+    def _log_of(self, claim: Claim, work: Work, text: str) -> str | None:
+        """Name of the attempt's log; of a worker that died, one that says so."""
+        with suppress(UmbraError):
+            kept = self._store.log(claim.id, claim.attempt)
+            return self._store.put_log(claim.id, claim.attempt, kept or f"{work.station}: {text}\n")
+        return None
+
+    def _end_known(self, work: Work, job: Job, before: bool) -> None:
+        """Settle an observation whose job somebody ended."""
+        event = Event("done", work.station, job.id, work.key, job.attempts, before=before)
+        if job.state == "done":
+            try:
+                self._store.add_version(self._campaign, work.station, work.key)
+            except RequestError as error:
+                text = f"{error}; the result was removed from the store: reduce it in another campaign"
+                event = replace(event, kind="failed", failure="resource", error=text)
+        elif job.state == "cancelled":
+            event = replace(event, kind="cancelled")
+        else:
+            event = replace(event, kind="failed", failure=job.failure, error=job.error or "")
+        self._end(event)
+
+    def _end(self, event: Event) -> None:
+        """Count an observation that is over."""
+        self._wanted.pop(event.job, None)
+        self._counts[event.kind] += 1
+        self._onlooker.tell(event)
+
+    def _renew(self) -> None:
+        """Keep what runs; stop what is to be cancelled, and what others have by now."""
+        now = time.monotonic()
+        if now - self._renewed < RENEW_S or not self._running:
+            return
+        self._renewed = now
+        kept = self._queue.renew([each.claim for each in self._running.values()], LEASE_S)
+        for job, running in self._running.items():
+            if kept.get(job, True):
+                running.stop.set()
+
+    def _all_held(self) -> bool:
+        """Look at the queue for what others did; whether all that is left waits to be released."""
+        now = time.monotonic()
+        if now - self._looked < IDLE_S:
+            return False
+        self._looked = now
+        self._queue.expire(MOST_DEATHS)
+        held = 0
+        for job in all_jobs(self._queue, self._campaign):
+            wanted = self._wanted.get(job.id)
+            if wanted is None:
+                continue
+            if job.ended:
+                self._end_known(wanted.work, job, before=False)
+            held += job.state == "held"
+        return 0 < held == len(self._wanted)
+
+    def close(self) -> None:
+        """Stop what runs and give it back to the queue; safe to call at any time, also after an error."""
+        for running in self._running.values():
+            running.stop.set()
+        self._hands.close()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._running:
+            wait([each.future for each in self._running.values()], CLOSE_S)
+        for running in self._running.values():
+            with suppress(FencedError):
+                self._queue.release(running.claim)
+            self._onlooker.tell(Event("released", running.work.station, running.claim.id))
+        self._running.clear()
+
+
+def all_jobs(queue: JobStore, campaign: str) -> Iterator[Job]:
+    """Every job of a campaign, by place."""
+    after = 0
+    while found := queue.jobs(campaign, after=after, limit=PAGE):
+        yield from found
+        after = found[-1].place
+
+
+def station_of(job: Job) -> str:
+    """Whose job it is; empty where the payload is of no campaign."""
+    try:
+        return str(json.loads(job.payload)["station"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What kind of failure an error is; any that Umbra does not explain is a crash."""
+    if isinstance(error, DiedError):
+        return "crash"
+    kinds: tuple[tuple[type[UmbraError], Failure], ...] = (
+        (DataError, "data"), (RequestError, "request"), (ResourceError, "resource"),
+    )  # fmt: skip
+    return next((failure for kind, failure in kinds if isinstance(error, kind)), "crash")
