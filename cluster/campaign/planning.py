@@ -66,6 +66,15 @@ class Planning:
             self._digests.settle()
         return found
 
+    def drop(self) -> list[Observation]:
+        """Give up what is not taken yet; whose."""
+        dropped = [observation for observation, _ in self._coming]
+        self._stop.set()
+        for _, future in self._coming:
+            future.cancel()
+        self._coming.clear()
+        return dropped
+
     def close(self) -> None:
         """Stop, and keep the digests made so far."""
         self._stop.set()

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cluster.campaign.gate import all_jobs, is_plan, station_of
 from cluster.campaign.places import open_queue
-from cluster.campaign.supervisor import all_jobs, station_of
 from cluster.jobs.job import STATES, Job
 from cluster.jobs.sql import SqlJobStore
 from reduction.command import run_verb
@@ -58,8 +58,8 @@ def standings(queue: SqlJobStore, campaign: str) -> list[Standing]:
     """
     latest: dict[str, Standing] = {}
     for job in all_jobs(queue, campaign):
-        station = station_of(job)
-        latest[station] = Standing(station, job)
+        if not is_plan(job):
+            latest[station_of(job)] = Standing(station_of(job), job)
     if not latest:
         raise RequestError(f"campaign {campaign!r}: the queue has no job of it; see to the name")
     return list(latest.values())
@@ -163,7 +163,7 @@ def _steer(
     """Do something to a queue, and say to how many jobs."""
     with _opened(store, jobs, campaign) as queue:
         count = work(queue)
-        counts = queue.counts(campaign)
+        counts = Counter(standing.job.state for standing in standings(queue, campaign))
     if as_json:
         sys.stdout.write(json.dumps({"campaign": campaign, word: count, "counts": counts}) + "\n")
     else:

@@ -1,19 +1,18 @@
 """The supervisor of a campaign: sends orders, has them done, ends them. It alone opens the queue."""
 
-import json
 import os
 import secrets
 import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from cluster.campaign.events import Event, Kind, Onlooker, Progress
+from cluster.campaign.gate import Gate, all_jobs, station_of
 from cluster.campaign.hands import Hands
 from cluster.campaign.orders import Work, order_of
 from cluster.campaign.performing import Account
@@ -26,13 +25,14 @@ from cluster.store import Store
 from reduction.errors import DataError, RequestError, ResourceError, UmbraError
 
 LEASE_S = 60.0
-RENEW_S = 15.0
+RENEW_S = 2.0
+"""Cancelling what runs is noticed after so long."""
+
 IDLE_S = 1.0
 """Between looks at the queue where nothing of it is to be had."""
 
 TURN_S = 0.25
 CLOSE_S = 20.0
-PAGE = 1000
 MOST_DEATHS = 3
 RETRIES = 3
 """How often a job is begun again after its worker died or something was missing; then it has failed."""
@@ -105,13 +105,18 @@ class Supervisor:
         """
         self._total = total
         self._known = {job.id: job for job in all_jobs(self._queue, self._campaign)}
+        gate = Gate(self._queue, self._campaign, self._known.values())
         while True:
-            self._take_plans(planning)
+            state = gate.state(planning.over)
+            if state == "open":
+                self._take_plans(planning, gate)
+            elif state == "cancelled":
+                self._cancel_unplanned(planning)
             self._settle()
             self._renew()
             if planning.over and not self._wanted:
                 break
-            if not self._fill() and not self._running and planning.over and self._all_held():
+            if not self._fill() and not self._running and (state == "held" or self._all_held(planning.over)):
                 break
             self._onlooker.show(self.progress())
             self._wait([*(each.future for each in self._running.values()), *planning.futures])
@@ -144,7 +149,7 @@ class Supervisor:
             ended_here=self._ended_here,
         )
 
-    def _take_plans(self, planning: Planning) -> None:
+    def _take_plans(self, planning: Planning, gate: Gate) -> None:
         """Send the orders that are planned, and settle what has ended before."""
         fresh: list[Order] = []
         for observation, planned in planning.take():
@@ -163,9 +168,14 @@ class Supervisor:
                 fresh.append(order)
             self._wanted[order.id] = _Wanted(planned)
         if fresh:
-            self._queue.submit(fresh)
+            gate.submit(fresh)
             for order in fresh:
                 self._onlooker.tell(Event("queued", self._wanted[order.id].work.station, job=order.id))
+
+    def _cancel_unplanned(self, planning: Planning) -> None:
+        """The campaign was cancelled while it was planned: what has no job yet gets none."""
+        for observation in planning.drop():
+            self._end(Event("cancelled", observation.station))
 
     def _drop_superseded(self, station: str, identity: str) -> None:
         """Cancel what still waits of a station by an earlier manifest, or earlier files."""
@@ -317,10 +327,10 @@ class Supervisor:
             if kept.get(job, True):
                 running.stop.set()
 
-    def _all_held(self) -> bool:
+    def _all_held(self, planned: bool) -> bool:
         """Look at the queue for what others did; whether all that is left waits to be released."""
         now = time.monotonic()
-        if now - self._looked < IDLE_S:
+        if not planned or now - self._looked < IDLE_S:
             return False
         self._looked = now
         self._queue.expire(MOST_DEATHS)
@@ -348,22 +358,6 @@ class Supervisor:
                 self._queue.release(running.claim)
             self._onlooker.tell(Event("released", running.work.station, running.claim.id))
         self._running.clear()
-
-
-def all_jobs(queue: JobStore, campaign: str) -> Iterator[Job]:
-    """Every job of a campaign, by place."""
-    after = 0
-    while found := queue.jobs(campaign, after=after, limit=PAGE):
-        yield from found
-        after = found[-1].place
-
-
-def station_of(job: Job) -> str:
-    """Whose job it is; empty where the payload is of no campaign."""
-    try:
-        return str(json.loads(job.payload)["station"])
-    except (ValueError, KeyError, TypeError):
-        return ""
 
 
 def failure_of(error: BaseException) -> Failure:
