@@ -1,0 +1,184 @@
+"""A campaign of mixed formats with a corrupt recording, through local Ray and in this process."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.campaign.cli import campaign
+from cluster.campaign.manifest import write_manifest
+from cluster.store import Store, open_store
+from tests.recordings import SMALL, SMALL_8BIT, avi_of, fits_of, run_reduce, ser_of
+from tests.requirements import require
+
+TARGET = "80,61"
+SAME = ("lightcurve.csv", "stars.parquet", "lightcurve.png", "finder.png")
+OWN = ("seconds", "when", "machine")
+"""What of a summary is of the run, and not of the result."""
+
+
+def recordings(folder: Path) -> list[dict[str, Any]]:
+    """Six stations; the rows of their manifest."""
+    folder.mkdir()
+    ser_of(SMALL, folder / "anna.ser")
+    fits_of(SMALL, folder / "bert")
+    avi_of(SMALL_8BIT, folder / "carl.avi")
+    ser_of(replace(SMALL, seed=77), folder / "inside.ser")
+    shutil.make_archive(str(folder / "dora"), "zip", folder, "inside.ser")
+    ser_of(SMALL, folder / "fred.ser", big_endian=True)
+    whole = (folder / "anna.ser").read_bytes()
+    (folder / "emil.ser").write_bytes(whole[:100])
+    times = {"times.table": "r/carl.csv", "times.meaning": "start"}
+    return [
+        {"station": "Anna", "input": "r/anna.ser", "target": TARGET},
+        {"station": "Bert", "input": "r/bert", "target": TARGET},
+        {"station": "Carl", "input": "r/carl.avi", "target": TARGET, **times},
+        {"station": "Dora", "input": "r/dora.zip", "target": TARGET},
+        {"station": "Emil", "input": "r/emil.ser", "target": TARGET},
+        {"station": "Fred", "input": "r/fred.ser", "target": TARGET, "plan.aperture_px": 4.0},
+    ]
+
+
+def options(row: dict[str, Any], folder: Path) -> list[str]:
+    """The same for `umbra reduce`."""
+    names = {"target": "--target", "times.meaning": "--time-is", "plan.aperture_px": "--aperture"}
+    found = [str(folder / row["input"])]
+    for column, option in names.items():
+        found += [option, str(row[column])] if column in row else []
+    return found + (["--times", str(folder / row["times.table"])] if "times.table" in row else [])
+
+
+def results_of(store: Store, name: str, station: str, into: Path) -> Path:
+    """The latest results of a station."""
+    store.fetch("results", store.versions(name, station)[-1], into)
+    return into
+
+
+def plain(summary: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(summary.read_text())
+    content["provenance"] = {k: v for k, v in content["provenance"].items() if k not in OWN}
+    return content
+
+
+class Finished:
+    """A campaign that was run through Ray, and its events."""
+
+    def __init__(self, folder: Path, code: int, events: list[dict[str, Any]]) -> None:
+        self.folder, self.code, self.events = folder, code, events
+        self.store = open_store(folder / "store", make=False)
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["event"] == kind]
+
+
+def run(folder: Path, *arguments: str) -> Finished:
+    """Run the real command in a process of its own."""
+    command = [sys.executable, "-m", "umbra", "campaign", "run", str(folder / "m.csv"), "--store"]
+    done = subprocess.run(
+        [*command, str(folder / "store"), "--json", *arguments], capture_output=True, text=True, check=False
+    )
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events, done.stderr
+    return Finished(folder, done.returncode, events)
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    folder = tmp_path_factory.mktemp("campaign")
+    found = recordings(folder / "r")
+    write_manifest(folder / "m.csv", found, False)
+    return folder, found
+
+
+@pytest.fixture(scope="module")
+def finished(rows: tuple[Path, list[dict[str, Any]]]) -> Finished:
+    require("ray")
+    return run(rows[0], "--ray", "local", "--workers", "2")
+
+
+class TestOnRay:
+    def test_one_fails_alone_with_its_reason(self, finished: Finished) -> None:
+        assert finished.code == 3
+        assert {event["station"] for event in finished.of("done")} == {"Anna", "Bert", "Carl", "Dora", "Fred"}
+        (failed,) = finished.of("failed")
+        assert (failed["station"], failed["failure"]) == ("Emil", "data")
+        assert "emil.ser" in failed["error"]
+        (end,) = finished.of("end")
+        assert (end["total"], end["done"], end["failed"], end["left"]) == (6, 5, 1, 0)
+        assert end["frames"] == 5 * SMALL.frames
+
+    def test_results_are_those_of_umbra_reduce(
+        self, finished: Finished, rows: tuple[Path, list[dict[str, Any]]], tmp_path: Path
+    ) -> None:
+        folder, found = rows
+        for row in found:
+            station = row["station"]
+            if station == "Emil":
+                continue
+            alone = run_reduce(tmp_path / f"{station}-alone", *options(row, folder))
+            assert alone.code == 0, alone.err
+            theirs = results_of(finished.store, "m", station, tmp_path / station)
+            for name in SAME:
+                assert (theirs / name).read_bytes() == (alone.folder / name).read_bytes(), (station, name)
+            assert plain(theirs / "summary.json") == plain(alone.folder / "summary.json"), station
+
+    def test_logs_are_kept(self, finished: Finished) -> None:
+        for event in finished.events:
+            if event["event"] in {"done", "failed"}:
+                log = finished.store.log(event["job"], event["attempt"]) or ""
+                assert event["station"] in log
+                assert ("DataError" in log) == (event["event"] == "failed")
+
+    def test_the_store_is_sound_and_nothing_is_left_over(self, finished: Finished) -> None:
+        found = list(finished.store.verify(deep=True))
+        assert {finding.state for finding in found} <= {"ok", "foreign"}
+        assert not list((finished.folder / "store" / ".queue").glob(".umbra-*"))
+
+    def test_again_it_only_looks(self, finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+        folder = finished.folder
+        before = (folder / "store" / "observations").stat().st_mtime_ns
+        began = time.process_time()
+        code = campaign(["run", str(folder / "m.csv"), "--store", str(folder / "store"), "--ray", "no:1"])
+        used = time.process_time() - began
+        assert code == 3
+        assert "5 done, 1 failed" in capsys.readouterr().out
+        assert (folder / "store" / "observations").stat().st_mtime_ns == before
+        first = sum(event.get("cpu_s", 0.0) for event in finished.events)
+        assert used < max(0.2 * first, 2.0)
+
+    def test_status(self, finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+        store = str(finished.folder / "store")
+        assert campaign(["status", store, "m", "--json"]) == 0
+        content = json.loads(capsys.readouterr().out)
+        assert (content["total"], content["counts"]["done"], content["counts"]["failed"]) == (6, 5, 1)
+        assert [entry["station"] for entry in content["observations"]][:2] == ["Anna", "Bert"]
+        assert campaign(["status", store, "m"]) == 0
+        assert "Emil: failed (data): emil.ser" in capsys.readouterr().out
+        assert campaign(["status", store, "n"]) == 2
+        assert campaign(["status", str(finished.folder / "r"), "m"]) == 2
+
+
+class TestHere:
+    def test_in_this_process_by_another_name(
+        self, rows: tuple[Path, list[dict[str, Any]]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder, _ = rows
+        store = str(tmp_path / "store")
+        arguments = [str(folder / "m.csv"), "--store", store, "--ray", "none", "--campaign", "other"]
+        assert campaign(["run", *arguments, "--only", "Anna", "--only", "Emil"]) == 3
+        text = capsys.readouterr().out
+        assert "[1] Anna: done, 48 frames" in text
+        assert "Emil: failed (data)" in text
+        assert "other: 2 observations, 1 done, 1 failed" in text
+        assert campaign(["retry-failed", store, "other"]) == 0
+        assert "1 job queued" in capsys.readouterr().out
+        arguments[-1] = "third"
+        assert campaign(["run", *arguments, "--only", "Anna"]) == 0
+        assert "Anna: done before" in capsys.readouterr().out
+        assert open_store(store, make=False).versions("third", "Anna")
