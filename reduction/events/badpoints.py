@@ -5,6 +5,7 @@ exposure, or a bad sample: then the event is fitted once with it and once withou
 their probability.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -65,6 +66,12 @@ class Contamination:
         z = np.linspace(1.0, 12.0, 221)
         bad = self.bad_over_good(z) > 0
         return float(z[bad][0]) if bad.any() else 12.0
+
+
+def left_within(limit: float) -> float:
+    """Sigma of Gaussian noise over its own, once samples beyond so many sigmas are left out."""
+    share = math.erf(limit / math.sqrt(2.0))
+    return math.sqrt(1.0 - 2.0 * limit * math.exp(-0.5 * limit * limit) / math.sqrt(2.0 * math.pi) / share)
 
 
 def unexplained(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reduction.errors import DataError
-from reduction.events.badpoints import Contamination, Mask, unexplained
+from reduction.events.badpoints import Contamination, Mask, left_within, unexplained
 from reduction.events.cut import Cut, columns_of, ranges_of
 from reduction.events.edges import close_in
 from reduction.events.firstlook import Case, Look, first_look
@@ -188,9 +188,13 @@ class Trial:
             (cut.start_s, cut.stop_s), self.flux, seen, whitener, self.columns, self.level, self.scale
         )
 
+        # Each edge at its best takes its share of the scatter, and so do good samples that were left out.
+        freedom = max(scene.freedom - 2 + case.d.outside + case.r.outside, 1)
+        left = left_within(self.bad.limit())
+
         def judge(d_s: Floats, r_s: Floats) -> Posterior:
             on = surface(scene, self.flanks, d_s, r_s)
-            scale = np.sqrt(max(float(on.chi2.min()), 1e-300) / scene.freedom) if sigma is None else sigma
+            scale = np.sqrt(max(float(on.chi2.min()), 1e-300) / freedom) / left if sigma is None else sigma
             return posterior(on, GREATEST_DEPTH * self.scale, float(scale))
 
         found = close_in(judge, case.d, case.r, 0.5 * cut.cadence_s)
