@@ -20,6 +20,8 @@ class Proxy:
         Where it listens, unless it refuses.
     lose_after : bytes or None
         The answer to the next request that holds these bytes is thrown away, and its connection cut.
+    passes : int
+        How many bytes of that answer are passed on first.
     lost : int
         How many were.
     """
@@ -27,6 +29,7 @@ class Proxy:
     def __init__(self, to: int) -> None:
         self._to, self.port = to, free_port()
         self.lose_after: bytes | None = None
+        self.passes = 0
         self.lost = 0
         self._listener: socket.socket | None = None
         self._open: set[socket.socket] = set()
@@ -62,21 +65,23 @@ class Proxy:
         with suppress(OSError), client, socket.create_connection(("127.0.0.1", self._to)) as server:
             with self._lock:
                 self._open = {one for one in self._open if one.fileno() >= 0} | {client, server}
-            losing = False
+            losing, left = False, 0
             while True:
                 ready, _, _ = select.select([client, server], [], [])
                 if client in ready:
                     data = client.recv(PART)
                     if self.lose_after is not None and self.lose_after in data:
-                        self.lose_after, losing = None, True
+                        self.lose_after, losing, left = None, True, self.passes
                     server.sendall(data)
                     if not data:
                         return
                 if server in ready:
                     data = server.recv(PART)
-                    if losing:
+                    if losing and len(data) >= left:
+                        client.sendall(data[:left])
                         self.lost += 1
                         return
+                    left -= len(data)
                     if not data:
                         return
                     client.sendall(data)

@@ -64,8 +64,7 @@ def _ls(
 def _list_observation(opened: Store, campaign: str, observation: str, as_json: bool) -> None:
     if not as_json:
         sys.stdout.write(f"  {observation}\n")
-    for number in range(1, len(opened.versions(campaign, observation)) + 1):
-        version = opened.version(campaign, observation, number)
+    for version in opened.history(campaign, observation):
         commit = opened.find("results", version.key)
         if as_json:
             sys.stdout.write(_line({**version.model_dump(exclude={"form"}), **_of(commit)}))
@@ -75,7 +74,7 @@ def _list_observation(opened: Store, campaign: str, observation: str, as_json: b
                 if commit is None
                 else f"{len(commit.files)} files, {_bytes(commit.size)}"
             )
-            sys.stdout.write(f"    {number:>3}  {version.when:.19}  {version.key}  {what}\n")
+            sys.stdout.write(f"    {version.number:>3}  {version.when:.19}  {version.key}  {what}\n")
 
 
 def _of(commit: Commit | None) -> dict[str, Any]:

@@ -2,16 +2,21 @@
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from cluster.store.objects import PART, Entry, MissingError
 from ingest.durable import settle_one
 from reduction.errors import ResourceError
 
+FLUSHES = 8
+"""Files that are flushed to the disk at once."""
+ROUNDS = 3
+Result = TypeVar("Result")
 PARTIAL = ".partial"
 """Folder of the files that are being written."""
 
@@ -27,6 +32,7 @@ class LocalObjects:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._known: set[str] = set()  # names in the root that are on the disk
 
     @property
     def url(self) -> str:
@@ -38,19 +44,21 @@ class LocalObjects:
         """One: a disk is no faster for more."""
         return 1
 
-    def create(self, name: str, data: bytes) -> bool:
+    def create(self, name: str, data: bytes, after: Sequence[str] = ()) -> bool:
         """Write an object unless there is one; False if there is, with other content."""
         with self._failing(name), self._beside() as (path, file):
             file.write(data)
-            if not self._name(path, file, name, replace=False):
-                return self.get(name) == data
-        return True
+            try:
+                if self._name(path, file, name, replace=False, after=after):
+                    return True
+            except FileNotFoundError:  # what was staged was collected, which makes this name taken first
+                if not (self._root / name).exists():
+                    raise
+            return self.get(name) == data
 
     def put(self, name: str, data: bytes) -> None:
         """Write an object, or replace it."""
-        with self._failing(name), self._beside() as (path, file):
-            file.write(data)
-            self._name(path, file, name, replace=True)
+        self.upload(name, iter([data]), len(data))
 
     def upload(self, name: str, parts: Iterator[bytes], size: int) -> None:
         """Write an object in parts; where `parts` raises, there is none."""
@@ -59,6 +67,19 @@ class LocalObjects:
             for part in parts:
                 file.write(part)
             self._name(path, file, name, replace=True)
+
+    def stage(self, name: str, parts: Iterator[bytes], size: int) -> None:
+        """Write an object that nobody relies on before `create` has been told of it."""
+        del size
+        place = self._root / name
+        with self._failing(name):
+            try:
+                with _again_if_removed(place, lambda: place.open("xb")) as file:
+                    for part in parts:
+                        file.write(part)
+            except BaseException:
+                place.unlink(missing_ok=True)  # of a full disk, above all
+                raise
 
     def get(self, name: str) -> bytes:
         """Return a small object. Raises `MissingError`."""
@@ -114,7 +135,7 @@ class LocalObjects:
                 path.unlink(missing_ok=True)
                 with suppress(OSError):  # not empty, or gone
                     for parent in path.parents:
-                        if parent == self._root:
+                        if parent.parent == self._root:  # these stay, see `_known`
                             break
                         parent.rmdir()
 
@@ -133,8 +154,11 @@ class LocalObjects:
     @contextmanager
     def _beside(self) -> Iterator[tuple[Path, BinaryIO]]:
         """A new file to be written, removed unless it got a name."""
+        made = [one for one in (self._root, *self._root.parents) if not one.exists()]
         folder = self._root / PARTIAL
         folder.mkdir(parents=True, exist_ok=True)
+        if made:
+            _settle([one.parent for one in made])
         path = folder / secrets.token_hex(16)
         try:
             with path.open("xb") as file:
@@ -142,34 +166,42 @@ class LocalObjects:
         finally:
             path.unlink(missing_ok=True)
 
-    def _name(self, path: Path, file: BinaryIO, name: str, replace: bool) -> bool:
-        """Give a file that was written its name, once it is on the disk; False: the name is taken."""
+    def _name(self, path: Path, file: BinaryIO, name: str, replace: bool, after: Sequence[str] = ()) -> bool:
+        """Give a file that was written its name, once it and those before it are on the disk.
+
+        False: the name is taken. The disk is waited for twice, whatever the number of files.
+        """
         file.flush()
-        os.fsync(file.fileno())
         place = self._root / name
-        for last in (False, False, True):
-            try:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                if replace:
-                    path.replace(place)
-                else:
-                    os.link(path, place)
-                break
-            except FileExistsError:
-                self._settle(place)  # whoever was first may not have come so far
-                return False
-            except FileNotFoundError:  # the folder was empty, and removed by `delete`
-                if last:
-                    raise
-        self._settle(place)
+
+        def link() -> None:
+            before = [self._root / one for one in after]
+            folders = {folder for one in (*before, place) for folder in self._folders(one)}
+            _settle([path, *before, *folders])
+            if replace:
+                path.replace(place)
+            else:
+                os.link(path, place)
+
+        try:
+            _again_if_removed(place, link)
+        except FileExistsError:
+            settle_one(place.parent)  # whoever was first may not have come so far
+            return False
+        settle_one(place.parent)
+        self._known.add(self._top(place))
         return True
 
-    def _settle(self, place: Path) -> None:
-        """Wait until a name, and those of its folders, are on the disk."""
-        for folder in place.parents:
-            settle_one(folder)
-            if folder == self._root.parent:
-                break
+    def _folders(self, place: Path) -> list[Path]:
+        """Folders in which something new may be, on the way to a file."""
+        inside = list(place.relative_to(self._root).parents)
+        folders = [self._root / one for one in inside]
+        if self._top(place) not in self._known:
+            return [*folders, self._root.parent]
+        return folders[:-1] if len(folders) > 1 else folders
+
+    def _top(self, place: Path) -> str:
+        return place.relative_to(self._root).parts[0]
 
     @contextmanager
     def _failing(self, name: str) -> Iterator[None]:
@@ -181,6 +213,24 @@ class LocalObjects:
                 f"{self._root}: {name or 'the folder'}: {error.strerror or error}; "
                 "make room, or see to the disk"
             ) from error
+
+
+def _settle(paths: Iterable[Path]) -> None:
+    """Wait until files and folders are on the disk; at once, for a disk does many in the time of few."""
+    every = list(paths)
+    with ThreadPoolExecutor(min(FLUSHES, len(every)), "settle") as pool:
+        for _ in pool.map(settle_one, every):
+            pass
+
+
+def _again_if_removed(place: Path, work: Callable[[], Result]) -> Result:
+    """Make the folder of `place` and do something there; again where `delete` removed it meanwhile."""
+    for _ in range(ROUNDS):
+        with suppress(FileNotFoundError):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            return work()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return work()
 
 
 def _scan(folder: Path) -> list["os.DirEntry[str]"]:

@@ -1,6 +1,6 @@
 """Objects: bytes under names. What a store needs of a disk or a server, and no more."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -39,8 +39,11 @@ class Objects(Protocol):
         """How many objects are best read or written at once."""
         ...
 
-    def create(self, name: str, data: bytes) -> bool:
-        """Write an object unless there is one; False if there is, with other content."""
+    def create(self, name: str, data: bytes, after: Sequence[str] = ()) -> bool:
+        """Write an object unless there is one; False if there is, with other content.
+
+        What was staged under the names `after` is safe before the object is there.
+        """
         ...
 
     def put(self, name: str, data: bytes) -> None:
@@ -49,6 +52,13 @@ class Objects(Protocol):
 
     def upload(self, name: str, parts: Iterator[bytes], size: int) -> None:
         """Write an object of so many bytes in parts; where `parts` raises, there is none."""
+        ...
+
+    def stage(self, name: str, parts: Iterator[bytes], size: int) -> None:
+        """Write an object that nobody relies on before `create` has been told of it.
+
+        Where `parts` raises or the process ends, a part of it may be there.
+        """
         ...
 
     def get(self, name: str) -> bytes:

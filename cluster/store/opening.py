@@ -8,7 +8,7 @@ from cluster.store.objects import MissingError, Objects
 from cluster.store.published import ObjectStore
 from cluster.store.records import Mark
 from cluster.store.upkeep import MARK
-from reduction.errors import DataError, RequestError
+from reduction.errors import DataError, RequestError, ResourceError
 
 
 def open_store(url: str | Path, make: bool = True) -> ObjectStore:
@@ -43,6 +43,12 @@ def open_store(url: str | Path, make: bool = True) -> ObjectStore:
             )
         if not objects.create(MARK, Mark().encoded()):
             raise DataError(f"{where}: is of another version of Umbra; use that")
+        if objects.create(MARK, b"is there a second one?"):
+            objects.delete([MARK])
+            raise ResourceError(
+                f"{objects.url}: the server writes over what it is asked to create (ignores If-None-Match): "
+                "results could be published twice; use another server"
+            )
     return ObjectStore(objects)
 
 

@@ -24,8 +24,21 @@ class Store(Protocol):
         """Where it is: `open_store` takes it, in any process."""
         ...
 
-    def put_raw(self, path: Path | str) -> Raw:
-        """Keep a file under its SHA-256; one that is there already stays. Raises `DataError`: it changes."""
+    def put_raw(self, path: Path | str, known: Raw | None = None) -> Raw:
+        """Keep a file under its SHA-256; one that is there already stays.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        known : Raw, optional
+            Its digest and size, where they were computed before: spares reading it once.
+
+        Raises
+        ------
+        DataError
+            It is not what `known` says, or changes while it is read.
+        """
         ...
 
     def fetch_raw(self, sha256: str, into: Path | str) -> Path:
@@ -94,6 +107,10 @@ class Store(Protocol):
 
     def versions(self, campaign: str, observation: str) -> list[str]:
         """Keys of an observation's results; the first is version 1."""
+        ...
+
+    def history(self, campaign: str, observation: str) -> list[Version]:
+        """Every version of an observation; the first is version 1."""
         ...
 
     def version(self, campaign: str, observation: str, number: int) -> Version:

@@ -1,21 +1,23 @@
 """The store over any objects: what is published, kept and logged."""
 
 import secrets
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cluster.edition import edition
+from cluster.store.ahead import ahead
 from cluster.store.names import NUMBER, commit_name, path_of, raw_name, segment, text_of
 from cluster.store.objects import MissingError, Objects
 from cluster.store.protocol import Kind
 from cluster.store.records import Commit, File, Finding, Lost, Raw, Version, now_text
 from cluster.store.slots import Slot, slot_of
-from cluster.store.transfer import digest_of, files_of, new_file, new_folder, parts_of, written
+from cluster.store.transfer import Reading, digest_of, files_of, new_file, new_folder, parts_of, written
 from reduction.errors import DataError, RequestError, ResourceError
 
+One = TypeVar("One")
+Result = TypeVar("Result")
 ROUNDS = 3
 """How often a publication is begun again when its uploads were collected."""
 
@@ -45,12 +47,12 @@ class ObjectStore:
         """Where it is: `open_store` takes it, in any process."""
         return self._objects.url
 
-    def put_raw(self, path: Path | str) -> Raw:
+    def put_raw(self, path: Path | str, known: Raw | None = None) -> Raw:
         """Keep a file under its SHA-256; one that is there already stays."""
-        raw = Raw(*digest_of(Path(path)))
+        raw = digest_of(Path(path)) if known is None else known
         name = raw_name(raw.sha256)
         if self._objects.size(name) != raw.size:
-            self._objects.upload(name, parts_of(Path(path), raw.sha256, raw.size), raw.size)
+            self._objects.upload(name, parts_of(Path(path), raw), raw.size)
         return raw
 
     def has_raw(self, sha256: str) -> bool:
@@ -79,8 +81,11 @@ class ObjectStore:
             if slot.commit is not None:
                 return slot.commit
             commit = self._uploaded(kind, key, sources, attempt, slot.number)
-            if self._objects.create(commit_name(kind, key, slot.number), commit.encoded()):
+            place = _place(kind, key, commit.folder)
+            after = [f"{place}/{path_of(file.name)}" for file in commit.files]
+            if self._objects.create(commit_name(kind, key, slot.number), commit.encoded(), after):
                 return commit
+            self._objects.delete(after)  # nobody can commit them any more
         slot = self._slot(kind, key)
         if slot.commit is not None:
             return slot.commit
@@ -92,13 +97,13 @@ class ObjectStore:
     def _uploaded(self, kind: Kind, key: str, sources: dict[str, Path], attempt: int, slot: int) -> Commit:
         """Upload files into a folder that is nobody else's; the commit that would publish them."""
         folder = f"{attempt:d}-{slot:d}-{secrets.token_hex(8)}"
-        place = f"{kind}/{segment(key, 'the key')}/{folder}"
+        place = _place(kind, key, folder)
 
         def upload(one: tuple[str, Path]) -> File:
             name, path = one
-            sha256, size = digest_of(path)
-            self._objects.upload(f"{place}/{path_of(name)}", parts_of(path, sha256, size), size)
-            return File(name=name, size=size, sha256=sha256)
+            reading = Reading(path)
+            self._objects.stage(f"{place}/{path_of(name)}", iter(reading), reading.size)
+            return File(name=name, size=reading.size, sha256=reading.sha256)
 
         files = tuple(self._at_once(upload, sources.items()))
         return Commit(
@@ -111,18 +116,9 @@ class ObjectStore:
             when=now_text(),
         )
 
-    def _at_once(self, work: Any, items: Iterable[Any]) -> list[Any]:
+    def _at_once(self, work: Callable[[One], Result], items: Iterable[One]) -> list[Result]:
         """Results of `work` for each item, several at once where that is quicker."""
-        things = list(items)
-        if min(self._objects.streams, len(things)) == 1:
-            return [work(one) for one in things]
-        with ThreadPoolExecutor(self._objects.streams, "store") as pool:
-            under_way = [pool.submit(work, one) for one in things]
-            try:
-                return [one.result() for one in under_way]
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        return list(ahead(work, items, self._objects.streams))
 
     def _slot(self, kind: str, key: str) -> Slot:
         return slot_of(self._objects, kind, key)
@@ -136,7 +132,7 @@ class ObjectStore:
         commit = self.find(kind, key)
         if commit is None:
             raise RequestError(f"{self.url}: nothing is published as {kind} {key}; see umbra store ls")
-        place = f"{kind}/{segment(key, 'the key')}/{commit.folder}"
+        place = _place(kind, key, commit.folder)
         with new_folder(Path(into)) as beside:
 
             def fetch(file: File) -> None:
@@ -155,8 +151,8 @@ class ObjectStore:
 
     def published(self, kind: Kind) -> Iterator[Commit]:
         """Every commit of a kind, by key."""
-        for name in self._objects.folders(f"{kind}/"):
-            commit = self.find(kind, text_of(name))
+        keys = map(text_of, self._objects.folders(f"{kind}/"))
+        for commit in ahead(lambda key: self.find(kind, key), keys, self._objects.streams):
             if commit is not None:
                 yield commit
 
@@ -183,8 +179,12 @@ class ObjectStore:
 
     def versions(self, campaign: str, observation: str) -> list[str]:
         """Keys of an observation's results; the first is version 1."""
+        return [version.key for version in self.history(campaign, observation)]
+
+    def history(self, campaign: str, observation: str) -> list[Version]:
+        """Every version of an observation; the first is version 1."""
         count = max(self._numbers(campaign, observation), default=0)
-        return [self.version(campaign, observation, number + 1).key for number in range(count)]
+        return self._at_once(lambda n: self.version(campaign, observation, n), range(1, count + 1))
 
     def version(self, campaign: str, observation: str, number: int) -> Version:
         """Return one version. Raises `RequestError` without it."""
@@ -234,6 +234,10 @@ class ObjectStore:
         from cluster.store.upkeep import collect
 
         return collect(self._objects, older_than_s, dry_run)
+
+
+def _place(kind: str, key: str, folder: str) -> str:
+    return f"{kind}/{segment(key, 'the key')}/{folder}"
 
 
 def _versions(campaign: str, observation: str) -> str:

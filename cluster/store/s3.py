@@ -3,7 +3,7 @@
 import ipaddress
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -171,8 +171,9 @@ class S3Objects:
         """Requests take longer than they work."""
         return STREAMS
 
-    def create(self, name: str, data: bytes) -> bool:
+    def create(self, name: str, data: bytes, after: Sequence[str] = ()) -> bool:
         """Write an object unless there is one; False if there is, with other content."""
+        del after  # what S3 has acknowledged is safe
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
@@ -227,6 +228,10 @@ class S3Objects:
             if failed:  # obstore tells of it in its own words
                 raise failed[0] from error
             raise
+
+    def stage(self, name: str, parts: Iterator[bytes], size: int) -> None:
+        """Write an object; S3 has it whole or not at all."""
+        self.upload(name, parts, size)
 
     def get(self, name: str) -> bytes:
         """Return a small object. Raises `MissingError`."""

@@ -8,21 +8,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cluster.store.objects import PART
+from cluster.store.records import Raw
 from ingest.durable import settle, settle_one
 from reduction.errors import DataError, RequestError, ResourceError
 
 
-def digest_of(path: Path) -> tuple[str, int]:
-    """SHA-256 and size of a file. Raises as `parts_of`."""
-    found, size = hashlib.sha256(), 0
-    for part in _parts(path):
-        found.update(part)
-        size += len(part)
-    return found.hexdigest(), size
+class Reading:
+    """A file in parts of at most `PART` bytes, hashed on the way.
 
-
-def parts_of(path: Path, sha256: str, size: int) -> Iterator[bytes]:
-    """Parts of a file that has this digest, at most `PART` bytes each.
+    Attributes
+    ----------
+    path : Path
+    size : int
+        Its bytes when it was looked at first.
 
     Raises
     ------
@@ -31,24 +29,57 @@ def parts_of(path: Path, sha256: str, size: int) -> Iterator[bytes]:
     ResourceError
         It cannot be read.
     DataError
-        At its end: it is another by now.
+        At its end: it has another size by now.
     """
-    found, left = hashlib.sha256(), size
-    for part in _parts(path):
-        found.update(part)
-        left -= len(part)
-        if left < 0:
-            break
-        yield part
-    if left or found.hexdigest() != sha256:
-        raise DataError(f"{path}: changes while it is read; put it into the store when it is complete")
 
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._found = hashlib.sha256()
+        with _readable(path):
+            self.size = path.stat().st_size
 
-def _parts(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb", buffering=0) as file:
+    def __iter__(self) -> Iterator[bytes]:
+        left = self.size
+        with _readable(self.path), self.path.open("rb", buffering=0) as file:
             while part := file.read(PART):
+                self._found.update(part)
+                left -= len(part)
+                if left < 0:
+                    break
                 yield part
+        if left:
+            raise _changes(self.path)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of what was read."""
+        return self._found.hexdigest()
+
+
+def digest_of(path: Path) -> Raw:
+    """SHA-256 and size of a file. Raises as `Reading`."""
+    reading = Reading(path)
+    for _ in reading:
+        pass
+    return Raw(reading.sha256, reading.size)
+
+
+def parts_of(path: Path, raw: Raw) -> Iterator[bytes]:
+    """Parts of a file that was read before. Raises as `Reading`, also where its content is another by now."""
+    reading = Reading(path)
+    yield from reading
+    if (reading.sha256, reading.size) != (raw.sha256, raw.size):
+        raise _changes(path)
+
+
+def _changes(path: Path) -> DataError:
+    return DataError(f"{path}: changes while it is read; put it into the store when it is complete")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise RequestError(f"{path}: {error.strerror}; name a file") from error
     except OSError as error:

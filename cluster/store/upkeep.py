@@ -2,11 +2,13 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 
+from cluster.store.ahead import ahead
 from cluster.store.names import ATTEMPT, COMMIT, DIGEST, NUMBER, commit_name, path_of, text_of
 from cluster.store.objects import Entry, MissingError, Objects
 from cluster.store.protocol import KINDS
@@ -77,24 +79,29 @@ def _fenced(objects: Objects, upload: _Upload) -> bool:
 
 def _uncommitted(objects: Objects, older_than_s: float) -> Iterator[_Upload]:
     for kind in KINDS:
-        for name in objects.folders(f"{kind}/"):
-            uploads = _uploads(objects, kind, name)
-            # the commit is looked for after the uploads: one that was made meanwhile protects its own
-            try:
-                commit = slot_of(objects, kind, text_of(name)).commit if uploads else None
-            except DataError:
-                continue  # nobody knows what a damaged record names: `verify` tells of it, nothing goes
-            for upload in uploads:
-                kept = commit is not None and upload.prefix.endswith(f"/{commit.folder}/")
-                if not kept and _old(upload.lost().changed, older_than_s):
-                    yield upload
+        keys = groupby(objects.entries(f"{kind}/"), lambda entry: entry.name.split("/")[1])
+        uploads = (_uploads(kind, name, inside) for name, inside in keys)
+        old = ([one for one in some if _old(one.lost().changed, older_than_s)] for some in uploads)
+        for some in ahead(partial(_not_named, objects), old, objects.streams):
+            yield from some
 
 
-def _uploads(objects: Objects, kind: str, name: str) -> list[_Upload]:
+def _not_named(objects: Objects, uploads: list[_Upload]) -> list[_Upload]:
+    """Those of a key's uploads that its commit does not name; it is read after they were found."""
+    if not uploads:
+        return []
+    try:
+        commit = slot_of(objects, uploads[0].kind, uploads[0].key).commit
+    except DataError:
+        return []  # nobody knows what a damaged record names: `verify` tells of it, nothing goes
+    return [one for one in uploads if commit is None or not one.prefix.endswith(f"/{commit.folder}/")]
+
+
+def _uploads(kind: str, name: str, entries: Iterable[Entry]) -> list[_Upload]:
     """Uploads below one key."""
     found: dict[str, _Upload] = {}
     start = f"{kind}/{name}/"
-    for entry in objects.entries(start):
+    for entry in entries:
         folder, slash, _ = entry.name.removeprefix(start).partition("/")
         if slash and ATTEMPT.match(folder):
             prefix = f"{start}{folder}/"
@@ -115,22 +122,24 @@ def verify(objects: Objects, deep: bool = False) -> Iterator[Finding]:
     deep : bool
         Read all and compare digests; otherwise names and sizes.
     """
-    for part, inside in groupby(objects.entries(""), lambda entry: _part(entry.name)):
-        entries = list(inside)
-        top = part.partition("/")[0]
-        if top in KINDS and "/" in part:
-            yield from _verify_key(objects, top, part, entries, deep)
-        else:
-            for entry in entries:
-                yield _verify_one(objects, top, entry, deep)
+    groups = ((part, list(inside)) for part, inside in groupby(objects.entries(""), _part))
+    for findings in ahead(lambda group: _verify_group(objects, *group, deep), groups, objects.streams):
+        yield from findings
     for entry in objects.unfinished():
         yield Finding(entry.name, "orphan", entry.size, "was never finished")
 
 
-def _part(name: str) -> str:
-    """What of a name tells the objects that are looked at together: the key of what is published."""
-    top, _, rest = name.partition("/")
-    return f"{top}/{rest.partition('/')[0]}" if top in KINDS and "/" in rest else top
+def _part(entry: Entry) -> str:
+    """What of a name tells objects that are looked at together: the key of what is published."""
+    top, _, rest = entry.name.partition("/")
+    return f"{top}/{rest.partition('/')[0]}" if top in KINDS and "/" in rest else entry.name
+
+
+def _verify_group(objects: Objects, part: str, entries: list[Entry], deep: bool) -> list[Finding]:
+    top, slash, _ = part.partition("/")
+    if top in KINDS and slash and part != entries[0].name:
+        return list(_verify_key(objects, top, part, entries, deep))
+    return [_verify_one(objects, top, entry, deep) for entry in entries]
 
 
 def _verify_one(objects: Objects, top: str, entry: Entry, deep: bool) -> Finding:

@@ -1,7 +1,7 @@
 """The obvious twin of a disk: objects in a dictionary; and a scheduler that lets one actor take one step."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,8 +24,9 @@ class MemoryObjects:
     def streams(self) -> int:
         return 1
 
-    def create(self, name: str, data: bytes) -> bool:
+    def create(self, name: str, data: bytes, after: Sequence[str] = ()) -> bool:
         self._step()
+        assert name in self.kept or set(after) <= set(self.kept), "commits what is gone"
         return self.kept.setdefault(name, data) == data
 
     def put(self, name: str, data: bytes) -> None:
@@ -36,6 +37,9 @@ class MemoryObjects:
         data = b"".join(parts)
         assert len(data) == size
         self.put(name, data)
+
+    def stage(self, name: str, parts: Iterator[bytes], size: int) -> None:
+        self.upload(name, parts, size)
 
     def get(self, name: str) -> bytes:
         self._step()

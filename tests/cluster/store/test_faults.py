@@ -1,5 +1,6 @@
 """A store on a disk: killed at every step, a full disk, damage of every kind."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from cluster.store import Store, open_store
+from cluster.store import Raw, Store, open_store
+from cluster.store.local import LocalObjects
 from cluster.store.records import Commit, File, Version, Void
 from cluster.store.transfer import digest_of
 from reduction.errors import DataError, RequestError, ResourceError
@@ -206,16 +208,23 @@ def test_every_call_of_the_system_fails_once(
         failing = Failing(getattr(os, name), at)
         with monkeypatch.context() as patch:
             patch.setattr(os, name, failing)
-            error = failure(partial(store.publish, "results", f"k{at}", made, 1))
+            error = failure(partial(all_kinds_of_writing, store, made, at))
         failed = failing.left < 0
         assert ("Input/output error" in error) == failed
         if store.find("results", f"k{at}") is not None:
             store.fetch("results", f"k{at}", tmp_path / "back" / str(at))
-        assert store.publish("results", f"k{at}", made, 2).files
+        all_kinds_of_writing(store, made, at)
         at += 1
     assert at > 1
     store.collect(0.0)
     assert states(store) == {"ok"}
+
+
+def all_kinds_of_writing(store: Store, made: Path, number: int) -> None:
+    store.publish("results", f"k{number}", made)
+    store.put_log("job", number, "text")
+    (made.parent / "raw").write_bytes(b"%d" % number)
+    store.put_raw(made.parent / "raw")
 
 
 def failure(work: Callable[[], object]) -> str:
@@ -323,7 +332,7 @@ def test_a_recording_that_grows_is_not_kept(tmp_path: Path, monkeypatch: pytest.
     store, path = open_store(tmp_path / "store"), tmp_path / "growing.ser"
     path.write_bytes(b"1" * 1000)
 
-    def then_grow(path: Path) -> tuple[str, int]:
+    def then_grow(path: Path) -> Raw:
         found = digest_of(path)
         with path.open("ab") as file:
             file.write(b"2")
@@ -332,7 +341,17 @@ def test_a_recording_that_grows_is_not_kept(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("cluster.store.published.digest_of", then_grow)
     with pytest.raises(DataError, match=r"growing\.ser: changes while it is read"):
         store.put_raw(path)
+    monkeypatch.undo()
     folder = folder_of(tmp_path / "made", {"growing.ser": b"1"})
+    stage = LocalObjects.stage
+
+    def grow(self: LocalObjects, name: str, parts: Iterator[bytes], size: int) -> None:
+        first = next(parts)
+        with (folder / "growing.ser").open("ab") as file:
+            file.write(b"2")
+        stage(self, name, itertools.chain([first], parts), size)
+
+    monkeypatch.setattr(LocalObjects, "stage", grow)
     with pytest.raises(DataError, match=r"growing\.ser: changes while it is read"):
         store.publish("results", "k", folder)
     assert [finding.name for finding in store.verify()] == ["store.json"]

@@ -3,12 +3,13 @@
 import itertools
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from cluster.store import open_store
+from cluster.store.s3 import S3Objects
 from reduction.errors import DataError, RequestError, ResourceError
 from tests import s3
 from tests.contracts import stores
@@ -130,6 +131,37 @@ def test_an_answer_is_lost(what: str, server: s3.Server, prefix: str, proxy: Pro
     assert proxy.lost == 1
     assert store.versions("c", "o") == ["k"]
     assert {finding.state for finding in store.verify(deep=True)} == {"ok"}
+
+
+@pytest.mark.parametrize(("size", "passes"), [(1000, 700), (BIG, 100_000), (5 * 2**20, 3 * 2**20)])
+def test_an_answer_is_cut(
+    size: int, passes: int, server: s3.Server, prefix: str, proxy: Proxy, tmp_path: Path
+) -> None:
+    store = open_store(server.url(prefix, proxy.port))
+    data = os.urandom(size)
+    raw = store.put_raw(folder_of(tmp_path, {"raw": data}) / "raw")
+    for where in (f"/{raw.sha256} HTTP", "bytes=8388608-16777215"):
+        if size < BIG and where.startswith("bytes"):
+            continue
+        proxy.lose_after, proxy.passes = where.encode(), passes
+        assert store.fetch_raw(raw.sha256, tmp_path / "back").read_bytes() == data
+        assert proxy.lose_after is None
+    assert proxy.lost == (2 if size == BIG else 1)
+
+
+def test_a_server_that_ignores_conditions(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a server writes over commits: a store that begins there says so."""
+
+    def write_over(self: S3Objects, name: str, data: bytes, after: Sequence[str] = ()) -> bool:
+        self.put(name, data)
+        return True
+
+    with monkeypatch.context() as patch:
+        patch.setattr(S3Objects, "create", write_over)
+        with pytest.raises(ResourceError, match="ignores If-None-Match"):
+            open_store(url)
+    with pytest.raises(RequestError, match="there is no store"):
+        open_store(url, make=False)
 
 
 def test_a_damaged_object_is_named(server: s3.Server, url: str, prefix: str, tmp_path: Path) -> None:
