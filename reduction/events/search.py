@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from gpu_kernels.autoregression import Process, innovations, process_of, transposed
 from gpu_kernels.runs import Run, run_information, strongest_run
 from reduction.events.curve import EventCurve
-from reduction.events.evidence import Weighed, bad_among, evidence, price_of_bad
+from reduction.events.evidence import Evidence, Weighed, bad_among, evidence, price_of_bad
 from reduction.events.noise import estimate_noise, relative_sigma, sample_sigma
 from reduction.events.results import NoiseModel
 
@@ -32,6 +32,12 @@ DOUBTFUL_RUNS = 4
 
 SURE = 0.7
 """Share of the square of its significance that a run must be worth not to be explained so."""
+
+DEEP_SIGMAS = 5.0
+"""Loss in one sample from which the ends of a run are tried as edges: noise alone makes no such runs."""
+
+CUT_OFF_SIGMAS = 3.0
+"""How far such an end lies above the bottom of its run."""
 
 ROUGH_CLIP = 4.0
 
@@ -295,24 +301,58 @@ def _judged(
     they are left out and the next best is looked at, too.
     """
     found: list[Strongest] = []
+    z = (curve.flux - level) / sigma
     for _ in range(DOUBTFUL_RUNS):
         best = _searched(curve, used & ~bad, basis, noise, sigma, level)
-        at = best.at
-        if best.run.stop == best.run.first:  # not one sample is low
-            found.append(_told(curve, best, 0.0, basis, noise, sigma, level, used, bad))
-            break
-        samples = Weighed.of(curve.flux[at] - level[at], sigma[at], basis[:, at], best.run)
-        worth = evidence(samples, noise, best.run)
-        z = (curve.flux - level) / sigma
-        gain = worth.gain + _beside(z, used, bad, best, price_of_bad(noise, at.size))
+        worth, gain = _weighed(curve, best, basis, noise, sigma, level, used, bad)
         found.append(_told(curve, best, gain, basis, noise, sigma, level, used, bad))
+        cut = _cut_ends(z[best.at], best)
+        if cut.any():
+            without = bad.copy()
+            without[best.at[cut]] = True
+            inner = _searched(curve, used & ~without, basis, noise, sigma, level)
+            _, more = _weighed(curve, inner, basis, noise, sigma, level, used, without)
+            found.append(_told(curve, inner, more, basis, noise, sigma, level, used, without))
         if not noise.ar or gain > SURE * best.run.significance**2 or not worth.doubted.any():
             break
         bad = bad.copy()
-        bad[at[worth.doubted]] = True
+        bad[best.at[worth.doubted]] = True
         if (used & ~bad).sum() < LEAST_SAMPLES + len(basis):
             break
     return max(found, key=lambda one: one.score)
+
+
+def _weighed(
+    curve: EventCurve,
+    best: _Searched,
+    basis: Floats,
+    noise: NoiseModel,
+    sigma: Floats,
+    level: Floats,
+    used: Mask,
+    bad: Mask,
+) -> tuple[Evidence, float]:
+    """What a run is worth by its own samples, and with those that were left out as bad."""
+    at = best.at
+    if best.run.stop == best.run.first:  # not one sample is low
+        return Evidence(0.0, np.zeros(at.size, bool)), 0.0
+    samples = Weighed.of(curve.flux[at] - level[at], sigma[at], basis[:, at], best.run)
+    worth = evidence(samples, noise, best.run)
+    beside = _beside((curve.flux - level) / sigma, used, bad, best, price_of_bad(noise, at.size))
+    return worth, worth.gain + beside
+
+
+def _cut_ends(z: Floats, best: _Searched) -> Mask:
+    """First and last sample of a deep run where they lie well above its bottom: edges within exposures."""
+    out = np.zeros(z.size, bool)
+    first, last = best.run.first, best.run.stop - 1
+    if last - first < 2:
+        return out
+    bottom = float(np.median(z[first + 1 : last]))
+    if bottom < -DEEP_SIGMAS:
+        ends = np.array([first, last])
+        out[ends] = (z[ends] > bottom + CUT_OFF_SIGMAS) & (z[ends] < 0.0)
+    return out
 
 
 def _beside(z: Floats, used: Mask, bad: Mask, best: _Searched, price: float) -> float:

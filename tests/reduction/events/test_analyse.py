@@ -55,7 +55,7 @@ class TestStatus:
         assert "one low sample" in found.reason
 
     @pytest.mark.parametrize(
-        ("n", "length", "snr"), [(30, 4, 60.0), (48, 9, 500.0), (48, 20, 9.0), (100, 30, 500.0)]
+        ("n", "length", "snr"), [(30, 4, 60.0), (48, 9, 500.0), (48, 9, 9.0), (48, 20, 9.0), (100, 30, 500.0)]
     )
     @pytest.mark.parametrize("phase", [0.0, 0.5])
     def test_deep_in_a_short_curve(self, n: int, length: int, snr: float, phase: float) -> None:
