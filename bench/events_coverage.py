@@ -322,7 +322,7 @@ def record_of(results: Sequence[CellResult], events: int) -> Record:
         "bias_r": round(bias(off[:, 1:], errors[:, 1:]), 4),
         "bias_depth": round(float(depth.mean()), 4),
         "verdicts": dict(Counter(row["verdict"] for row in rows)),
-        "cells": rows,
+        "cells": {_name(one.cell): _columns(row) for one, row in zip(results, rows, strict=True)},
     }
     record.targets = [
         Target(f"coverage of {level} off by, overall", margin, abs(float(s) - level), at_least=False)
@@ -341,6 +341,22 @@ def record_of(results: Sequence[CellResult], events: int) -> Record:
         ),
     ]  # fmt: skip
     return record
+
+
+def _name(cell: Cell) -> str:
+    """A cell in words: S/N of a sample, length in samples, share of exposure, noise."""
+    bad = ", 10 % bad" if cell.bad else ""
+    return f"S/N {cell.snr:g}, {cell.length:g} long, exposure {cell.exposure:g}, {cell.noise}{bad}"
+
+
+def _columns(row: dict[str, Any]) -> dict[str, Any]:
+    """What the table shows of a cell: the same columns of every cell."""
+    text = {
+        name: " / ".join(f"{value:g}" for value in row[name]) if name in row else "-"
+        for name in ("coverage", "standard_errors")
+    }
+    rest = {name: row.get(name, "-") for name in ("bias", "depth_bias", "called_square", "verdict")}
+    return {name: row[name] for name in ("fitted", "tried", "below_6")} | text | rest
 
 
 def _shares(values: Floats) -> dict[str, float]:

@@ -58,6 +58,9 @@ def test_one_cell() -> None:
     record = record_of([found, run_cell((Cell(1.5, 10.0, 1.0, "1/f", 0.0, 6), 5))], 12)
     assert record.values["verdicts"] == {"too few to judge": 1, "all below 6": 1}
     assert record.values["events"] == 12
+    table = record.values["cells"]
+    assert [row["verdict"] for row in table.values()] == ["too few to judge", "all below 6"]
+    assert len({tuple(row) for row in table.values()}) == 1
 
 
 @pytest.mark.parametrize(("shift", "verdict"), [(0, "holds"), (12, "COVERAGE OFF")])
