@@ -14,17 +14,22 @@ from numpy.typing import NDArray
 from ingest.frame_status import FrameStatus, status_of
 from ingest.ocr.network import Recogniser, recogniser
 from ingest.ocr.options import Vti
-from ingest.ocr.read import Progress, find_overlay_time, read_overlay, sample_frames
+from ingest.ocr.read import Frames, Progress, find_overlay_time, read_overlay, sample_frames, sampled
 from ingest.ocr.stamps import BurntIn, burnt_in, burnt_in_notes
 from ingest.stack import ZarrStack
 from ingest.stamps import solve
 from ingest.timeoptions import TimeOptions, apply_times
 from reduction.errors import DataError
 from reduction.stack import FrameBlock, FrameSource, SourceInfo, Stack
-from reduction.timing import TimeSolution
+from reduction.timing import FirstField, TimeSolution
+
+FIRST: dict[int | None, FirstField | None] = {0: "top", 1: "bottom", None: None}
+"""Field that is first, by the row on which it begins."""
 
 
-def read_burnt_in(recording: FrameSource, vti: Vti, progress: Progress | None = None) -> BurntIn:
+def read_burnt_in(
+    recording: FrameSource, vti: Vti, progress: Progress | None = None, sample: Frames | None = None
+) -> BurntIn:
     """Find and read the burnt-in time of a recording.
 
     Parameters
@@ -35,6 +40,8 @@ def read_burnt_in(recording: FrameSource, vti: Vti, progress: Progress | None = 
         What a person says of it.
     progress : callable, optional
         Called with frames done and frames in all.
+    sample : array, (n, y, x), optional
+        `ingest.ocr.read.sample_frames`, where they are at hand.
 
     Raises
     ------
@@ -45,7 +52,8 @@ def read_burnt_in(recording: FrameSource, vti: Vti, progress: Progress | None = 
     """
     network = _recogniser(vti)
     name = recording.info.name
-    overlay = find_overlay_time(sample_frames(recording), network, vti.model)
+    found = sample_frames(recording) if sample is None else sample
+    overlay = find_overlay_time(found, network, vti.model)
     if overlay is None:
         raise DataError(
             f"{name}: no line with a burnt-in time HH:MM:SS was found; say --vti off, or give --times"
@@ -63,17 +71,21 @@ def _recogniser(vti: Vti) -> Recogniser:
 
 
 def burnt_in_times(
-    recording: FrameSource, options: TimeOptions, progress: Progress | None = None
+    recording: FrameSource,
+    options: TimeOptions,
+    progress: Progress | None = None,
+    sample: Frames | None = None,
 ) -> TimeSolution:
-    """Times of frames from their burnt-in line, corrected as the options ask.
+    """Times of frames from their burnt-in line, corrected as the options ask; arguments as `read_burnt_in`.
 
     Raises as `read_burnt_in` and `ingest.timeoptions.apply_times`.
     """
     if options.vti is None:
         raise ValueError("no burnt-in time is asked for")
-    found = read_burnt_in(recording, options.vti, progress)
+    found = read_burnt_in(recording, options.vti, progress, sample)
     stamps = replace(found.stamps, notes=tuple(burnt_in_notes(found)))
-    return apply_times(solve(stamps), recording.info.frames, replace(options, vti=None))
+    solution = apply_times(solve(stamps), recording.info.frames, replace(options, vti=None))
+    return replace(solution, fields=FIRST[found.order.first])
 
 
 class BurntInSource:
@@ -83,6 +95,7 @@ class BurntInSource:
         self._recording = recording
         self._options = options
         self._times: TimeSolution | None = None
+        self._sample: Frames | None = None
 
     @property
     def info(self) -> SourceInfo:
@@ -103,7 +116,7 @@ class BurntInSource:
     def times(self) -> TimeSolution:
         """The burnt-in times; all frames are read for them."""
         if self._times is None:
-            self._times = burnt_in_times(self._recording, self._options)
+            self._times = burnt_in_times(self._recording, self._options, sample=self._sample)
         return self._times
 
     def times_from(self, stack: Stack, progress: Progress | None = None) -> TimeSolution:
@@ -112,8 +125,18 @@ class BurntInSource:
         return self._times
 
     def blocks(self, size: int, start: int = 0) -> Iterator[FrameBlock]:
-        """Yield blocks of `size` frames (the last may be shorter) from frame `start`."""
-        return self._recording.blocks(size, start)
+        """Yield blocks of `size` frames (the last may be shorter) from frame `start`.
+
+        Where all frames come by, those that the line is found on are kept, so that times which are asked for
+        afterwards need only one more reading.
+        """
+        sample = []
+        for block in self._recording.blocks(size, start):
+            if start == 0:
+                sample.append(sampled(block, self.info))
+            yield block
+        if sample:
+            self._sample = np.concatenate(sample)
 
     def close(self) -> None:
         """Release the file."""

@@ -13,7 +13,7 @@ from zarr.storage import LocalStore
 
 from reduction.caveats import Caveat, Note
 from reduction.errors import DataError, ResourceError
-from reduction.timing import UNKNOWN_NS, Correction, Instant, RowTimes, TimeSolution
+from reduction.timing import UNKNOWN_NS, Correction, FirstField, Instant, RowTimes, TimeSolution
 
 # What zarr and its codecs raise on files that are missing, cut short or overwritten.
 UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, IndexError)
@@ -85,6 +85,7 @@ def read_times(path: Path, digest: str | None = None) -> TimeSolution:
             ledger=tuple(Correction(**entry) for entry in head["ledger"]),
             notes=notes_from_json(head["notes"]),
             rows=None if head.get("rows") is None else RowTimes(**head["rows"]),
+            fields=cast(FirstField | None, head.get("fields")),
         )
     except UNREADABLE as error:
         raise DataError(f"{path}: its times cannot be read ({error}); ingest the recording again") from error
@@ -114,6 +115,7 @@ def _times_json(times: TimeSolution) -> dict[str, Any]:
         "ledger": ledger,
         "notes": notes,
         "rows": rows,
+        "fields": times.fields,
     }
 
 

@@ -30,6 +30,7 @@ class Caveat(StrEnum):
     AUTOMATIC_GAIN = "automatic-gain"
     COLOUR_UNCALIBRATED = "colour-uncalibrated"
     FIELDS_UNDECIDED = "fields-undecided"
+    FIELDS_BY_TIMES = "fields-by-times"
     BLACK_CLIPPED = "black-level-clipped"
     LIMITED_RANGE = "limited-range-luma"
     LINE_NOISE = "line-noise-removed"

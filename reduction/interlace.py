@@ -17,6 +17,7 @@ from gpu_kernels.planes import whole_frames
 from reduction.caveats import Caveat, Note
 from reduction.sampling import Fields
 from reduction.stack import SourceInfo, Stack
+from reduction.timing import FirstField
 
 Floats = NDArray[np.float64]
 RUNS = 24
@@ -107,12 +108,18 @@ def _run(fields: NDArray[np.float32]) -> tuple[float, float]:
 def settled_fields(
     asked: Literal["auto", "off", "top", "bottom"], stack: Stack
 ) -> tuple[Fields, tuple[Note, ...]]:
-    """Which field comes first, as asked or judged; with ``auto``, frames are whole where nothing tells."""
+    """Which field comes first, as asked or judged; with ``auto``, frames are whole where nothing tells.
+
+    Stars that move as one over whole frames say that the fields were exposed together, whatever their times.
+    Else the field that bears the earlier time is first, and without such times the motion decides.
+    """
     if asked != "auto":
         return asked, ()
     if not may_be_interlaced(stack.info):
         return "off", ()
-    found = judge_fields(stack)
+    found, told = judge_fields(stack), stack.times.fields
+    if told is not None and found.fields != "off":
+        return told, (Note(Caveat.FIELDS_BY_TIMES, _said_by_times(told, found)),)
     if found.fields is not None:
         return found.fields, ()
     text = (
@@ -120,3 +127,14 @@ def settled_fields(
         "are measured whole; state --fields top or bottom if the video is interlaced, else --fields off."
     )
     return "off", (Note(Caveat.FIELDS_UNDECIDED, text),)
+
+
+def _said_by_times(told: FirstField, found: Judgement) -> str:
+    """Why fields are taken as their times say, for people."""
+    if found.fields is None:
+        agrees = "the stars move too little to confirm it"
+    elif found.fields == told:
+        agrees = "the motion of the stars agrees"
+    else:
+        agrees = "the motion of the stars says the other: check with --fields"
+    return f"Frames are measured as two fields, {told} field first, as their burnt-in times show; {agrees}."

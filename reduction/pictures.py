@@ -115,8 +115,9 @@ def times_of_blocks(times: TimeSolution, blocks: Blocks) -> TimeSolution:
         said += f", {odd} of them of fewer or more frames (the first begins with frame {_first_odd(blocks)})"
     extra = (Note(Caveat.INTEGRATED, said), *(() if note is None or not known.any() else (note,)))
     return replace(
-        times, mid_ns=first, sigma_s=sigma, exposure_s=exposure, ledger=ledger, notes=(*notes, *extra)
-    )
+        times, mid_ns=first, sigma_s=sigma, exposure_s=exposure, ledger=ledger, notes=(*notes, *extra),
+        fields=None,
+    )  # fmt: skip
 
 
 def _first_odd(blocks: Blocks) -> int:

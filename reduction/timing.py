@@ -19,6 +19,9 @@ UNKNOWN_NS = int(np.iinfo(np.int64).min)
 Instant = Literal["start", "mid", "end"]
 """Which instant of its exposure a stamp names."""
 
+FirstField = Literal["top", "bottom"]
+"""Which field of a frame was exposed first: that of rows 0, 2, 4, ... or of rows 1, 3, 5, ..."""
+
 
 @dataclass(frozen=True, slots=True)
 class Correction:
@@ -97,6 +100,8 @@ class TimeSolution:
         Caveats about times.
     rows : RowTimes or None
         How rows differ in time; None: all rows are exposed together, or nobody says.
+    fields : "top", "bottom" or None
+        Which field of a frame bears the earlier time; None: nothing tells.
     """
 
     mid_ns: NDArray[np.int64]
@@ -107,6 +112,7 @@ class TimeSolution:
     ledger: tuple[Correction, ...] = ()
     notes: tuple[Note, ...] = ()
     rows: RowTimes | None = None
+    fields: FirstField | None = None
 
     def __post_init__(self) -> None:
         n = self.mid_ns.shape[0]
@@ -133,6 +139,8 @@ class TimeSolution:
         if self.rows is not None:
             r = self.rows
             h.update(json.dumps([r.per_row_s, r.reference, r.sigma_s, r.source]).encode())
+        if self.fields is not None:
+            h.update(f"{self.fields} field first".encode())
         return h.hexdigest()
 
     def cadence_s(self) -> float | None:

@@ -77,15 +77,23 @@ class Reading:
 
 def sample_frames(recording: FrameSource) -> Frames:
     """Gray frames, evenly spread over a recording, to find the line on: ``(n, y, x)``."""
-    count = recording.info.frames
-    numbers = np.unique(np.linspace(0, count - 1, SAMPLE_FRAMES).round().astype(int))
     if isinstance(recording, Stack):
+        numbers = sampled_numbers(recording.info)
         return np.concatenate([gray(recording.read(int(k), int(k) + 1)) for k in numbers])
-    kept = []
-    for block in recording.blocks(_together(recording.info)):
-        inside = (numbers >= block.start) & (numbers < block.start + len(block.frames))
-        kept.append(gray(block.frames[numbers[inside] - block.start]))
-    return np.concatenate(kept)
+    blocks = recording.blocks(_together(recording.info))
+    return np.concatenate([sampled(block, recording.info) for block in blocks])
+
+
+def sampled_numbers(info: SourceInfo) -> NDArray[np.intp]:
+    """Numbers of the frames that `sample_frames` takes."""
+    return np.unique(np.linspace(0, info.frames - 1, SAMPLE_FRAMES).round().astype(np.intp))
+
+
+def sampled(block: FrameBlock, info: SourceInfo) -> Frames:
+    """Those of a block that `sample_frames` takes, gray: ``(n, y, x)``."""
+    numbers = sampled_numbers(info)
+    inside = (numbers >= block.start) & (numbers < block.start + len(block.frames))
+    return gray(block.frames[numbers[inside] - block.start])
 
 
 def find_overlay_time(frames: Frames, recogniser: Recogniser, model: Model | None = None) -> Overlay | None:

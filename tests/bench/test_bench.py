@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench import __main__ as command
-from bench import figure9, lightcurves, peers
+from bench import calibrated, figure9, lightcurves, peers
 from bench.generating import GeneratingStack, Kind, generated
 from bench.long_recording import calibrated_scene, long_recording, master_frames
 from bench.record import Record, Target
@@ -48,7 +48,10 @@ def run(name: str, out: Path) -> dict[str, Any]:
     "name", ["ser_lightcurve", "ser_calibrated", "fits_lightcurve", "photometry", "ingest", "adv", "ravf"]
 )
 def test_writes_a_record(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lightcurves, "PEER_FRAMES", dict.fromkeys(lightcurves.PEER_FRAMES, 4))
+    for bench in (lightcurves, calibrated):
+        monkeypatch.setattr(bench, "PEER_FRAMES", dict.fromkeys(lightcurves.PEER_FRAMES, 4))
+    for module, figure in (("finder", "draw_finder"), ("lightcurve_figure", "draw_lightcurve")):
+        monkeypatch.setattr(f"reduction.outputs.{module}.{figure}", lambda _: b"drawn elsewhere")
     record = run(name, tmp_path / "found.json")
     assert record["schema"] == "umbra-bench-1"
     assert record["bench"] == name

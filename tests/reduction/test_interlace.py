@@ -1,14 +1,17 @@
 """Whether frames hold two fields, and which came first, from scenes with truth."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from reduction.caveats import Caveat
 from reduction.interlace import judge_fields, settled_fields
 from reduction.stack import SourceInfo
 from reduction.synthetic import Scene, SceneSource, SceneStar
+from reduction.timing import FirstField
 
 STARS = (
     SceneStar(70.4, 60.2, 30_000.0),
@@ -25,6 +28,21 @@ class AsVideo(SceneSource):
     @property
     def info(self) -> SourceInfo:
         return replace(super().info, format="video")
+
+
+class Told:
+    """A video whose burnt-in times say which field is first."""
+
+    def __init__(self, video: AsVideo, fields: FirstField) -> None:
+        self.video, self.info = video, video.info
+        self.times = replace(video.times, fields=fields)
+        self.shard_size, self.known_digests = video.shard_size, None
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        return self.video.read(start, stop)
+
+    def close(self) -> None:
+        self.video.close()
 
 
 @pytest.mark.parametrize("drift", [(18.0, -5.0), (0.5, 20.0), (-25.0, 0.0)])
@@ -56,6 +74,29 @@ class TestSettling:
         found, notes = settled_fields("auto", AsVideo(SCENE))
         assert found == "off"
         assert [note.caveat for note in notes] == [Caveat.FIELDS_UNDECIDED]
+
+    @pytest.mark.parametrize("told", ["top", "bottom"])
+    def test_times_that_differ_between_fields_tell(self, told: FirstField) -> None:
+        for fields in (None, "top"):
+            resting = AsVideo(replace(SCENE, fields=fields))
+            found, notes = settled_fields("auto", Told(resting, told))
+            assert found == told
+            (note,) = notes
+            assert note.caveat is Caveat.FIELDS_BY_TIMES
+            assert f"{told} field first" in note.message
+            assert "move too little" in note.message
+
+    def test_motion_confirms_times_or_contradicts_them(self) -> None:
+        moving = AsVideo(replace(SCENE, drift_px=(18.0, -5.0), fields="bottom"))
+        for told, words in (("bottom", "agrees"), ("top", "says the other")):
+            found, notes = settled_fields("auto", Told(moving, told))  # type: ignore[arg-type]  # of a table
+            assert found == told
+            assert words in notes[0].message
+
+    def test_whole_frames_stay_whole_whatever_their_times(self) -> None:
+        whole = AsVideo(replace(SCENE, drift_px=(18.0, -5.0)))
+        assert settled_fields("auto", Told(whole, "top")) == ("off", ())
+        assert settled_fields("off", Told(whole, "top")) == ("off", ())
 
     def test_only_video_has_fields(self) -> None:
         interlaced = replace(SCENE, drift_px=(18.0, -5.0), fields="top")

@@ -1,6 +1,7 @@
 """What a bad night does, with truth: no frame lost, positions at the bound, fluxes without bias."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +13,10 @@ from tests.scenes.hard_scenes import HARD, HardCase
 from tests.scenes.judge import (
     Floats,
     Reduced,
-    peer_ratio,
+    check_scatter,
+    check_unnamed,
     photutils_fluxes,
     reduced_case,
-    scatter,
     sep_fluxes,
     star_table,
     static_mask_fluxes,
@@ -147,10 +148,12 @@ def test_the_ratio_does_not_follow_the_pixels_of_a_mosaic(reduced: Reduced) -> N
             assert amplitude < 0.01 / 2.0 + 3.0 * ratio.std() / np.sqrt(good.sum()), (axis, turns, amplitude)
 
 
+def test_the_occulted_star_is_found_and_its_event_timed(reduced: Reduced, tmp_path: Path) -> None:
+    check_unnamed(reduced, tmp_path)
+
+
 def test_scatter_is_not_above_the_best_peer(reduced: Reduced) -> None:
     if not hard(reduced).peers:
         pytest.skip("the peers know neither fields nor neighbours")
     peers = {"photutils": photutils_fluxes, "sep": sep_fluxes, "static mask": static_mask_fluxes}
-    ours = scatter(reduced.columns["ratio"][reduced.outside])
-    theirs = {name: scatter(peer_ratio(reduced, take)[reduced.outside]) for name, take in peers.items()}
-    assert ours <= 1.02 * min(theirs.values()), (ours, theirs)
+    check_scatter(reduced, peers)

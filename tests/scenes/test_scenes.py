@@ -1,6 +1,7 @@
 """Recordings with known truth, from file to light curve, judged by the public outputs alone."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ from reduction.synthetic import shift_bound_px
 from reduction.timing import utc_text
 from tests.scenes.judge import (
     Reduced,
-    peer_ratio,
+    check_scatter,
+    check_unnamed,
     photutils_fluxes,
     reduced_case,
-    scatter,
     sep_fluxes,
     weighted_mean,
 )
@@ -99,10 +100,12 @@ def test_depth_is_recovered(reduced: Reduced, column: str) -> None:
         assert high == pytest.approx(1.0, abs=max(0.01, 4.0 * high_sigma))
 
 
+def test_the_occulted_star_is_found_and_its_event_timed(reduced: Reduced, tmp_path: Path) -> None:
+    check_unnamed(reduced, tmp_path)
+
+
 def test_scatter_is_not_above_the_best_peer(reduced: Reduced) -> None:
     if reduced.case.target_saturated:
         pytest.skip("a saturated target has no honest flux; its samples are flagged")
     peers = {"photutils": photutils_fluxes, "sep": sep_fluxes}
-    ours = scatter(reduced.columns["ratio"][reduced.outside])
-    theirs = {name: scatter(peer_ratio(reduced, take)[reduced.outside]) for name, take in peers.items()}
-    assert ours <= 1.02 * min(theirs.values()), (ours, theirs)
+    check_scatter(reduced, peers)

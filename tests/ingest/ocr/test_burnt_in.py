@@ -1,6 +1,7 @@
 """Burnt-in times through the verbs: options, video and stack, the ledger, and what is told."""
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,18 @@ import pytest
 
 from bench.inserters import Recording, Scene
 from bench.vti import DATE, MIDNIGHT_NS
+from ingest.burnt_in import BurntInSource
 from ingest.cli import ingest, inspect
 from ingest.convert import stack_of
 from ingest.formats import open_source
 from ingest.ocr.options import Vti, vti_options
 from ingest.stack import open_stack
 from ingest.time_arguments import time_options
+from ingest.timeoptions import TimeOptions
 from ingest.times_cli import retime, times
 from reduction.caveats import Caveat
 from reduction.errors import RequestError
+from reduction.stack import FrameBlock, FrameSource
 
 SCENE = Scene(model="iota", frames=40, jumps={25: 4}, seed=8)
 
@@ -73,6 +77,7 @@ def test_a_video_is_ingested_with_its_burnt_in_times(video: Path, tmp_path: Path
     kinds = {note.caveat for note in stack.times.notes}
     assert {Caveat.BURNT_IN_TIME, Caveat.FRAMES_DROPPED} <= kinds
     assert Caveat.BURNT_IN_UNSURE not in kinds
+    assert stack.times.fields == "top"
     text = next(note.message for note in stack.times.notes if note.caveat is Caveat.FRAMES_DROPPED)
     assert text == "the burnt-in time shows 4 fields missing, the first before frame 25"
 
@@ -98,6 +103,40 @@ def test_inspect_tells_what_was_read(video: Path, capsys: pytest.CaptureFixture[
     assert "times are those burnt in (iota, rows" in out
     assert "top field first" in out
     assert "2026-01-31T11:44:55.2500" in out
+
+
+class Counted:
+    """A video that counts how often it is read from its first frame on."""
+
+    def __init__(self, recording: FrameSource) -> None:
+        self.recording, self.readings = recording, 0
+        self.info, self.times = recording.info, recording.times
+
+    def blocks(self, size: int, start: int = 0) -> Iterator[FrameBlock]:
+        self.readings += 1
+        return self.recording.blocks(size, start)
+
+    def close(self) -> None:
+        self.recording.close()
+
+
+def test_frames_that_came_by_need_not_be_read_again_to_find_the_line(video: Path) -> None:
+    options = time_options({"vti_date": DATE})
+    alone, after = (Counted(open_source(str(video), TimeOptions())) for _ in range(2))
+    expected = BurntInSource(alone, options).times
+    assert alone.readings == 2
+    source = BurntInSource(after, options)
+    assert sum(len(block.frames) for block in source.blocks(7)) == SCENE.frames
+    assert source.times.digest == expected.digest
+    assert after.readings == 2
+
+
+def test_a_reading_that_was_broken_off_is_no_sample(video: Path) -> None:
+    options = time_options({"vti_date": DATE})
+    source = BurntInSource(open_source(str(video), TimeOptions()), options)
+    next(iter(source.blocks(7)))
+    assert sum(len(block.frames) for block in source.blocks(7, 30)) == SCENE.frames - 30
+    np.testing.assert_allclose(source.times.mid_ns, expected_ns(SCENE), atol=60_000, rtol=0)
 
 
 def test_a_camera_delay_goes_on_from_the_first_field(video: Path, tmp_path: Path) -> None:
