@@ -4,7 +4,7 @@ import csv
 import json
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -172,7 +172,7 @@ def star_table(reduced: Reduced, column: str = "flux") -> dict[str, Floats]:
     return out
 
 
-def check_scatter(reduced: Reduced, peers: dict[str, Photometry]) -> None:
+def check_scatter(reduced: Reduced, peers: Mapping[str, Photometry]) -> None:
     """Our ratio scatters no more than 1.02 times that of each peer, over the same frames."""
     for name, take in peers.items():
         theirs = peer_ratio(reduced, take, SLOW.get(name, 1))
