@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cluster.store.opening import open_store
+from cluster.store.opening import objects_at, open_store
 from cluster.store.protocol import KINDS, Kind, Store
 from cluster.store.records import Commit, Lost, plain
+from cluster.store.trial import Trial, refuse
 from reduction.command import run_verb
 from reduction.errors import DataError, RequestError
 
@@ -142,6 +143,18 @@ def _verify(
         raise DataError(f"{opened.url}: {bad} of {sum(counted.values())} objects are missing or damaged")
 
 
+def _check(url: Url, as_json: Json = False) -> None:
+    """Try whether a disk or a server does what a store relies on; nothing stays of it."""
+    objects = objects_at(url)
+    outcomes = []
+    for outcome in Trial(objects).run():
+        outcomes.append(outcome)
+        told = f"{'ok ' if not outcome.seen else 'BAD'}  {outcome.what}"
+        told += f": {outcome.seen}" if outcome.seen else ""
+        sys.stdout.write(_line(plain(outcome)) if as_json else f"{told}\n")
+    refuse(objects.url, outcomes)
+
+
 def _collect(
     url: Url,
     older_than: Annotated[
@@ -189,5 +202,6 @@ ACTIONS: dict[str, tuple[Callable[..., None], str]] = {
     "ls": (_ls, "campaigns, observations and their versions"),
     "get": (_get, "a result (or stack, or times) -> folder"),
     "verify": (_verify, "whether all is there and as it was"),
+    "check": (_check, "whether a server does what a store relies on"),
     "collect": (_collect, "delete uploads that were never committed"),
 }

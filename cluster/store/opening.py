@@ -31,7 +31,7 @@ def open_store(url: str | Path, make: bool = True) -> ObjectStore:
     ResourceError
         The disk or the server fails.
     """
-    objects = _objects(str(url))
+    objects = objects_at(str(url))
     where = f"{objects.url}: {MARK}"
     if not _marked(objects, where):
         if not make:
@@ -60,7 +60,8 @@ def _marked(objects: Objects, where: str) -> bool:
     return True
 
 
-def _objects(url: str) -> Objects:
+def objects_at(url: str) -> Objects:
+    """Objects at a URL, whether there is a store or not; raises `RequestError` as `open_store`."""
     if "://" not in url:
         return LocalObjects(Path(url).absolute())
     parts = urlsplit(url)

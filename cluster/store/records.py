@@ -4,11 +4,14 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reduction.errors import DataError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Made = TypeVar("Made", bound="Record")
@@ -161,9 +164,8 @@ def now_text() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def plain(record: object) -> dict[str, Any]:
-    """Fields of a `Finding`, `Lost` or `Raw`, for JSON."""
-    assert isinstance(record, Finding | Lost | Raw)
+def plain(record: "DataclassInstance") -> dict[str, Any]:
+    """Fields of a frozen record that is no `Record`, for JSON."""
     return {
         name: str(value) if isinstance(value, datetime) else value for name, value in asdict(record).items()
     }

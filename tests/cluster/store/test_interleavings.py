@@ -146,7 +146,7 @@ class TestMemoryStore(StoreContract):
     @pytest.fixture
     def url(self, monkeypatch: pytest.MonkeyPatch) -> str:
         kept: dict[str, bytes] = {}
-        monkeypatch.setattr("cluster.store.opening._objects", lambda _: MemoryObjects(kept))
+        monkeypatch.setattr("cluster.store.opening.objects_at", lambda _: MemoryObjects(kept))
         return "memory"
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from cluster.store import open_store
+from cluster.store.cli import store as run
+from cluster.store.opening import objects_at
 from cluster.store.s3 import S3Objects
 from reduction.errors import DataError, RequestError, ResourceError
 from tests import s3
@@ -147,6 +149,12 @@ def test_an_answer_is_cut(
         assert store.fetch_raw(raw.sha256, tmp_path / "back").read_bytes() == data
         assert proxy.lose_after is None
     assert proxy.lost == (2 if size == BIG else 1)
+
+
+def test_a_server_can_be_tried(url: str, prefix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", url]) == 0
+    assert [line[:3] for line in capsys.readouterr().out.splitlines()] == ["ok "] * 6
+    assert list(objects_at(url).entries("")) == []
 
 
 def test_a_server_that_ignores_conditions(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
