@@ -208,6 +208,11 @@ class LocalObjects:
         """Explain errors of the disk."""
         try:
             yield
+        except PermissionError as error:
+            raise ResourceError(
+                f"{self._root}: {name or 'the folder'}: {error.strerror}; see to its owner and mode; the "
+                "file system may have no hard links, which a store needs"
+            ) from error
         except OSError as error:
             raise ResourceError(
                 f"{self._root}: {name or 'the folder'}: {error.strerror or error}; "

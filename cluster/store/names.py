@@ -44,7 +44,7 @@ def text_of(name: str) -> str:
 def path_of(name: str) -> str:
     """A file's name in a folder that is published, segment by segment."""
     parts = name.split("/")
-    if PurePosixPath(name).is_absolute() or any(part in {"", ".", ".."} for part in parts):
+    if PurePosixPath(name).is_absolute() or "\0" in name or any(part in {"", ".", ".."} for part in parts):
         raise RequestError(f"{name!r}: is no name of a file in a folder")
     return "/".join(segment(part, "the file name") for part in parts)
 

@@ -75,6 +75,8 @@ class ObjectStore:
 
     def publish(self, kind: Kind, key: str, folder: Path | str, attempt: int = 1) -> Commit:
         """Make a folder's files the one result of `key`; whoever is second gets the first's commit."""
+        if attempt < 0:
+            raise RequestError(f"attempt {attempt}: give 0 or more")
         sources = files_of(Path(folder))
         for _ in range(ROUNDS):
             slot = self._slot(kind, key)

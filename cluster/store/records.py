@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from reduction.errors import DataError
+from cluster.store.names import ATTEMPT, path_of
+from reduction.errors import DataError, RequestError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -95,11 +96,20 @@ class Record(BaseModel):
             raise DataError(f"{where}: damaged, or of another version of Umbra: {why}") from error
 
 
+def _inside(name: str) -> str:
+    """The name of a file in a folder, as `path_of` takes it."""
+    try:
+        path_of(name)
+    except RequestError as error:
+        raise ValueError(str(error)) from error
+    return name
+
+
 class File(BaseModel):
     """One file of what is published; `name` has a slash between folders."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    name: str = Field(min_length=1)
+    name: Annotated[str, AfterValidator(_inside)]
     size: int = Field(ge=0)
     sha256: Sha256
 
@@ -122,8 +132,8 @@ class Commit(Record):
     form: Literal["umbra-commit-1"] = Field(default="umbra-commit-1", alias="schema")
     kind: Literal["results", "stacks", "times"]
     key: str = Field(min_length=1)
-    attempt: int
-    folder: str = Field(min_length=1)
+    attempt: int = Field(ge=0)
+    folder: str = Field(pattern=ATTEMPT.pattern)
     files: tuple[File, ...] = Field(min_length=1)
     edition: str
     when: str

@@ -3,6 +3,9 @@
 import hashlib
 import os
 import pickle
+import subprocess
+import sys
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -187,3 +190,36 @@ class StoreContract:
     def test_there_must_be_one_to_look_into(self, url: str) -> None:
         with pytest.raises(RequestError, match="there is no store"):
             open_store(url, make=False)
+
+
+PUBLISHER = """
+import sys
+from cluster.store import open_store
+store = open_store(sys.argv[1])
+for number in range(100000):
+    print(store.publish("results", f"k{number}", sys.argv[2]).key, flush=True)
+"""
+
+
+class LastingStoreContract(StoreContract):
+    """Of a store that outlives its processes."""
+
+    @pytest.mark.parametrize("seconds", [0.02, 0.15, 0.4])
+    def test_a_process_is_killed(self, seconds: float, store: Store, tmp_path: Path) -> None:
+        """What it has acknowledged is there; of what it had not, nothing or all."""
+        made = folder_of(tmp_path / "made", RESULT)
+        command = [sys.executable, "-c", PUBLISHER, store.url, str(made)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            time.sleep(seconds)
+            process.kill()
+            acknowledged = {line.strip() for line in [first, *process.stdout] if line.endswith("\n")}
+        time.sleep(0.3)  # what a server has heard, it may still do
+        there = {commit.key for commit in store.published("results")}
+        assert acknowledged <= there
+        assert len(there - acknowledged) <= 1
+        assert {finding.state for finding in store.verify(deep=True)} <= {"ok", "orphan"}
+        store.collect(0.0)
+        assert {finding.state for finding in store.verify(deep=True)} == {"ok"}
+        assert {commit.key for commit in store.published("results")} == there

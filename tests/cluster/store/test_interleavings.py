@@ -141,8 +141,6 @@ def test_killed_before_any_step(lives: int, tmp_path: Path) -> None:
 class TestMemoryStore(StoreContract):
     """The twin is a store as well, but that it is gone with its process."""
 
-    kept: dict[str, dict[str, bytes]]
-
     @pytest.fixture
     def url(self, monkeypatch: pytest.MonkeyPatch) -> str:
         kept: dict[str, bytes] = {}

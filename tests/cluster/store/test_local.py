@@ -11,7 +11,7 @@ from cluster.store import open_store
 from cluster.store.local import LocalObjects
 from reduction.errors import RequestError
 from tests.contracts import stores
-from tests.contracts.stores import StoreContract, content, folder_of
+from tests.contracts.stores import LastingStoreContract, content, folder_of
 
 store = stores.store
 
@@ -21,7 +21,7 @@ def url(tmp_path: Path) -> str:
     return str(tmp_path / "the store")
 
 
-class TestLocalStore(StoreContract):
+class TestLocalStore(LastingStoreContract):
     pass
 
 

@@ -15,7 +15,7 @@ from cluster.store.s3 import S3Objects
 from reduction.errors import DataError, RequestError, ResourceError
 from tests import s3
 from tests.contracts import stores
-from tests.contracts.stores import BIG, RESULT, StoreContract, content, folder_of
+from tests.contracts.stores import BIG, RESULT, LastingStoreContract, content, folder_of
 from tests.proxy import Proxy, proxied
 from tests.requirements import require
 
@@ -54,7 +54,7 @@ def proxy(server: s3.Server) -> Iterator[Proxy]:
         yield one
 
 
-class TestS3Store(StoreContract):
+class TestS3Store(LastingStoreContract):
     pass
 
 
