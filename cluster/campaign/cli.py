@@ -27,6 +27,8 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "cancel": ("cluster.campaign.queue_cli:cancel", "stop what has not ended"),
     "pause": ("cluster.campaign.queue_cli:pause", "let nothing more begin"),
     "resume": ("cluster.campaign.queue_cli:resume", "let a paused campaign go on"),
+    "report": ("cluster.campaign.report_cli:report", "page with all light curves, tables, every result"),
+    "compare": ("cluster.campaign.report_cli:compare", "what changed between two versions"),
     "retry-failed": ("cluster.campaign.queue_cli:retry_failed", "queue failed and cancelled ones again"),
 }
 
@@ -143,7 +145,10 @@ def _run(
 
     campaign_name = name_of(manifest) if name is None else check_campaign(name)
     code = run_campaign(
-        Run(campaign_name, observations, store, jobs, ray, workers, scratch), onlooker(as_json), as_json
+        Run(campaign_name, observations, store, jobs, ray, workers, scratch),
+        onlooker(as_json),
+        sys.stdout,
+        as_json,
     )
     if code or read.faults:
         raise SystemExit(code or RequestError.exit_code)

@@ -3,10 +3,10 @@
 import json
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cluster.campaign.digests import Digests
 from cluster.campaign.events import Onlooker, Progress
@@ -48,8 +48,8 @@ class Run:
     scratch: Path | None = None
 
 
-def run_campaign(run: Run, onlooker: Onlooker, as_json: bool = False) -> int:
-    """Run a campaign; the exit code.
+def run_campaign(run: Run, onlooker: Onlooker, out: IO[str], as_json: bool = False) -> int:
+    """Run a campaign and say on `out` what came of it; the exit code.
 
     0 all done; 3 some failed; 4 some were left (cancelled, or paused); 130 and 143 interrupted, told to
     end: what was under way has gone back to the queue.
@@ -60,6 +60,7 @@ def run_campaign(run: Run, onlooker: Onlooker, as_json: bool = False) -> int:
         Store, queue or Ray cannot be used.
     """
     with ExitStack() as closing:
+        closing.enter_context(redirect_stdout(sys.stderr))  # Ray prints what it has to say of dead workers
         closing.callback(onlooker.close)
         store = open_store(run.store)
         queue = closing.enter_context(open_queue(run.store, run.jobs))
@@ -76,7 +77,7 @@ def run_campaign(run: Run, onlooker: Onlooker, as_json: bool = False) -> int:
         except KeyboardInterrupt:
             code = INTERRUPTED
         progress = supervisor.progress()
-    _say_end(run, progress, code, as_json)
+    _say_end(run, progress, code, out, as_json)
     return code or _code(progress)
 
 
@@ -90,7 +91,7 @@ def _code(progress: Progress) -> int:
     return 0 if progress.counts.get("done", 0) == progress.total else ResourceError.exit_code
 
 
-def _say_end(run: Run, progress: Progress, code: int, as_json: bool) -> None:
+def _say_end(run: Run, progress: Progress, code: int, out: IO[str], as_json: bool) -> None:
     if as_json:
         content: dict[str, Any] = {
             "event": "end",
@@ -102,9 +103,9 @@ def _say_end(run: Run, progress: Progress, code: int, as_json: bool) -> None:
             "seconds": round(progress.seconds, 3),
             "interrupted": bool(code),
         }
-        sys.stdout.write(json.dumps(content) + "\n")
+        out.write(json.dumps(content) + "\n")
         return
-    sys.stdout.write(summary_text(progress, run.campaign))
+    out.write(summary_text(progress, run.campaign))
     if code:
         sys.stderr.write(
             "umbra campaign run: interrupted; what was under way is queued again, the rest is kept\n"

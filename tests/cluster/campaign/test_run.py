@@ -1,10 +1,16 @@
 """A campaign of mixed formats with a corrupt recording, through local Ray and in this process."""
 
+import csv
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +20,8 @@ import pytest
 from cluster.campaign.cli import campaign
 from cluster.campaign.manifest import write_manifest
 from cluster.store import Store, open_store
+from ingest.writers import write_ser
+from tests.processes import below
 from tests.recordings import SMALL, SMALL_8BIT, avi_of, fits_of, run_reduce, ser_of
 from tests.requirements import require
 
@@ -164,6 +172,45 @@ class TestOnRay:
         assert campaign(["status", str(finished.folder / "r"), "m"]) == 2
 
 
+class TestReport:
+    def test_page_tables_and_results(
+        self, finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        store, out = str(finished.folder / "store"), tmp_path / "report"
+        sites = tmp_path / "sites.csv"
+        rows = [
+            {
+                "station": "Anna",
+                "input": str(finished.folder / "r" / "anna.ser"),
+                "latitude_deg": 50,
+                "longitude_deg": 12,
+            }
+        ]
+        write_manifest(sites, rows, False)
+        assert campaign(["report", store, "m", "--out", str(out), "--manifest", str(sites)]) == 0
+        assert "6 observations" in capsys.readouterr().out
+        page = (out / "index.html").read_text()
+        for word in ("Anna", "Bert", "Carl", "Dora", "Fred", "Emil", "emil.ser"):
+            assert word in page
+        assert page.count("<svg") == 5
+        with (out / "campaign.csv").open(newline="") as file:
+            table = {row["station"]: row for row in csv.DictReader(file)}
+        assert set(table) == {"Anna", "Bert", "Carl", "Dora", "Fred"}
+        summary = json.loads((out / "stations" / "Bert" / "summary.json").read_text())
+        assert table["Bert"]["d_utc"] == (summary["event"]["d_utc"] or "")
+        assert float(table["Bert"]["scatter"]) == summary["lightcurve"]["scatter"]
+        lines = (out / "chords.csv").read_text().splitlines()
+        assert lines[0] == "name,latitude_deg,longitude_deg,altitude_m,result"
+        assert [line.split(",")[0] for line in lines[1:]] == ["Anna"]
+        assert (out / lines[1].rpartition(",")[2] / "summary.json").is_file()
+        assert campaign(["report", store, "m", "--out", str(out)]) == 2
+        assert campaign(["report", store, "m", "--out", str(out), "--overwrite"]) == 0
+        assert not (out / "chords.csv").exists()
+        assert campaign(["report", store, "m", "--out", str(finished.folder / "r"), "--overwrite"]) == 2
+        assert campaign(["report", store, "n", "--out", str(tmp_path / "n")]) == 2
+        assert {path.name for path in tmp_path.iterdir()} == {"report", "sites.csv"}
+
+
 class TestHere:
     def test_in_this_process_by_another_name(
         self, rows: tuple[Path, list[dict[str, Any]]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -182,3 +229,74 @@ class TestHere:
         assert campaign(["run", *arguments, "--only", "Anna"]) == 0
         assert "Anna: done before" in capsys.readouterr().out
         assert open_store(store, make=False).versions("third", "Anna")
+
+    def test_told_to_end_it_gives_back_what_runs(self, tmp_path: Path) -> None:
+        pictures = [SMALL.frame(i) for i in range(10)]
+        write_ser(tmp_path / "long.ser", pictures * 600)
+        write_manifest(tmp_path / "m.csv", [{"station": "L", "input": "long.ser", "target": TARGET}], False)
+        store = tmp_path / "store"
+        command = [sys.executable, "-m", "umbra", "campaign", "run", str(tmp_path / "m.csv")]
+        process = subprocess.Popen(
+            [*command, "--store", str(store), "--ray", "none"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        deadline = time.monotonic() + 120
+        while not list(store.glob(".queue/.umbra-*/.umbra-*")):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 143, (out, err)
+        assert "queued again" in err
+        assert not list(store.glob(".queue/.umbra-*"))
+        assert not list(store.glob("results/*"))
+        found = subprocess.run(
+            [sys.executable, "-m", "umbra", "campaign", "status", str(store), "m", "--json"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        (entry,) = json.loads(found.stdout)["observations"]
+        assert (entry["state"], entry["attempts"]) == ("queued", 1)
+
+
+def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
+    require("ray")
+    write_ser(tmp_path / "a.ser", [SMALL.frame(i) for i in range(10)] * 60)
+    write_manifest(tmp_path / "m.csv", [{"station": "A", "input": "a.ser", "target": TARGET}], False)
+    with a_worker_killed() as killed:
+        found = run(tmp_path, "--ray", "local", "--workers", "1")
+    assert killed
+    assert found.code == 0
+    (retried,) = found.of("retried")
+    assert (retried["failure"], retried["attempt"]) == ("crash", 1)
+    (done,) = found.of("done")
+    assert done["attempt"] == 2
+    assert len(found.store.versions("m", "A")) == 1
+
+
+@contextmanager
+def a_worker_killed() -> Iterator[list[int]]:
+    """Kill the first worker below this process that is seen busy with an order during the body."""
+    killed: list[int] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not killed and not over.wait(0.01):
+            pids = [
+                pid for pid, title in below(os.getpid()).items() if title.startswith(b"ray::perform_order")
+            ]
+            for pid in pids[:1]:
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield killed
+    finally:
+        over.set()
+        watching.join()
