@@ -47,6 +47,7 @@ class Row:
     """A station as the template shows it."""
 
     station: str
+    version: str
     anchor: str
     href: str
     status: str
@@ -151,6 +152,7 @@ def _row(number: int, outcome: Outcome) -> Row:
     flags = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in outcome.flags.items())
     return Row(
         station=outcome.station,
+        version=f"version {outcome.version}",
         anchor=f"s{number}",
         href=f"{STATIONS}/{'/'.join(map(quote, _below(outcome.folder)))}/report.html",
         status=STATUS.get(outcome.status, outcome.status),

@@ -182,8 +182,7 @@ def _side(store: Store, named: str, folder: Path) -> list[Outcome]:
     wanted = int(number) if number else max(have.values())
     if not 1 <= wanted <= max(have.values()):
         raise RequestError(f"{named}: the stations have up to {max(have.values())} versions, none {wanted}")
-    found = [
+    return [
         fetch_outcome(store, campaign, station, min(wanted, have[station]), folder / station)
         for station in stations
     ]
-    return found
