@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -159,7 +160,7 @@ class S3Objects:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._store = _client(place)
+        self._store = _client(place, _identity())
 
     @property
     def url(self) -> str:
@@ -328,7 +329,14 @@ class S3Objects:
             ) from error
 
 
-def _client(place: Place) -> "S3Store":
+def _identity() -> tuple[object, ...]:
+    """What a client takes from the environment, and the process whose connections it holds."""
+    return os.getpid(), *sorted(pair for pair in os.environ.items() if pair[0].startswith("AWS_"))
+
+
+@lru_cache(8)
+def _client(place: Place, _identity: tuple[object, ...]) -> "S3Store":
+    """Client of a place; kept, so that who opens a store again finds its connections open."""
     from obstore.store import S3Store
 
     config: dict[str, Any] = {

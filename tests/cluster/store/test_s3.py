@@ -11,7 +11,7 @@ import pytest
 from cluster.store import open_store
 from cluster.store.cli import store as run
 from cluster.store.opening import objects_at
-from cluster.store.s3 import S3Objects
+from cluster.store.s3 import S3Objects, open_s3
 from reduction.errors import DataError, RequestError, ResourceError
 from tests import s3
 from tests.contracts import stores
@@ -216,6 +216,14 @@ def test_the_url_names_the_endpoint_and_no_secret(
     assert store.url == f"s3://{s3.BUCKET}/{prefix}?endpoint={server.endpoint}&region=us-east-1"
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     assert open_store(store.url, make=False).url == store.url
+
+
+def test_who_opens_it_again_finds_its_connections(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = open_s3(url), open_s3(url)
+    assert first._store is second._store
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
+    assert open_s3(url)._store is not first._store
+    assert open_s3(f"{url}-other")._store is not first._store
 
 
 def test_without_credentials(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
