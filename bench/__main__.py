@@ -24,6 +24,7 @@ BENCHES: dict[str, str] = {
     "adv": "bench.adv:adv",
     "ravf": "bench.ravf:ravf",
     "memory": "bench.memory:memory",
+    "store": "bench.store:store",
     "figure9": "bench.figure9:figure9",
     "extraction": "bench.extraction:extraction",
     "events_false_alarms": "bench.events_false_alarms:events_false_alarms",

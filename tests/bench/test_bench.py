@@ -70,6 +70,20 @@ def test_writes_a_record(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [path.name for path in tmp_path.iterdir()] == ["found.json"]
 
 
+def test_requests_of_a_small_job_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.store.LARGE", 16 * 2**20)
+    record = run("store", tmp_path / "found.json")
+    assert record["values"]["requests"] == {
+        "publish": {"get": 1, "stage": 6, "create": 1},
+        "publish, there already": {"get": 1},
+        "log": {"put": 1},
+        "version": {"get": 1, "entries": 1, "create": 1},
+        "version, unchanged": {"get": 2, "entries": 1},
+    }
+    assert record["setting"] == {"jobs": 40, "files": 6, "bytes": 1_230_000}
+    assert {len(timed["cpu_s"]) for timed in record["timed"]} == {40}
+
+
 def test_figure_nine_compares_all_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Path] = []
     monkeypatch.setattr(figure9, "draw", lambda _curves, _light, _scene, path: drawn.append(path))
