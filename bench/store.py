@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from bench.record import Record, Target
 from bench.timing import Timed
@@ -55,7 +56,7 @@ def store(scratch: Path, frames: int | None, _repetitions: int) -> Record:
     growth = _growth(scratch)
     record.values = {
         **{f"{name}, ms": 1e3 * statistics.median(one.wall_s) for name, one in timed.items()},
-        "waits for the disk": {name: _waits(step, name) for name, step in steps.items()},
+        "waits for the disk": {name: _waits(step) for name, step in steps.items()},
         "requests": _requests(scratch / "counted", made),
         f"memory that a file of {LARGE >> 20} MiB adds, MiB": growth,
     }
@@ -73,20 +74,11 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _waits(step: Callable[[str], object], name: str) -> int:
+def _waits(step: Callable[[str], object]) -> int:
     """How many files and folders a step of one more job flushes; those at once count each."""
-    real, count = os.fsync, Counter[str]()
-
-    def counted(descriptor: int) -> None:
-        count[name] += 1
-        real(descriptor)
-
-    os.fsync = counted
-    try:
+    with patch.object(os, "fsync", wraps=os.fsync) as waiting:
         step("one more")
-    finally:
-        os.fsync = real
-    return count[name]
+    return int(waiting.call_count)
 
 
 def _requests(root: Path, made: Path) -> dict[str, dict[str, int]]:
