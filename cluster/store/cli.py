@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cluster.store.names import text_of
 from cluster.store.opening import objects_at, open_store
 from cluster.store.protocol import KINDS, Kind, Store
 from cluster.store.records import Commit, Lost, plain
@@ -19,6 +20,8 @@ from reduction.errors import DataError, RequestError
 
 AGE = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h|d|w)$")
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+RAW = "raw:"
+LOG_NAME = re.compile(r"^logs/([^/]+)/(\d+)\.txt$")
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="A folder, or s3://BUCKET/PREFIX.")]
@@ -84,16 +87,55 @@ def _of(commit: Commit | None) -> dict[str, Any]:
     return {"published": True, "files": len(commit.files), "bytes": commit.size, "edition": commit.edition}
 
 
+def _put(
+    url: Url,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings and other files.")],
+    as_json: Json = False,
+) -> None:
+    """Keep files under their SHA-256; a manifest names them raw:SHA256. What is there already stays."""
+    opened = open_store(url)
+    for path in files:
+        raw = opened.put_raw(path)
+        told = {"file": str(path), "raw": f"{RAW}{raw.sha256}", "bytes": raw.size}
+        sys.stdout.write(_line(told) if as_json else f"{RAW}{raw.sha256}  {_bytes(raw.size)}  {path}\n")
+
+
+def _log(
+    url: Url,
+    job: Annotated[str, typer.Argument(metavar="JOB", help="Its id, or the log's name: logs/JOB/N.txt.")],
+    attempt: Annotated[int | None, typer.Option(metavar="N", help="Which attempt (the last).")] = None,
+) -> None:
+    """Print the log of an attempt at a job."""
+    opened = open_store(url, make=False)
+    named = LOG_NAME.match(job)
+    if named and attempt is None:
+        job, attempt = text_of(named[1]), int(named[2])
+    there = opened.logged(job)
+    which = attempt if attempt is not None else max(there, default=0)
+    text = opened.log(job, which)
+    if text is None:
+        known = ", ".join(map(str, there)) or "none"
+        raise RequestError(f"{opened.url}: {job}: no log of attempt {which}; there are {known}")
+    sys.stdout.write(text)
+
+
 def _get(
     url: Url,
     key: Annotated[
-        str, typer.Argument(metavar="KEY", help="As umbra store ls tells it; its beginning will do.")
+        str,
+        typer.Argument(metavar="KEY", help="As umbra store ls tells it, or its beginning; or raw:SHA256."),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder for it.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder for it; of raw:SHA256, the file.")],
     kind: Annotated[str, typer.Option(metavar="KIND", help="results, stacks or times.")] = "results",
 ) -> None:
     """Write what is published under a key into a folder, every file compared with its digest."""
     opened = open_store(url, make=False)
+    if key.startswith(RAW):
+        if out.is_file():
+            raise RequestError(f"{out}: exists; name another file, or a folder")
+        path = opened.fetch_raw(key.removeprefix(RAW), out)
+        sys.stdout.write(f"{path}: {_bytes(path.stat().st_size)}\n")
+        return
     which = _kind(kind)
     commit = opened.fetch(which, _whole_key(opened, which, key), out)
     sys.stdout.write(f"{out}: {len(commit.files)} files, {_bytes(commit.size)}, of {commit.edition}\n")
@@ -201,6 +243,8 @@ def _line(document: dict[str, Any]) -> str:
 ACTIONS: dict[str, tuple[Callable[..., None], str]] = {
     "ls": (_ls, "campaigns, observations and their versions"),
     "get": (_get, "a result (or stack, or times) -> folder"),
+    "put": (_put, "files -> store, under their SHA-256"),
+    "log": (_log, "the log of an attempt at a job"),
     "verify": (_verify, "whether all is there and as it was"),
     "check": (_check, "whether a server does what a store relies on"),
     "collect": (_collect, "delete uploads that were never committed"),

@@ -12,6 +12,7 @@ ENCODED = re.compile(r"=([0-9A-F]{2})")
 ATTEMPT = re.compile(r"^(\d+)-(\d+)-([0-9a-f]{16})$")
 COMMIT = re.compile(r"^commit(?:-([1-9]\d*))?\.json$")
 NUMBER = re.compile(r"^([1-9]\d*)\.json$")
+LOG = re.compile(r"^(\d+)\.txt$")
 DIGEST = re.compile(r"^[0-9a-f]{64}$")
 
 

@@ -133,6 +133,10 @@ class Store(Protocol):
         """Return the log of an attempt; None without one."""
         ...
 
+    def logged(self, job: str) -> list[int]:
+        """Attempts of a job whose logs are kept."""
+        ...
+
     def verify(self, deep: bool = False) -> Iterator[Finding]:
         """Look at every object: by its size, or by its digest."""
         ...

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from cluster.edition import edition
 from cluster.store.ahead import ahead
-from cluster.store.names import NUMBER, commit_name, path_of, raw_name, segment, text_of
+from cluster.store.names import LOG, NUMBER, commit_name, path_of, raw_name, segment, text_of
 from cluster.store.objects import MissingError, Objects
 from cluster.store.protocol import Kind
 from cluster.store.records import Commit, File, Finding, Lost, Raw, Version, now_text
@@ -218,6 +218,12 @@ class ObjectStore:
         with suppress(MissingError):
             return self._objects.get(_log(job, attempt)).decode(errors="replace")
         return None
+
+    def logged(self, job: str) -> list[int]:
+        """Attempts of a job whose logs are kept."""
+        prefix = f"logs/{segment(job, 'the job')}/"
+        found = (LOG.match(entry.name.removeprefix(prefix)) for entry in self._objects.entries(prefix))
+        return sorted(int(match[1]) for match in found if match)
 
     def verify(self, deep: bool = False) -> Iterator[Finding]:
         """Look at every object: by its size, or by its digest."""

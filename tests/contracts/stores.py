@@ -178,6 +178,7 @@ class StoreContract:
         assert store.log("job", 1) == "begun\nended ☾\n"
         assert store.log("job", 12) == "\\ud800"
         assert store.log("job", 2) is None
+        assert (store.logged("job"), store.logged("jo"), store.logged("other")) == ([1, 12], [], [])
 
     def test_it_goes_to_other_processes(self, store: Store) -> None:
         store.put_log("job", 1, "text")

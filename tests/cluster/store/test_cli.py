@@ -8,7 +8,7 @@ import pytest
 
 from cluster.store import open_store
 from cluster.store.cli import store as run
-from tests.contracts.stores import content, folder_of
+from tests.contracts.stores import content, folder_of, sha256
 
 KEY = "5d41402abc4b2a76b9719d911017c592" * 2
 
@@ -74,6 +74,46 @@ def test_get(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert run(["get", str(place), "0", "--out", str(tmp_path / "damaged")]) == 3
     assert "is damaged" in capsys.readouterr().err
     assert not (tmp_path / "damaged").exists()
+
+
+def test_put_and_get_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder_of(tmp_path, {"a.ser": b"a" * 1500, "b.ser": b"b"})
+    url = str(tmp_path / "new store")
+    assert run(["put", url, str(tmp_path / "a.ser"), str(tmp_path / "b.ser")]) == 0
+    lines = [line.split(maxsplit=3) for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines] == [f"raw:{sha256(data)}" for data in (b"a" * 1500, b"b")]
+    assert lines[0][1:] == ["1.5", "kB", str(tmp_path / "a.ser")]
+    assert run(["put", url, str(tmp_path / "a.ser"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "file": str(tmp_path / "a.ser"), "raw": lines[0][0], "bytes": 1500,
+    }  # fmt: skip
+    assert run(["get", url, lines[0][0], "--out", str(tmp_path / "back.ser")]) == 0
+    assert (tmp_path / "back.ser").read_bytes() == b"a" * 1500
+    capsys.readouterr()
+    for arguments, code, why in (
+        (["get", url, lines[1][0], "--out", str(tmp_path / "back.ser")], 2, "exists; name another"),
+        (["get", url, f"raw:{'0' * 64}", "--out", str(tmp_path / "x")], 3, "has no file with the SHA-256"),
+        (["get", url, "raw:..", "--out", str(tmp_path / "x")], 2, "is no SHA-256"),
+        (["put", url, str(tmp_path / "c.ser")], 2, "No such file"),
+    ):
+        assert run(arguments) == code
+        assert why in capsys.readouterr().err
+
+
+def test_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = open_store(tmp_path / "store")
+    name = [store.put_log("a job", number, f"attempt {number}\n") for number in (1, 2, 10)][1]
+    for arguments, text in (
+        (["a job"], "attempt 10\n"),
+        (["a job", "--attempt", "1"], "attempt 1\n"),
+        ([name], "attempt 2\n"),
+    ):
+        assert run(["log", str(tmp_path / "store"), *arguments]) == 0
+        assert capsys.readouterr().out == text
+    assert run(["log", str(tmp_path / "store"), "a job", "--attempt", "3"]) == 2
+    assert "no log of attempt 3; there are 1, 2, 10" in capsys.readouterr().err
+    assert run(["log", str(tmp_path / "store"), "b"]) == 2
+    assert "there are none" in capsys.readouterr().err
 
 
 def test_verify(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
