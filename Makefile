@@ -1,4 +1,4 @@
-# make demo   synthesise a campaign with known truth, reduce it, compare
+# make demo   synthesise campaigns with known truth (3 stations; 60 as a campaign), reduce them, compare
 # make test   the whole gate: ruff, mypy, import-linter, pytest
 # make bench  measure against photutils, astroalign, scikit-image, sep and OpenCV; writes bench/results
 # make vti    20 recordings of 500 frames with a burnt-in time, read and compared with their truth
@@ -24,6 +24,7 @@ $(VENV)/s3/.ready: tests/s3-requirements.txt $(VENV)/.ready
 
 demo: $(VENV)/.ready
 	$(BIN)/umbra demo --out demo --overwrite
+	$(BIN)/umbra demo --stations 60 --out demo-campaign --overwrite
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -49,4 +50,4 @@ gpu: $(VENV)/.ready
 	$(BIN)/python -m bench gpu
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo demo-campaign
