@@ -33,7 +33,7 @@ lint: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 test: lint $(VENV)/s3/.ready
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m bench

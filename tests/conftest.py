@@ -8,9 +8,17 @@ from hypothesis import settings
 settings.register_profile("gate", derandomize=True, deadline=None, database=None)
 settings.load_profile("gate")
 
+LONG = ("tests/scenes/", "tests/bench/test_bench.py", "fuzz", "mutated", "tests/test_bad_input.py")
+"""Parts of the names of files that take longest: they come first, so that no worker ends with a long one."""
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a shell's background jobs ignore Ctrl-C, and would hand that down to the commands that tests interrupt
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files in the order in which workers should take them; the order within a file stays."""
+    items.sort(key=lambda item: not any(part in item.nodeid.split("::")[0] for part in LONG))
 
 
 @pytest.fixture(autouse=True)

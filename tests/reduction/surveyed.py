@@ -56,6 +56,11 @@ def plan_of(scene: Scene, **fields: Any) -> ReductionPlan:
     return ReductionPlan(target=Position(x=round(star.x), y=round(star.y)), **fields)
 
 
+def to_curve(plan: ReductionPlan) -> ReductionPlan:
+    """The plan that ends with the light curve: no event is searched for."""
+    return plan.model_copy(update={"event": plan.event.model_copy(update={"search": False})})
+
+
 def survey_of(stack: Altered, plan: ReductionPlan) -> tuple[Survey, View, Scan]:
     """Pass 1."""
     view = View(stack)

@@ -14,7 +14,7 @@ from reduction.result import ReductionResult
 from reduction.run import reduce
 from reduction.synthetic import Scene
 from tests.recordings import SMALL
-from tests.reduction.surveyed import Altered, held, plan_of
+from tests.reduction.surveyed import Altered, held, plan_of, to_curve
 
 FRAMES = 80
 SCENE = replace(SMALL, frames=FRAMES, occultations=(), offset_adu=100.0, gain_e_per_adu=0.5)
@@ -29,7 +29,7 @@ def amplified(scene: Scene, gain: NDArray[Any]) -> Altered:
 
 
 def notes_of(stack: Any, scene: Scene, folder: Path) -> dict[Caveat, str]:
-    result: ReductionResult = reduce(plan_of(scene), stack, folder)
+    result: ReductionResult = reduce(to_curve(plan_of(scene)), stack, folder)
     return {note.caveat: note.message for note in result.notes}
 
 

@@ -16,7 +16,7 @@ from reduction.survey import survey
 from reduction.synthetic import Bump, Occultation, Scene, SceneStar, shift_bound_px
 from reduction.tracking import METHODS
 from reduction.view import View
-from tests.reduction.surveyed import Altered, held, plan_of
+from tests.reduction.surveyed import Altered, held, plan_of, to_curve
 
 FRAMES = 160
 TARGET = SceneStar(100.3, 74.7, 9_000.0)
@@ -65,7 +65,7 @@ class Seen:
 def seen(folder: Path, scene: Scene, given: Coordinates | None = None, pixels: Altered | None = None) -> Seen:
     stack = held(scene) if pixels is None else pixels
     plan = plan_of(scene)
-    result = reduce(plan, stack, folder, coordinates=given)
+    result = reduce(to_curve(plan), stack, folder, coordinates=given)
     view = View(stack)
     places = measure_segment(
         survey(view, scan(stack, 64), plan, coordinates=given), view, 0, scene.frames, 64

@@ -20,7 +20,7 @@ from reduction.survey import survey
 from reduction.synthetic import Occultation, Scene, SceneStar
 from reduction.synthetic.psf import FWHM_PER_SIGMA
 from reduction.view import Calibration, Recipe, View
-from tests.reduction.surveyed import held, plan_of, survey_of
+from tests.reduction.surveyed import held, plan_of, survey_of, to_curve
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +56,7 @@ def sky_limited(snr: float, fwhm_px: float, seed: int) -> Scene:
 
 
 def reduced(scene: Scene, folder: Path, **fields: Any) -> ReductionResult:
-    return reduce(plan_of(scene, **fields), held(scene), folder)
+    return reduce(to_curve(plan_of(scene, **fields)), held(scene), folder)
 
 
 def outside(result: ReductionResult, scene: Scene) -> Floats:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from cluster.executors import RayExecutor
-from cluster.recording import reduce_to_folder
+from cluster.recording import ReductionRequest, reduce_to_folder
 from ingest.writers import write_avi
 from reduction.synthetic import Scene
-from tests.contracts.executors import SCENE, bytes_of, request_of
+from tests.contracts.executors import PLAN, SCENE, bytes_of, request_of
 from tests.requirements import require
 from tests.scenes.scenes import fits_folder, little_ser
 
@@ -21,6 +21,23 @@ def avi(scene: Scene, folder: Path) -> Path:
 
 
 WRITERS: dict[str, Callable[[Scene, Path], Path]] = {"ser": little_ser, "fits": fits_folder, "avi": avi}
+
+
+PLAN_TO_CURVES = PLAN.model_copy(update={"event": PLAN.event.model_copy(update={"search": False})})
+"""Events and figures follow from the curves, and their own tests tell that equal curves give equal ones."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _curves_alone() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for module, figure in (("finder", "draw_finder"), ("lightcurve_figure", "draw_lightcurve")):
+            patch.setattr(f"reduction.outputs.{module}.{figure}", lambda _: b"drawn elsewhere")
+        yield
+
+
+def wanted(path: Path) -> ReductionRequest:
+    """A recording reduced to its curves."""
+    return request_of(path, plan=PLAN_TO_CURVES)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +53,7 @@ def expected(
     found = {}
     for name, path in recordings.items():
         out = tmp_path_factory.mktemp(name) / "out"
-        reduce_to_folder(request_of(path), out)
+        reduce_to_folder(wanted(path), out)
         found[name] = bytes_of(out)
     return found
 
@@ -72,7 +89,7 @@ def test_block_sizes(
     name: str,
     block: int,
 ) -> None:
-    reduce_to_folder(request_of(recordings[name]), tmp_path / "out", block=block)
+    reduce_to_folder(wanted(recordings[name]), tmp_path / "out", block=block)
     assert bytes_of(tmp_path / "out") == expected[name]
 
 
@@ -92,7 +109,7 @@ def test_through_ray(
     name: str,
     block: int,
 ) -> None:
-    reduce_to_folder(request_of(recordings[name]), tmp_path / "out", block=block, spread=ray_executor.spread)
+    reduce_to_folder(wanted(recordings[name]), tmp_path / "out", block=block, spread=ray_executor.spread)
     assert bytes_of(tmp_path / "out") == expected[name]
 
 
@@ -104,5 +121,5 @@ def test_whole_through_ray(
     tmp_path: Path,
     name: str,
 ) -> None:
-    ray_executor.execute(request_of(recordings[name]), tmp_path / "out")
+    ray_executor.execute(wanted(recordings[name]), tmp_path / "out")
     assert bytes_of(tmp_path / "out") == expected[name]
