@@ -230,6 +230,26 @@ class TestHere:
         assert "Anna: done before" in capsys.readouterr().out
         assert open_store(store, make=False).versions("third", "Anna")
 
+    def test_a_recording_of_the_store(
+        self, rows: tuple[Path, list[dict[str, Any]]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder, _ = rows
+        store = open_store(tmp_path / "store")
+        raw = store.put_raw(folder / "r" / "anna.ser")
+        lines = [
+            {"station": "A", "input": f"raw:{raw.sha256}", "target": TARGET},
+            {"station": "B", "input": f"raw:{'0' * 64}"},
+        ]
+        write_manifest(tmp_path / "m.csv", lines, False)
+        arguments = [str(tmp_path / "m.csv"), "--store", str(tmp_path / "store"), "--ray", "none"]
+        assert campaign(["run", *arguments]) == 3
+        text = capsys.readouterr().out
+        assert "A: done, 48 frames" in text
+        assert "B: failed (data)" in text
+        theirs = results_of(store, "m", "A", tmp_path / "A")
+        alone = run_reduce(tmp_path / "alone", folder / "r" / "anna.ser", "--target", TARGET)
+        assert (theirs / "lightcurve.csv").read_bytes() == (alone.folder / "lightcurve.csv").read_bytes()
+
     def test_told_to_end_it_gives_back_what_runs(self, tmp_path: Path) -> None:
         pictures = [SMALL.frame(i) for i in range(10)]
         write_ser(tmp_path / "long.ser", pictures * 600)
