@@ -8,7 +8,8 @@ from pathlib import Path
 
 from api.jobs import Job, JobStore, ReductionBody, job_id
 from api.problems import RefusedError, log_failure, plain, problem_of
-from cluster.executors import Executor, ResultRef, StoppedError
+from cluster.executors import Executor, ResultRef
+from cluster.stopping import StoppedError
 from reduction.errors import ResourceError, UmbraError
 
 MOST_CRASHES = 3

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cluster.recording import ReductionRequest, Times, positions, reduce_to_folder
-from ingest.solve.target import SkyRequest
+from ingest.solve.request import SkyRequest
 from ingest.time_arguments import Words, time_options, with_time_options
 from reduction.command import run_verb
 from reduction.errors import RequestError

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from cluster.edition import edition
 from cluster.location import Location
-from cluster.recording import ReductionRequest, reduce_to_folder
+from cluster.recording import reduce_to_folder
+from cluster.requests import ReductionRequest
+from cluster.stopping import DiedError, StoppedError
 from reduction.errors import RequestError, ResourceError, UmbraError
 from reduction.run import SegmentRunner, in_process
 from reduction.scan import Progress
@@ -36,14 +38,6 @@ CLOSE_S = 10.0
 OBJECT_STORE_BYTES = 512 * 2**20
 RETRIES = 3
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
-
-
-class StoppedError(ResourceError):
-    """The executor was closed before the work was done; the work can be done again."""
-
-
-class DiedError(ResourceError):
-    """The process that did the work died, as often as it was begun."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,91 +1,39 @@
 """One recording, from a request to a folder of results: the one way every front end reduces."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from cluster.location import Location, locate
+from cluster.requests import ReductionRequest, Times, positions
 from gpu_kernels.device import Accelerator, choose
 from ingest.archives.opening import Opened, open_archive
-from ingest.clocks import ClockKind
 from ingest.convert import stack_of
 from ingest.scratch import scratch_folder
-from ingest.solve.target import SkyRequest, sky_of
-from ingest.time_arguments import time_options
-from ingest.timeoptions import TimeOptions
+from ingest.solve.target import sky_of
 from reduction.caveats import Caveat
 from reduction.device_segment import DeviceRunner
-from reduction.errors import RequestError, ResourceError
+from reduction.errors import ResourceError
 from reduction.outputs.folder import check_out, import_beside, write_outputs
-from reduction.plan import ReductionPlan, Settings
 from reduction.preparation import response_before
 from reduction.result import ReductionResult
 from reduction.run import SegmentRunner, in_process, reduce, with_notes, with_seconds
 from reduction.scan import Progress
 from reduction.stack import SourceInfo, Stack
-from reduction.timing import Instant
 
 if TYPE_CHECKING:
     from ingest.calibration import Loaded
     from reduction.astrometry.aim import Sky
     from reduction.coordinates import Coordinates
 
-
-class Times(Settings):
-    """Where times come from, besides the container: the options of the command."""
-
-    meaning: Instant | None = None
-    table: str | None = None
-    date: str | None = None
-    start_utc: str | None = None
-    cadence_s: float | None = None
-    vti: str | None = None
-    vti_date: str | None = None
-    vti_reader: Literal["builtin", "easyocr"] | None = None
-    camera: str | None = None
-    acquisition_delay_s: float | None = None
-    acquisition_sigma_s: float | None = None
-    clock: ClockKind | None = None
-    clock_offset_s: float | None = None
-    clock_sigma_s: float | None = None
-    ntp_delay_s: float | None = None
-    ntp_poll_s: float | None = None
-    ntp_drift_ppm: float | None = None
-    row_time_s: float | None = None
-    row_sigma_s: float | None = None
-    rows_read: Literal["down", "up"] | None = None
-    row_binning: int | None = None
-    stamp_row: Literal["first", "middle", "last"] | None = None
-
-    def options(self) -> TimeOptions:
-        """The same for the readers; raises as `ingest.time_arguments.time_options`."""
-        return time_options(self.model_dump(exclude_none=True))
-
-
-class ReductionRequest(Settings):
-    """What to reduce, how, and with which calibration frames. Paths are part of no key.
-
-    `calibration`: bias, dark and flat frames beside the recording's own FITS files, or in its archive, are
-    used where none are named. `member`: which recording of an archive is meant.
-    """
-
-    inputs: tuple[str, ...] = Field(min_length=1)
-    member: str | None = None
-    plan: ReductionPlan = ReductionPlan()
-    times: Times = Times()
-    bias: str | None = None
-    dark: str | None = None
-    flat: str | None = None
-    coordinates: str | None = None
-    sky: SkyRequest = SkyRequest()
-    calibration: bool = True
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:\d+)$")] = "auto"
+__all__ = [
+    "ReductionRequest", "Times", "check_device", "load_calibration", "open_recording", "positions",
+    "reduce_to_folder", "with_sky",
+]  # fmt: skip
 
 
 def check_device(device: str) -> Accelerator | None:
@@ -275,22 +223,3 @@ def _as_recorded(source: SourceInfo, scratch: Path) -> SourceInfo:
     known = source.metadata
     name, kind = known.get("source_name", source.name), known.get("source_format", source.format)
     return replace(source, name=name, format=kind)
-
-
-def positions(values: Sequence[str], what: str) -> list[dict[str, float]]:
-    """Positions from ``X,Y`` texts.
-
-    Raises
-    ------
-    RequestError
-        A text is not two numbers.
-    """
-    out: list[dict[str, float]] = []
-    for text in values:
-        parts = text.split(",")
-        try:
-            x, y = (float(part) for part in parts)
-        except ValueError as error:
-            raise RequestError(f"{what} {text!r}: give two numbers, X,Y, in pixels") from error
-        out.append({"x": x, "y": y})
-    return out

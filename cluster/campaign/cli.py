@@ -8,17 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cluster.campaign.estimate import BASIS, Estimate, estimate, estimate_text, sums
 from cluster.campaign.manifest import Manifest, read_manifest, write_manifest
 from cluster.campaign.observation import Observation
 from cluster.campaign.orders import check_campaign, name_of
 from cluster.campaign.view import onlooker
 from reduction.command import run_verb
 from reduction.errors import RequestError
+
+if TYPE_CHECKING:
+    from cluster.campaign.estimate import Estimate
 
 ACTIONS: dict[str, tuple[str, str]] = {
     "init": ("cluster.campaign.cli:init", "folder of uploads -> manifest"),
@@ -177,6 +179,8 @@ def chosen(manifest: Manifest, only: Sequence[str]) -> tuple[Observation, ...]:
 
 def _dry_run(manifest: Manifest, observations: Sequence[Observation], workers: int, as_json: bool) -> None:
     """Print plan and estimate."""
+    from cluster.campaign.estimate import estimate, estimate_text
+
     found = [estimate(observation) for observation in observations]
     if as_json:
         sys.stdout.write(json.dumps(_document(manifest, found, workers), indent=2, ensure_ascii=False) + "\n")
@@ -195,7 +199,9 @@ def faults_text(manifest: Manifest) -> str:
     return "\n".join([head, *(f"  {fault.text}" for fault in manifest.faults)]) + "\n"
 
 
-def _document(manifest: Manifest, found: Sequence[Estimate], workers: int) -> dict[str, Any]:
+def _document(manifest: Manifest, found: "Sequence[Estimate]", workers: int) -> dict[str, Any]:
+    from cluster.campaign.estimate import BASIS, sums
+
     frames, size, cpu, wall = sums(found, workers)
     return {
         "umbra_campaign_plan": 1,

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cluster.recording import ReductionRequest
+from cluster.requests import ReductionRequest
 from ingest.formats import expand, natural_key
 from ingest.rawfile import on_built_in_disk
 from ingest.side_files import find_beside
-from ingest.solve.kept import side_file
+from ingest.solve.side_place import side_file
 from reduction.errors import DataError, ResourceError
 
 FILE = "digests.sqlite"

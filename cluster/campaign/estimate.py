@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cluster.campaign.digests import files_of
 from cluster.campaign.observation import Observation
+from cluster.campaign.spans import duration
 from ingest.archives.opening import archive_of
 from ingest.formats import identify, open_source
 from reduction.errors import UmbraError
@@ -138,14 +139,3 @@ def sums(estimates: Sequence[Estimate], workers: int) -> tuple[int, int, float, 
         sum(each.cpu_s or 0.0 for each in estimates),
         wall_seconds(estimates, workers),
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * 3600:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 72 * 3600:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:.1f} days"

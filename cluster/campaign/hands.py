@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from cluster.campaign.account import Account
 from cluster.campaign.orders import Work
-from cluster.campaign.performing import Account, perform
 from cluster.jobs.job import Claim
 from reduction.errors import ResourceError
 from reduction.scan import Progress
@@ -86,6 +86,8 @@ class Here:
         self, work: Work, claim: Claim, whole: bool, report: Progress, check: Callable[[], None]
     ) -> Account:
         """Do it here. Raises as `Hands.perform`."""
+        from cluster.campaign.performing import perform  # all that a reduction needs is imported with it
+
         del whole
 
         def told(stage: str, done: int, total: int) -> None:
@@ -156,6 +158,7 @@ class OnRay:
         """Do it by tasks. Raises as `Hands.perform`."""
         assert self._executor is not None
         if not whole:
+            from cluster.campaign.performing import perform
 
             def told(stage: str, done: int, total: int) -> None:
                 check()

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cluster.recording import ReductionRequest, Times, positions
+from cluster.requests import ReductionRequest, Times, positions
 from ingest.formats import expand
-from ingest.solve.target import SkyRequest
+from ingest.solve.request import SkyRequest
 from reduction.angles import sexagesimal_degrees
 from reduction.errors import RequestError, UmbraError
 from reduction.plan import ReductionPlan, load_plan

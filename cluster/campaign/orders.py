@@ -10,7 +10,7 @@ from typing import Any
 from cluster.campaign.digests import Digests, files_of, state_of
 from cluster.campaign.observation import Observation
 from cluster.jobs.job import Order
-from cluster.recording import ReductionRequest
+from cluster.requests import ReductionRequest
 from reduction.errors import RequestError
 from reduction.version import STAGES, VERSION
 

@@ -1,59 +1,25 @@
 """One order, from its payload to a published result: what a worker does, wherever it runs."""
 
-import json
 import os
 import socket
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from cluster.campaign.account import KIND, Account
 from cluster.campaign.digests import state_of
 from cluster.campaign.orders import Work
 from cluster.location import Location
 from cluster.recording import ReductionRequest, reduce_to_folder
-from cluster.store import Kind, Store, open_store
+from cluster.store import Store, open_store
 from ingest.scratch import scratch_folder
 from reduction.errors import DataError, UmbraError
 from reduction.run import SegmentRunner
 from reduction.scan import Progress
 from reduction.timing import utc_text
 from reduction.version import VERSION
-
-KIND: Kind = "results"
-"""Of what is published, in the store."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What became of an order.
-
-    Attributes
-    ----------
-    result : str
-        Key of the published result.
-    frames : int
-    wall_s, cpu_s : float
-        Of the whole order; `cpu_s` is the process's.
-    log : str or None
-        Where the attempt's log is kept.
-    known : bool
-        The store had the result; nothing was reduced.
-    """
-
-    result: str
-    frames: int
-    wall_s: float
-    cpu_s: float
-    log: str | None
-    known: bool = False
-
-    @property
-    def text(self) -> str:
-        """The same as JSON."""
-        return json.dumps(asdict(self))
 
 
 def perform(

@@ -11,16 +11,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cluster.campaign.account import Account
 from cluster.campaign.events import Event, Kind, Onlooker, Progress
 from cluster.campaign.gate import Gate, all_jobs, station_of
 from cluster.campaign.hands import Hands
 from cluster.campaign.orders import Work, order_of
-from cluster.campaign.performing import Account
 from cluster.campaign.planning import Planning
-from cluster.executors import DiedError, StoppedError
 from cluster.jobs.job import Claim, Failure, FencedError, Job, Order
 from cluster.jobs.sql import ROWS
 from cluster.jobs.store import JobStore
+from cluster.stopping import DiedError, StoppedError
 from cluster.store import Store
 from reduction.errors import DataError, RequestError, ResourceError, UmbraError
 

@@ -5,8 +5,8 @@ import sys
 import time
 from typing import IO, TYPE_CHECKING
 
-from cluster.campaign.estimate import duration
 from cluster.campaign.events import Event, Onlooker, Progress
+from cluster.campaign.spans import duration
 
 if TYPE_CHECKING:
     from rich.table import Table

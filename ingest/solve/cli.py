@@ -15,7 +15,8 @@ from ingest.cli import Member, progress_bar
 from ingest.convert import stack_of
 from ingest.solve.catalogue import read_catalogue
 from ingest.solve.index import Aim, solve_by_index
-from ingest.solve.kept import check_side_files, put_side_files, put_solution, side_file
+from ingest.solve.kept import check_side_files, put_side_files, put_solution
+from ingest.solve.side_place import side_file
 from ingest.stack import ZarrStack
 from ingest.timeoptions import TimeOptions
 from reduction.astrometry.angles import dec_text, parse_length, parse_position, ra_text

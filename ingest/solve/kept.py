@@ -20,6 +20,7 @@ from zarr.storage import LocalStore
 from ingest.durable import put
 from ingest.formats import expand
 from ingest.solve.header import read_wcs_file, wcs_file
+from ingest.solve.side_place import side_file
 from ingest.stack_times import UNREADABLE
 from reduction.astrometry.solution import SkySolution, solution_from_json
 from reduction.errors import DataError, RequestError, ResourceError
@@ -85,16 +86,6 @@ def read_solution(stack: Path, digest: str | None = None) -> SkySolution | None:
             f"{stack}: wcs {name[:12]} is damaged (digest {solution.digest[:12]}); run umbra solve again"
         )
     return solution
-
-
-def side_file(inputs: Sequence[str]) -> Path:
-    """``NAME.wcs`` of a recording: beside its file, its folder or its archive."""
-    first = Path(inputs[0].rstrip("/"))
-    there = expand(inputs)
-    if len(there) == 1:
-        return there[0].with_name(f"{there[0].stem if there[0].is_file() else there[0].name}.wcs")
-    folder = there[0].parent if there else first.parent
-    return folder.with_name(f"{folder.resolve().name}.wcs")
 
 
 def put_side_files(path: Path, solution: SkySolution, overwrite: bool) -> tuple[Path, Path]:

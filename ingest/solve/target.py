@@ -2,19 +2,18 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import Field
 
 from ingest.solve.catalogue import read_catalogue
 from ingest.solve.kept import find_solution, load_solution
+from ingest.solve.request import SkyRequest
 from reduction.astrometry.aim import Sky, SkyGoal
 from reduction.astrometry.angles import SkyPosition, parse_position
 from reduction.astrometry.plane import separation
 from reduction.caveats import Caveat, Note
 from reduction.errors import RequestError, UmbraError
-from reduction.plan import Settings
 from reduction.stack import Stack
 
 if TYPE_CHECKING:
@@ -22,17 +21,6 @@ if TYPE_CHECKING:
 
 CATALOGUE_ARCSEC = 3.0
 """How far a catalogue's star may be from the place given, beyond the rounding of that."""
-
-
-class SkyRequest(Settings):
-    """How a target is named by its place on the sky: the options of the command."""
-
-    target: str | None = None
-    wcs: str | None = None
-    catalogue: str | None = None
-    epoch: Annotated[float, Field(ge=1800, le=2200)] | None = None
-    pm: str | None = None
-    parallax: Annotated[float, Field(ge=-1000, le=1000)] | None = None
 
 
 def sky_of(request: SkyRequest, inputs: tuple[str, ...], stack: Stack) -> tuple[Sky | None, tuple[Note, ...]]:

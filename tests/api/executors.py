@@ -4,9 +4,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from cluster.executors import ResultRef, StoppedError
+from cluster.executors import ResultRef
 from cluster.location import Location
 from cluster.recording import ReductionRequest
+from cluster.stopping import StoppedError
 from reduction.run import SegmentRunner, in_process
 from reduction.scan import Progress
 

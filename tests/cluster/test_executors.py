@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from cluster.edition import edition
-from cluster.executors import InProcess, RayExecutor, StoppedError
+from cluster.executors import InProcess, RayExecutor
 from cluster.location import Location, locate, reopen
 from cluster.recording import reduce_to_folder
+from cluster.stopping import StoppedError
 from ingest.formats import open_in_place
 from ingest.writers import write_ser
 from reduction.cores import cores

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cluster.executors import Executor, StoppedError
+from cluster.executors import Executor
 from cluster.location import locate
 from cluster.recording import ReductionRequest, reduce_to_folder
+from cluster.stopping import StoppedError
 from ingest.formats import open_in_place
 from reduction.errors import DataError, RequestError
 from reduction.plan import Position, ReductionPlan

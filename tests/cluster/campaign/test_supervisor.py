@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from cluster.campaign import supervisor as supervisor_module
+from cluster.campaign.account import KIND, Account
 from cluster.campaign.digests import Digests
 from cluster.campaign.events import Silent
 from cluster.campaign.manifest import read_manifest
 from cluster.campaign.orders import Work
-from cluster.campaign.performing import KIND, Account
 from cluster.campaign.places import open_queue
 from cluster.campaign.planning import Planning
 from cluster.campaign.queue_cli import standings
 from cluster.campaign.supervisor import Supervisor
-from cluster.executors import DiedError
 from cluster.jobs.job import Claim
 from cluster.jobs.sql import SqlJobStore
+from cluster.stopping import DiedError
 from cluster.store import Store, open_store
 from reduction.errors import DataError, ResourceError
 from reduction.scan import Progress

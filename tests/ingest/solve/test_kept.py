@@ -13,9 +13,9 @@ from ingest.solve.kept import (
     put_side_files,
     put_solution,
     read_solution,
-    side_file,
     solution_digests,
 )
+from ingest.solve.side_place import side_file
 from ingest.stack import open_stack
 from reduction.astrometry.match import match_field
 from reduction.astrometry.solution import SkySolution

@@ -10,7 +10,8 @@ from astropy.time import Time
 
 from ingest.convert import convert
 from ingest.solve.kept import put_side_files, put_solution
-from ingest.solve.target import SkyRequest, goal_of, sky_of
+from ingest.solve.request import SkyRequest
+from ingest.solve.target import goal_of, sky_of
 from ingest.stack import ZarrStack, open_stack
 from reduction.astrometry.match import match_field
 from reduction.astrometry.plane import separation

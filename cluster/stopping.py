@@ -1,0 +1,11 @@
+"""Work that did not come to its end, through no fault of its own."""
+
+from reduction.errors import ResourceError
+
+
+class StoppedError(ResourceError):
+    """The executor was closed before the work was done; the work can be done again."""
+
+
+class DiedError(ResourceError):
+    """The process that did the work died, as often as it was begun."""
