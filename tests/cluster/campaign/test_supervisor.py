@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,15 @@ from cluster.campaign.places import open_queue
 from cluster.campaign.planning import Planning
 from cluster.campaign.queue_cli import standings
 from cluster.campaign.supervisor import Supervisor
+from cluster.jobs.database import Database
 from cluster.jobs.job import Claim
 from cluster.jobs.sql import SqlJobStore
 from cluster.stopping import DiedError
 from cluster.store import Store, open_store
 from reduction.errors import DataError, ResourceError
 from reduction.scan import Progress
+from tests import postgres
+from tests.requirements import require
 
 Deed = Callable[[int], None]
 """What a station's recording does, given the number of the try."""
@@ -328,3 +332,30 @@ def test_large_recordings_are_spread_when_few_are_left(
     assert hands.whole["first1"]
     campaign.run(hands, "few")
     assert hands.whole["few"]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_two_supervisors_share_a_campaign(database: str, tmp_path: Path, store: Store) -> None:
+    names = [f"s{number}" for number in range(24)]
+    with ExitStack() as closing:
+        url = str(tmp_path / "queue.db")
+        if database == "postgres":
+            require("postgres")
+            url = closing.enter_context(postgres.running()).url
+        hands = [Stub(store), Stub(store)]
+        counts: list[Counter[str]] = []
+
+        def work(number: int) -> None:
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            with SqlJobStore(Database(url)) as queue:
+                counts.append(Campaign(folder, queue, store).run(hands[number], *names))
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in (0, 1)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert counts == [{"done": 24}, {"done": 24}]
+    assert hands[0].done + hands[1].done == Counter(names)
+    assert all(len(store.versions("c", name)) == 1 for name in names)
