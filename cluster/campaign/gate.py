@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from cluster.jobs.job import Job, Order
@@ -18,21 +18,17 @@ class Gate:
     """A job that stands for the planning of a campaign: cancelled or held with the others.
 
     What is not planned yet has no job that could be cancelled or held. So a run has one of its own while it
-    plans, which nobody does; those of runs that died are cancelled.
+    plans, which nobody does. That of a run which died stays, unseen: another run cannot tell it from a live
+    one's.
 
     Parameters
     ----------
     queue : JobStore
     campaign : str
-    known : iterable of Job
-        Those that the campaign has.
     """
 
-    def __init__(self, queue: JobStore, campaign: str, known: Iterable[Job]) -> None:
+    def __init__(self, queue: JobStore, campaign: str) -> None:
         self._queue = queue
-        dead = [job.id for job in known if is_plan(job) and not job.ended]
-        if dead:
-            queue.cancel(dead)
         self._id = hashlib.sha256(f"{PLAN}\0{campaign}\0{secrets.token_hex(16)}".encode()).hexdigest()
         self._campaign, self._sent, self._over = campaign, False, False
 

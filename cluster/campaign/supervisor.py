@@ -105,7 +105,7 @@ class Supervisor:
         """
         self._total = total
         self._known = {job.id: job for job in all_jobs(self._queue, self._campaign)}
-        gate = Gate(self._queue, self._campaign, self._known.values())
+        gate = Gate(self._queue, self._campaign)
         while True:
             state = gate.state(planning.over)
             if state == "open":
