@@ -65,8 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
         run: Callable[[Path, int | None, int], Record] = getattr(importlib.import_module(module), function)
         with tempfile.TemporaryDirectory(prefix="umbra-bench-", dir=options.scratch) as folder:
             record = run(Path(folder), options.frames, options.repetitions)
-        record.write(options.out or RESULTS / f"{name}.json", core)
         print(record.text(), flush=True)
+        record.write(options.out or RESULTS / f"{name}.json", core)
         missed |= any(not target.met for target in record.targets)
     return int(missed)
 

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench.timing import Ratio, Timed, ratio
 
 RESULTS = Path(__file__).parent / "results"
@@ -114,8 +116,16 @@ class Record:
         """Write the JSON beside, then rename."""
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}.partial")
-        beside.write_text(json.dumps(self.as_json(core), indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(self.as_json(core), indent=1, default=_plain)
+        beside.write_text(text + "\n", encoding="utf-8")
         beside.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and truths as Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a record cannot hold {type(value).__name__}")
 
 
 def _line(values: dict[str, Any]) -> str:

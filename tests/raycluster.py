@@ -8,10 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.postgres import free_port
 
@@ -56,7 +57,7 @@ class Cluster:
                 os.killpg(node.pid, signal.SIGTERM)
         for node in self.nodes:
             try:
-                node.wait(30)
+                node.wait(10)
             except subprocess.TimeoutExpired:
                 with suppress(ProcessLookupError):
                     os.killpg(node.pid, signal.SIGKILL)
@@ -64,12 +65,12 @@ class Cluster:
 
 
 @contextmanager
-def running(*cpus: int) -> Iterator[Cluster]:
-    """A new cluster with a worker node for each number of CPUs."""
+def running(*cpus: int, environment: Mapping[str, str] = MappingProxyType({})) -> Iterator[Cluster]:
+    """A new cluster with a worker node for each number of CPUs; `environment` is added to the nodes' own."""
     folder = Path(tempfile.mkdtemp(prefix="ray"))  # its sockets' names must be short
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    environment = {**os.environ, **token, **THREADS, "RAY_USAGE_STATS_ENABLED": "0"}
-    cluster = Cluster(free_port(), folder, environment)
+    nodes = {**os.environ, **token, **THREADS, "RAY_USAGE_STATS_ENABLED": "0", **environment}
+    cluster = Cluster(free_port(), folder, nodes)
     try:
         cluster.start(
             "--head",

@@ -51,8 +51,9 @@ def run(manifest: Path, environment: dict[str, str], *options: str) -> list[dict
     """Run the campaign in a process of its own; its events."""
     command = [sys.executable, "-m", "umbra", "campaign", "run", str(manifest), "--json", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, (done.stdout, done.stderr)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, ([event for event in events if event["event"] == "failed"], done.stderr)
+    return events
 
 
 def results(store: Store, name: str, folder: Path) -> dict[tuple[str, str], bytes | dict[str, Any]]:
@@ -79,7 +80,7 @@ def alone(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tupl
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[raycluster.Cluster]:
     require("ray")
-    with raycluster.running(2, 2) as cluster:
+    with raycluster.running(2, 2, environment=s3.CREDENTIALS) as cluster:
         yield cluster
 
 
@@ -112,7 +113,7 @@ def test_two_nodes_give_the_bytes_of_one_process(
         monkeypatch.setenv(variable, value)
     url, name = objects.url(f"with-{workers}"), f"m{workers}"
     where = ["--store", url, "--jobs", database.url, "--ray", nodes.address, "--workers", str(workers)]
-    events = run(manifest, nodes.environment | s3.CREDENTIALS, *where, "--campaign", name)
+    events = run(manifest, nodes.environment, *where, "--campaign", name)
     assert {event["station"] for event in events if event["event"] == "done"} == set(STATIONS)
     store = open_store(url, make=False)
     found = results(store, name, tmp_path)
