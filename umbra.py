@@ -24,6 +24,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "path": ("reduction.geometry.cli:path", "prediction -> path on a map, and what each station may expect"),
     "chords": ("ingest.chords_cli:chords", "a campaign's chords -> the body's limb and place"),
     "campaign": ("cluster.campaign.cli:campaign", "many observations at once, by a manifest"),
+    "watch": ("cluster.campaign.watch_cli:watch", "drop a recording into a folder, get a report"),
     "store": ("cluster.store.cli:store", "a store of recordings and results: look, verify, clean, get"),
     "demo": ("cluster.demo_cli:demo", "synthesise a campaign with known truth, reduce it, compare"),
     "serve": ("api.cli:serve", "the HTTP service"),

@@ -4,7 +4,7 @@ import json
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -48,6 +48,35 @@ def _report(
     sites: dict[str, Site] = {}
     if manifest is not None:
         sites = {o.station: o.site for o in read_manifest(manifest).observations if o.site is not None}
+    said = make_report(store, campaign, out, jobs, sites, overwrite)
+    sys.stdout.write(f"{campaign}: {said}\n  {out / 'index.html'}\n")
+
+
+def make_report(
+    store: str, campaign: str, out: Path, jobs: str | None, sites: Mapping[str, Site], overwrite: bool
+) -> str:
+    """Write a campaign's report into a folder, all or nothing; its headline.
+
+    Parameters
+    ----------
+    store : str
+        URL, or a folder.
+    campaign : str
+    out : Path
+    jobs : str or None
+        The queue's database; None: the store's own.
+    sites : mapping
+        By station.
+    overwrite : bool
+        Replace an earlier report.
+
+    Raises
+    ------
+    RequestError
+        There is no such campaign, or `out` holds something else.
+    ResourceError
+        The store, the queue or the disk fail.
+    """
     opened = open_store(store, make=False)
     stations = opened.observations(campaign)
     failures = _failures(store, jobs, campaign, set(stations))
@@ -58,7 +87,7 @@ def _report(
     with new_report(out, overwrite) as folder:
         outcomes = list(_outcomes(opened, campaign, stations, folder / STATIONS, failures))
         write_report(folder, campaign, outcomes, failures, sites)
-    sys.stdout.write(f"{campaign}: {headline(outcomes, failures)}\n  {out / 'index.html'}\n")
+    return headline(outcomes, failures)
 
 
 def _outcomes(

@@ -105,7 +105,7 @@ def _say_end(run: Run, progress: Progress, code: int, out: IO[str], as_json: boo
         }
         out.write(json.dumps(content) + "\n")
         return
-    out.write(summary_text(progress, run.campaign))
+    out.write(summary_text(progress, run.campaign, bool(code)))
     if code:
         sys.stderr.write(
             "umbra campaign run: interrupted; what was under way is queued again, the rest is kept\n"

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,7 +34,11 @@ class Uploads:
 
 
 def find_uploads(
-    folder: Path, manifest: Path, said: Callable[[str], None] = lambda _: None, scratch: Path | None = None
+    folder: Path,
+    manifest: Path,
+    said: Callable[[str], None] = lambda _: None,
+    scratch: Path | None = None,
+    passed_over: Container[str] = (),
 ) -> Uploads:
     """Sort out a folder in which every file, folder or archive is an observer's.
 
@@ -48,6 +52,8 @@ def find_uploads(
         Told the name of each upload before it is looked at.
     scratch : Path, optional
         Where archives are unpacked, one at a time, and removed again.
+    passed_over : container of str
+        Names in `folder` that are not looked at.
 
     Raises
     ------
@@ -60,7 +66,7 @@ def find_uploads(
         raise RequestError(f"{folder}: no folder; give the one that holds the uploads")
     folder, manifest = folder.absolute(), manifest.absolute()
     found, uploads = Uploads(), []
-    for name, paths in _entries(folder, manifest):
+    for name, paths in _entries(folder, manifest, passed_over):
         said(name or folder.name)
         try:
             if paths[0].is_file() and name:
@@ -83,15 +89,26 @@ def find_uploads(
     return found
 
 
-def _entries(folder: Path, manifest: Path) -> Iterator[tuple[str, list[Path]]]:
-    """Uploads by name: each folder and archive, and the loose files together under an empty name."""
+def members_of(folder: Path) -> list[Path]:
+    """What an observer may have put into a folder, in natural order of names.
+
+    Raises
+    ------
+    ResourceError
+        It cannot be listed.
+    """
     try:
         members = sorted(folder.iterdir(), key=natural_key)
     except OSError as error:
         raise ResourceError(f"{folder}: cannot be listed: {error.strerror or error}") from error
+    return [m for m in members if not m.name.startswith(".") and m.name.casefold() not in SYSTEM]
+
+
+def _entries(folder: Path, manifest: Path, passed_over: Container[str]) -> Iterator[tuple[str, list[Path]]]:
+    """Uploads by name: each folder and archive, and the loose files together under an empty name."""
     loose: list[Path] = []
-    for member in members:
-        if member.name.startswith(".") or member.name.casefold() in SYSTEM or member == manifest:
+    for member in members_of(folder):
+        if member == manifest or member.name in passed_over:
             continue
         if member.is_dir() or kind_of_file(member) is not None:
             yield member.name, [member]

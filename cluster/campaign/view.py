@@ -161,12 +161,15 @@ def _table(progress: Progress) -> "Table":
     return table
 
 
-def summary_text(progress: Progress, campaign: str) -> str:
+def summary_text(progress: Progress, campaign: str, interrupted: bool = False) -> str:
     """The end of a run, for people."""
     counts = progress.counts
     said = [f"{counts.get('done', 0)} done"]
     said += [f"{counts[kind]} {kind}" for kind in ("failed", "cancelled") if counts.get(kind)]
     if progress.left:
-        said.append(f"{progress.left} held: umbra campaign resume lets them go on")
+        why = (
+            "left: the same command goes on" if interrupted else "held: umbra campaign resume lets them go on"
+        )
+        said.append(f"{progress.left} {why}")
     pace = f"; {progress.frames} frames in {duration(progress.busy_s)}, {progress.frames_per_s:,.0f} frames/s"
     return f"{campaign}: {progress.total} observations, {', '.join(said)}{pace if progress.frames else ''}\n"
