@@ -5,9 +5,11 @@
 
 import os
 import resource
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from reduction.errors import UmbraError
 COUNT = int(os.environ.get("UMBRA_FUZZ", "2000"))
 LOG = os.environ.get("UMBRA_FUZZ_LOG")
 MOST_SECONDS = 2.0
+END_SECONDS = 30.0
 MOST_KILOBYTES = 512 << 10
 EXTREME = (0, 1, 0x7F, 0x80, 0xFF)
 
@@ -53,6 +56,22 @@ def _damage(data: bytearray, head: int, rng: np.random.Generator) -> None:
         data[at:at] = data[at : at + int(rng.integers(1, 64))]
 
 
+@contextmanager
+def _ended(number: int) -> Iterator[None]:
+    """Fail an input that never comes back; the file stays for a look."""
+
+    def end(*_: object) -> None:
+        raise AssertionError(f"input {number} has taken {END_SECONDS:.0f} s of processor time")
+
+    before = signal.signal(signal.SIGPROF, end)
+    signal.setitimer(signal.ITIMER_PROF, END_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        signal.signal(signal.SIGPROF, before)
+
+
 def endure(path: Path, inputs: Iterator[bytes], read: Callable[[Path], None], parser: str) -> Counter[str]:
     """Read every input; what came of them, counted.
 
@@ -66,7 +85,8 @@ def endure(path: Path, inputs: Iterator[bytes], read: Callable[[Path], None], pa
         unnamed = ""
         began, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         try:
-            read(path)
+            with _ended(number):
+                read(path)
             outcomes["read"] += 1
         except UmbraError as error:
             outcomes[type(error).__name__] += 1
