@@ -1,7 +1,6 @@
 """Samples of RAVF frames: rows of any stride, packed or not, in the order that the content shows."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -106,10 +105,17 @@ def read_samples(
     samples = np.empty((places.size, header.height, header.row_samples), kind)
     most = max(1, PIECE_BYTES // (header.height * header.row_samples * kind.itemsize))
     piece = max(1, min(most, -(-places.size // cores())))
+    size = _frame_bytes(header, order)
+    view, begins = (None, 0) if _as_stored(header, order) else _mapped(file, places, size)
 
     def decode(first: int) -> None:
         part = slice(first, first + piece)
-        _decode(file, header, order, places[part].tolist(), samples[part])
+        frames = samples[part]
+        if view is None:
+            _decode(file, header, order, places[part].tolist(), frames)
+            return
+        for frame, place in zip(frames, (places[part] - begins).tolist(), strict=True):
+            _take_rows(header, order, view[place : place + size], frame)
 
     on_all_cores(decode, range(0, places.size, piece))
     if header.planes == 1:
@@ -121,20 +127,11 @@ def read_samples(
 def _decode(
     file: RawFile, header: RavfHeader, order: SampleOrder, places: list[int], frames: NDArray[Any]
 ) -> None:
-    plain = not header.format.packed and (order.byte_order == "little" or header.format.bits == 8)
-    if plain and header.row_stride == header.row_bytes:
+    if _as_stored(header, order):
         for frame, place in zip(frames, places, strict=True):
             file.read_into(frame, place)
         return
-    stride, take = header.row_stride, partial(_take_rows, header, order)
-    size = stride * (header.height - 1) + _last_row(header, order)
-    first, span = min(places), max(places) + size - min(places)
-    together = span <= 2 * size * len(places) and first + span <= file.size
-    mapped = file.mapped(first, span) if together else None
-    if mapped is not None:
-        for frame, place in zip(frames, places, strict=True):
-            take(mapped[place - first :][:size], frame)
-        return
+    stride, size = header.row_stride, _frame_bytes(header, order)
     count = max(1, min(header.height, CACHED_BYTES // stride))
     buffer = np.zeros(count * stride, np.uint8)
     for frame, place in zip(frames, places, strict=True):
@@ -142,7 +139,30 @@ def _decode(
             goal, at = frame[row : row + count], row * stride
             part = buffer[: min(len(goal) * stride, size - at)]
             file.read_into(part[: file.size - place - at], place + at)
-            take(part, goal)
+            _take_rows(header, order, part, goal)
+
+
+def _as_stored(header: RavfHeader, order: SampleOrder) -> bool:
+    """Whether frames stand in the file as in memory."""
+    plain = not header.format.packed and (order.byte_order == "little" or header.format.bits == 8)
+    return plain and header.row_stride == header.row_bytes
+
+
+def _frame_bytes(header: RavfHeader, order: SampleOrder) -> int:
+    """Bytes of a frame up to its last sample."""
+    return header.row_stride * (header.height - 1) + _last_row(header, order)
+
+
+def _mapped(file: RawFile, places: NDArray[np.int64], size: int) -> tuple[NDArray[np.uint8] | None, int]:
+    """All frames in one view of the file, and the file's byte that it begins with; None where not to be had.
+
+    One for all threads: each mapping made or undone stops the other threads of a process.
+    """
+    if not places.size:
+        return None, 0
+    first, last = int(places.min()), int(places.max()) + size
+    together = last - first <= 2 * size * places.size and last <= file.size
+    return (file.mapped(first, last - first) if together else None), first
 
 
 def _last_row(header: RavfHeader, order: SampleOrder) -> int:
