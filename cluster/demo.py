@@ -1,10 +1,7 @@
 """The demo: synthesise a campaign with known truth, reduce it as `umbra reduce` does, compare."""
 
-import contextlib
 import json
-import secrets
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from cluster.demo_campaign import DemoStation, Recording, demo_stations, record
@@ -12,6 +9,7 @@ from cluster.demo_compare import StationOutcome, compare, outcome_record, outcom
 from cluster.demo_picture import draw_campaign
 from cluster.recording import ReductionRequest, Times, reduce_to_folder
 from reduction.errors import RequestError, ResourceError
+from reduction.outputs.folder import placed
 from reduction.version import VERSION
 
 SCHEMA = "umbra-demo-1"
@@ -52,7 +50,8 @@ def run_demo(
         raise RequestError(f"--frames {frames}: give {FEWEST} to {MOST}, so that the event has a baseline")
     _check_out(out, overwrite)
     try:
-        with _beside(out) as scratch:
+        with placed(out) as scratch:
+            (scratch / "recordings").mkdir()
             outcomes = tuple(_run_station(station, scratch, say) for station in demo_stations(frames))
             draw_campaign(outcomes, scratch / "campaign.png")
             content = {
@@ -108,33 +107,9 @@ def _check_out(out: Path, overwrite: bool) -> None:
         raise RequestError(
             f"{out}: exists and is not empty; add --overwrite, or name another folder by --out"
         )
-    place = out.resolve()
-    if place == Path.cwd() or place in Path.cwd().parents or place.is_mount():
-        raise RequestError(f"{out}: is in use and cannot be replaced; name another folder by --out")
     try:
         schema = json.loads((out / "demo.json").read_text(encoding="utf-8"))["schema"]
     except (OSError, ValueError, KeyError, TypeError):
         schema = None
     if schema != SCHEMA:
         raise RequestError(f"{out}: not the folder of a demo; nothing was overwritten; choose another --out")
-
-
-@contextlib.contextmanager
-def _beside(out: Path) -> Iterator[Path]:
-    """Yield a new folder beside `out`, which takes its place in the end; removed on any failure."""
-    place = out.resolve()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    token = secrets.token_hex(4)
-    scratch = place.with_name(f".{place.name}.umbra-partial-{token}")
-    try:
-        (scratch / "recordings").mkdir(parents=True)
-        yield scratch
-        if place.exists():
-            old = place.with_name(f".{place.name}.umbra-old-{token}")
-            place.rename(old)
-            scratch.rename(place)
-            shutil.rmtree(old)
-        else:
-            scratch.rename(place)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)

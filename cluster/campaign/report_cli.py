@@ -1,8 +1,6 @@
 """The verbs that write about a campaign: report, compare."""
 
 import json
-import secrets
-import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from cluster.store import Store, open_store
 from ingest.scratch import scratch_folder
 from reduction.command import run_verb
 from reduction.errors import DataError, RequestError, ResourceError
+from reduction.outputs.folder import placed
 from reduction.sites import Site
 
 StoreUrl = Annotated[str, typer.Argument(metavar="STORE", help="The store that the campaign ran into.")]
@@ -130,22 +129,12 @@ def new_report(out: Path, overwrite: bool) -> Iterator[Path]:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         _check_replaced(out, overwrite)
-    place = out.absolute()
-    beside = place.with_name(f".{place.name}.umbra-partial-{secrets.token_hex(4)}")
     try:
-        (beside / STATIONS).mkdir(parents=True)
-        yield beside
-        if place.exists():
-            old = place.with_name(f"{beside.name}-old")
-            place.rename(old)
-            beside.rename(place)
-            shutil.rmtree(old)
-        else:
-            beside.rename(place)
+        with placed(out) as folder:
+            (folder / STATIONS).mkdir()
+            yield folder
     except OSError as error:
         raise ResourceError(f"{out}: cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _check_replaced(out: Path, overwrite: bool) -> None:

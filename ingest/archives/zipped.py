@@ -63,7 +63,8 @@ def _opened(file: BinaryIO, name: str, sink: Sink) -> zipfile.ZipFile:
             raise LimitError(f"{name}: more than {most} members; nothing was unpacked")
     try:
         return zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:  # zipfile's own
+    except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:
+        # the last is zipfile's own word for a zip of a later version than it knows
         raise DataError(f"{name}: damaged: {error}; copy it again") from error
 
 

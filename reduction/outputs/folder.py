@@ -142,13 +142,11 @@ def write_folder(out: Path, overwrite: bool, write: Callable[[Path], None]) -> P
     check_out(out, overwrite)
     place = out.resolve()
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with _partial(place) as folder:
+        with placed(out) as folder:
             write(folder)
             _flush(folder)
             check_out(out, overwrite)  # it may have changed since
-            _take_place(folder, place)
-            _flush_folder(place.parent)
+        _flush_folder(place.parent)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         why = error.strerror or str(error)
@@ -156,6 +154,27 @@ def write_folder(out: Path, overwrite: bool, write: Callable[[Path], None]) -> P
             f"{out}: the outputs cannot be written: {why}{where}; make room or choose another --out"
         ) from error
     return out
+
+
+@contextlib.contextmanager
+def placed(out: Path) -> Iterator[Path]:
+    """A new folder beside `out`, which takes its place in one step when all went well, and goes otherwise.
+
+    Whatever is at `out` is replaced: whether it may be is for the caller to find out. Nothing is flushed.
+
+    Raises
+    ------
+    RequestError
+        `out` is a file, a mount point, or holds the current folder.
+    OSError
+        The disk is full, or not writable.
+    """
+    place = out.resolve()
+    _check_place(place, out)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with _partial(place) as folder:
+        yield folder
+        _take_place(folder, place)
 
 
 @contextlib.contextmanager
