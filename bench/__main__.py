@@ -27,6 +27,7 @@ BENCHES: dict[str, str] = {
     "store": "bench.store:store",
     "figure9": "bench.figure9:figure9",
     "extraction": "bench.extraction:extraction",
+    "events_deep": "bench.events_deep:events_deep",
     "events_false_alarms": "bench.events_false_alarms:events_false_alarms",
     "vti": "bench.vti:vti",
     "limb_coverage": "bench.limb_coverage:limb_coverage",

@@ -5,12 +5,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from reduction.events.around import LEAST_SAMPLES
 from reduction.events.curve import EventCurve, curve_of
 from reduction.events.detectable import shortest_detectable
 from reduction.events.false_alarm import false_alarm_probability, least_score
 from reduction.events.fitted import fitted_events
 from reduction.events.results import Detectable, Dip, EventAnalysis, NoiseModel, Status
-from reduction.events.search import LEAST_SAMPLES, Strongest, strongest
+from reduction.events.search import Strongest, strongest
 from reduction.events.settings import EventSettings
 from reduction.result import LightCurve
 

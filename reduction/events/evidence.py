@@ -104,7 +104,7 @@ def evidence(samples: Weighed, noise: NoiseModel, run: Run) -> Evidence:
     every = process_of(noise.ar, np.ones(samples.values.size, bool))
     with_event = samples.left(every, True)
     gain = against_noise(samples.left(every, False), with_event)
-    bad = against_bad(samples, noise, run, every, with_event)
+    bad = against_bad(samples, noise, run)
     return Evidence(min(gain, bad.gain), bad.doubted)
 
 
@@ -128,39 +128,60 @@ def _criterion(residual: Floats) -> float:
     return residual.size * float(np.log(max(square, 1e-300))) + process.log_det + PENALTY * found.parameters
 
 
-def against_bad(
-    samples: Weighed, noise: NoiseModel, run: Run, every: Process, with_event: Floats
-) -> Evidence:
+def against_bad(samples: Weighed, noise: NoiseModel, run: Run) -> Evidence:
     """Gain of an event over bad samples in its run, the noise being the same.
 
     The likelihood without an event is that of the other samples alone, and each bad one has its price
     (`price_of_bad`). Bad are those beyond that price by themselves, and those that their neighbours, by the
-    noise's memory, would not let be there.
+    noise's memory, would not let be there. With an event a sample may be bad as well, at the same price; or
+    it lies anywhere between bottom and level, of an edge or of an event that has no flat bottom.
     """
     price = price_of_bad(noise, samples.values.size)
-    white = innovations(every, with_event)
-    event = float(white @ white) + every.log_det
     inside = slice(run.first, run.stop)
     seen = np.ones(samples.values.size, bool)
     seen[inside] = samples.values[inside] ** 2 <= price
     if seen.size - seen.sum() > MOST_DOUBTED:
         return Evidence(np.inf, ~seen)
-    least, doubted = np.inf, ~seen
+    without, doubted = _cost(samples, noise, run, seen, np.full(run.stop - run.first, price), False)
+    seen, costs = _of_event(samples, run, price)
+    return Evidence(without - _cost(samples, noise, run, seen, costs, True)[0], doubted)
+
+
+def _of_event(samples: Weighed, run: Run, price: float) -> tuple[Mask, Floats]:
+    """Samples that a flat event explains, and what each of the run costs that is none of them."""
+    inside = slice(run.first, run.stop)
+    seen = np.ones(samples.values.size, bool)
+    costs = np.full(run.stop - run.first, price)
+    values, shape = samples.values[inside], samples.shape[inside]
+    if values.size > 2:
+        bottom = float(np.median(values / shape)) * shape
+        seen[inside] = (values - bottom) ** 2 <= price
+        between = (values > bottom) & (values < 0.0)
+        evenly = 2.0 * np.log(2.0 * np.maximum(-bottom, 1.0) / np.sqrt(2.0 * np.pi))  # every other one
+        costs = np.where(between, np.clip(evenly, 0.0, price), price)
+    return seen, costs
+
+
+def _cost(
+    samples: Weighed, noise: NoiseModel, run: Run, seen: Mask, costs: Floats, event: bool
+) -> tuple[float, Mask]:
+    """Least of twice the negative log likelihood, as ever more samples of the run are left out, and which."""
+    seen, least, out = seen.copy(), np.inf, ~seen
+    inside = slice(run.first, run.stop)
     for _ in range(ONE_BY_ONE):
         process = process_of(noise.ar, seen)
-        left = samples.left(process, False)
-        white = innovations(process, left)
-        value = float(white @ white) + process.log_det + price * float((~seen).sum())
+        white = innovations(process, samples.left(process, event))
+        value = float(white @ white) + process.log_det + float(costs[~seen[inside]].sum())
         if value < least:
-            least, doubted = value, ~seen
+            least, out = value, ~seen
         if not noise.ar:
             break
         doubt = conditional(process, white)[inside] ** 2
         worst = int(np.argmax(doubt))
-        if doubt[worst] <= price + sharpness(process):
+        if doubt[worst] <= costs[worst] + sharpness(process):
             break
         seen[run.first + worst] = False
-    return Evidence(least - event, doubted)
+    return least, out
 
 
 def conditional(process: Process, white: Floats) -> Floats:

@@ -7,16 +7,15 @@ from numpy.typing import NDArray
 
 from gpu_kernels.autoregression import Process, innovations, process_of, transposed
 from gpu_kernels.runs import Run, run_information, strongest_run
+from reduction.events.around import LEAST_SAMPLES, Around, around
 from reduction.events.curve import EventCurve
-from reduction.events.evidence import Evidence, Weighed, bad_among, evidence, price_of_bad
-from reduction.events.noise import estimate_noise, relative_sigma, sample_sigma
+from reduction.events.ends import deep_runs, flanks, placed
+from reduction.events.evidence import Evidence, Weighed, evidence, price_of_bad
+from reduction.events.noise import relative_sigma
 from reduction.events.results import NoiseModel
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-LEAST_SAMPLES = 12
-"""Usable samples with which a curve is searched at all."""
 
 LEAST_OUTSIDE = 4
 """Samples out of the run, at least: without them there is no level to be lower than."""
@@ -24,20 +23,15 @@ LEAST_OUTSIDE = 4
 OUTSIDE_SHARE = 0.05
 """Share of the curve that must lie out of the run."""
 
-CUT_SIGMAS = 8.0
-"""Loss in one sample from which those by the edges are taken for edges."""
-
 DOUBTFUL_RUNS = 4
 """Runs that are looked at one after the other, as long as bad samples explain them."""
 
 SURE = 0.7
 """Share of the square of its significance that a run must be worth not to be explained so."""
 
-DEEP_SIGMAS = 5.0
-"""Loss in one sample from which the ends of a run are tried as edges: noise alone makes no such runs."""
-
-CUT_OFF_SIGMAS = 3.0
-"""How far such an end lies above the bottom of its run."""
+CLEARER = 1.5
+"""Ratio of scores from which a run that is deep in every sample is taken in place of the best of all runs:
+under another noise a part of an event may score a little higher than the whole."""
 
 ROUGH_CLIP = 4.0
 
@@ -106,26 +100,38 @@ def strongest(curve: EventCurve, usable: Mask, order: int = 0) -> Strongest | No
     rough = _rough(curve, usable, basis)
     if rough is None:
         return None
-    run = rough[:2]
-    level, inside = _model(curve, usable, basis, run)
-    noise = estimate_noise(curve, usable & ~_cut_through(curve, usable, level, inside), level - inside)
-    if not noise.sigma > 0.0:
+    best = _about(curve, usable, basis, rough.run)
+    for run in rough.deep:
+        other = _at(curve, usable, basis, run)
+        if other is not None and (best is None or other.score > CLEARER * best.score):
+            best = other
+    return best
+
+
+def _about(curve: EventCurve, usable: Mask, basis: Floats, run: tuple[int, int]) -> Strongest | None:
+    """The most significant run under the noise about a first one."""
+    found = around(curve, usable, basis, run)
+    if found is None:
         return None
-    sigma = sample_sigma(noise, curve, usable)
-    better = _searched(curve, usable, basis, noise, sigma, level)
+    better = _searched(curve, usable, basis, found)
     if (better.first, better.last) != run:
-        level, inside = _model(curve, usable, basis, (better.first, better.last))
-        noise = estimate_noise(curve, usable & ~_cut_through(curve, usable, level, inside), level - inside)
-        if not noise.sigma > 0.0:
+        found = around(curve, usable, basis, (better.first, better.last))
+        if found is None:
             return None
-        sigma = sample_sigma(noise, curve, usable)
-    bad = np.zeros(usable.shape, bool)
-    bad[usable] = bad_among(((curve.flux - level + inside) / sigma)[usable], noise)
-    if (usable & ~bad).sum() < LEAST_SAMPLES + order:
-        bad[:] = False
-    elif noise.ar and bad.any():
-        noise = _memory_without(curve, usable & ~bad, level - inside, noise)
-    return _judged(curve, usable, basis, noise, sigma, level, bad)
+    return _judged(curve, usable, basis, found)
+
+
+def _at(curve: EventCurve, usable: Mask, basis: Floats, run: tuple[int, int]) -> Strongest | None:
+    """A deep run as it is: no search among clipped samples finds it again in slow noise."""
+    found = around(curve, usable, basis, run)
+    if found is None:
+        return None
+    _, told = _weighed(curve, _given(usable & ~found.bad, run), basis, found, usable)
+    without = _without_flanks(curve, told, found, usable)
+    if without is None:
+        return told
+    _, inner = _weighed(curve, _given(usable & ~without.bad, run), basis, without, usable)
+    return max(told, replace(inner, first=told.first, last=told.last), key=lambda one: one.score)
 
 
 def screened(curve: EventCurve, order: int = 0) -> float:
@@ -134,7 +140,7 @@ def screened(curve: EventCurve, order: int = 0) -> float:
     if int(usable.sum()) < LEAST_SAMPLES + order:
         return 0.0
     found = _rough(curve, usable, polynomials(curve.time_s, order))
-    return 0.0 if found is None else found[2]
+    return 0.0 if found is None else found.significance
 
 
 def polynomials(time_s: Floats, order: int) -> Floats:
@@ -154,8 +160,20 @@ def longest_run(samples: int) -> int:
     return samples - max(LEAST_OUTSIDE, int(np.ceil(OUTSIDE_SHARE * samples)))
 
 
-def _rough(curve: EventCurve, usable: Mask, basis: Floats) -> tuple[int, int, float] | None:
-    """Best run about the median or the trend, in white noise, samples clipped."""
+@dataclass(frozen=True, slots=True)
+class _Rough:
+    """What a first look finds: the best run, its significance, and runs that are deep in every sample."""
+
+    run: tuple[int, int]
+    significance: float
+    deep: tuple[tuple[int, int], ...]
+
+
+def _rough(curve: EventCurve, usable: Mask, basis: Floats) -> _Rough | None:
+    """Best run about the median or the trend, in white noise, samples clipped.
+
+    Among samples clipped so far a long run of slow noise outweighs a short deep one: those are added.
+    """
     at = np.flatnonzero(usable)
     shape = relative_sigma(curve.sigma, usable)[at]
     middle = clipped_fit(curve.flux[at], shape, basis[:, at])
@@ -170,7 +188,9 @@ def _rough(curve: EventCurve, usable: Mask, basis: Floats) -> tuple[int, int, fl
     run = matched(clipped, sigma * shape, basis[:, at], ())
     if run.stop == run.first:
         return None
-    return int(at[run.first]), int(at[run.stop - 1]), run.significance
+    ends = int(at[run.first]), int(at[run.stop - 1])
+    deep = [(int(at[first]), int(at[stop - 1])) for first, stop in deep_runs(z / sigma, longest_run(at.size))]
+    return _Rough(ends, run.significance, tuple(deep))
 
 
 def clipped_fit(flux: Floats, sigma: Floats, basis: Floats) -> Floats:
@@ -192,60 +212,6 @@ def _least_squares(flux: Floats, sigma: Floats, basis: Floats, kept: Mask) -> Fl
     design = (basis / sigma)[:, kept]
     found, *_ = np.linalg.lstsq(design.T, (flux / sigma)[kept], rcond=None)
     return np.asarray(found @ basis, np.float64)
-
-
-def _model(curve: EventCurve, usable: Mask, basis: Floats, run: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Out-of-event level and the loss in a run, fitted together, clipped at four sigma."""
-    inside = np.zeros(curve.flux.shape)
-    inside[run[0] : run[1] + 1] = 1.0
-    shape = relative_sigma(curve.sigma, usable)
-    design = np.vstack([basis, -inside[None, :]]) / shape
-    value = curve.flux / shape
-    kept = usable & _near(value, usable & (inside > 0)) & _near(value, usable & (inside == 0))
-    of_run = np.flatnonzero(usable & (inside > 0))
-    if (kept[of_run[1:-1]]).any():
-        kept[of_run[[0, -1]]] = False  # edges within their exposures, unless they prove to agree
-    found: Floats = np.zeros(design.shape[0])
-    for _ in range(3):
-        part = design[:, kept]
-        found = np.asarray(np.linalg.lstsq(part.T, value[kept], rcond=None)[0], np.float64)
-        off: Floats = np.where(usable, value - found @ design, 0.0)
-        sigma = 1.4826 * float(np.median(np.abs(off[usable])))
-        now = usable & (np.abs(off) <= 4.0 * sigma) if sigma > 0 else usable
-        if (now == kept).all() or (now & (inside > 0)).sum() == 0 or (now & (inside == 0)).sum() < 2:
-            break
-        kept = now
-    return np.asarray(found[:-1] @ basis, np.float64), found[-1] * inside
-
-
-def _cut_through(curve: EventCurve, usable: Mask, level: Floats, inside: Floats) -> Mask:
-    """Samples by the ends of a run that is deep in every sample: an edge may lie in their exposures.
-
-    What they are off is no noise: a share of bad samples taken from them would make the run itself doubtful.
-    """
-    out = np.zeros(inside.shape, bool)
-    off = np.abs(curve.flux - level + inside)[usable]
-    deep = float(np.max(inside)) > CUT_SIGMAS * 1.4826 * float(np.median(off))
-    if deep:
-        jumps = np.flatnonzero(np.diff(inside > 0))
-        out[np.concatenate([jumps, jumps + 1])] = True
-    return out if (usable & ~out).sum() >= LEAST_SAMPLES else np.zeros(inside.shape, bool)
-
-
-def _memory_without(curve: EventCurve, good: Mask, model: Floats, noise: NoiseModel) -> NoiseModel:
-    """The noise, its memory estimated again by good samples: bad ones remember nothing."""
-    again = estimate_noise(curve, good, model)
-    return replace(noise, ar=again.ar, innovation=again.innovation, longest_s=again.longest_s)
-
-
-def _near(values: Floats, group: Mask) -> Mask:
-    """Where `values` are of another group, or near enough to the median of their own."""
-    some = values[group]
-    if some.size < 3:
-        return np.ones(values.shape, bool)
-    middle = float(np.median(some))
-    reach = 5.0 * 1.4826 * float(np.median(np.abs(some - middle)))
-    return ~group | (np.abs(values - middle) <= reach) if reach > 0 else np.ones(values.shape, bool)
 
 
 def matched(values: Floats, sigma: Floats, basis: Floats, ar: tuple[float, ...]) -> Run:
@@ -272,136 +238,127 @@ def sums(process: Process, values: Floats, sigma: Floats, basis: Floats) -> tupl
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Searched:
-    """Best run of some samples of a curve: its samples, its ends among them and in the curve."""
+    """A run of some samples of a curve: its samples, its ends among them and in the curve."""
 
     at: NDArray[np.intp]
-    clipped: Floats
     run: Run
     first: int
     last: int
 
 
-def _searched(
-    curve: EventCurve, used: Mask, basis: Floats, noise: NoiseModel, sigma: Floats, level: Floats
-) -> _Searched:
-    """All runs of the samples `used`, each counting for no more than a bad one would."""
+def _searched(curve: EventCurve, used: Mask, basis: Floats, about: Around) -> _Searched:
+    """Best of all runs of the samples `used`, each counting for no more than a bad one would."""
     at = np.flatnonzero(used)
-    reach = most_telling(noise, at.size) * sigma[at]
-    clipped = np.clip(curve.flux[at] - level[at], -reach, reach)
-    run = matched(clipped, sigma[at], basis[:, at], noise.ar)
-    return _Searched(at, clipped, run, int(at[run.first]), int(at[max(run.stop - 1, run.first)]))
+    sigma = about.sigma[at]
+    reach = most_telling(about.noise, at.size) * sigma
+    loss = curve.flux[at] - about.level[at]
+    run = matched(np.clip(loss, -reach, reach), sigma, basis[:, at], about.noise.ar)
+    run = placed(loss / sigma, run, longest_run(at.size))
+    return _Searched(at, run, int(at[run.first]), int(at[max(run.stop - 1, run.first)]))
 
 
-def _judged(
-    curve: EventCurve, used: Mask, basis: Floats, noise: NoiseModel, sigma: Floats, level: Floats, bad: Mask
-) -> Strongest:
+def _given(used: Mask, run: tuple[int, int]) -> _Searched:
+    """A run of the samples `used` that is known."""
+    at = np.flatnonzero(used)
+    first, stop = int(np.searchsorted(at, run[0])), int(np.searchsorted(at, run[1], "right"))
+    return _Searched(at, Run(first, stop, 0.0), run[0], run[1])
+
+
+def _judged(curve: EventCurve, used: Mask, basis: Floats, about: Around) -> Strongest:
     """The best run under a noise that was estimated about it, and what it is worth.
 
     In noise with a memory one bad sample stands out by more than itself. Where bad samples explain a run,
     they are left out and the next best is looked at, too.
     """
     found: list[Strongest] = []
-    z = (curve.flux - level) / sigma
     for _ in range(DOUBTFUL_RUNS):
-        best = _searched(curve, used & ~bad, basis, noise, sigma, level)
-        worth, gain = _weighed(curve, best, basis, noise, sigma, level, used, bad)
-        found.append(_told(curve, best, gain, basis, noise, sigma, level, used, bad))
-        cut = _cut_ends(z[best.at], best)
-        if cut.any():
-            without = bad.copy()
-            without[best.at[cut]] = True
-            inner = _searched(curve, used & ~without, basis, noise, sigma, level)
-            _, more = _weighed(curve, inner, basis, noise, sigma, level, used, without)
-            found.append(_told(curve, inner, more, basis, noise, sigma, level, used, without))
-        if not noise.ar or gain > SURE * best.run.significance**2 or not worth.doubted.any():
+        best = _searched(curve, used & ~about.bad, basis, about)
+        worth, told = _weighed(curve, best, basis, about, used)
+        found.append(told)
+        without = _without_flanks(curve, told, about, used)
+        if without is not None:
+            inner = _searched(curve, used & ~without.bad, basis, without)
+            _, more = _weighed(curve, inner, basis, without, used)
+            found.append(replace(more, first=min(best.first, inner.first), last=max(best.last, inner.last)))
+        sure = told.score**2 > SURE * best.run.significance**2
+        if not about.noise.ar or sure or not worth.doubted.any():
             break
-        bad = bad.copy()
+        bad = about.bad.copy()
         bad[best.at[worth.doubted]] = True
         if (used & ~bad).sum() < LEAST_SAMPLES + len(basis):
             break
+        about = replace(about, bad=bad)
     return max(found, key=lambda one: one.score)
 
 
+def _without_flanks(curve: EventCurve, told: Strongest, about: Around, used: Mask) -> Around | None:
+    """The same with the flanks of a run left out, if there are any."""
+    at = np.flatnonzero(used & ~about.bad)
+    z = ((curve.flux - about.level) / about.sigma)[at]
+    first, stop = np.searchsorted(at, told.first), np.searchsorted(at, told.last, "right")
+    cut = flanks(z, int(first), int(stop))
+    if not cut.any():
+        return None
+    bad = about.bad.copy()
+    bad[at[cut]] = True
+    return replace(about, bad=bad) if (used & ~bad).sum() >= LEAST_SAMPLES else None
+
+
 def _weighed(
-    curve: EventCurve,
-    best: _Searched,
-    basis: Floats,
-    noise: NoiseModel,
-    sigma: Floats,
-    level: Floats,
-    used: Mask,
-    bad: Mask,
-) -> tuple[Evidence, float]:
-    """What a run is worth by its own samples, and with those that were left out as bad."""
-    at = best.at
-    if best.run.stop == best.run.first:  # not one sample is low
-        return Evidence(0.0, np.zeros(at.size, bool)), 0.0
-    samples = Weighed.of(curve.flux[at] - level[at], sigma[at], basis[:, at], best.run)
-    worth = evidence(samples, noise, best.run)
-    beside = _beside((curve.flux - level) / sigma, used, bad, best, price_of_bad(noise, at.size))
-    return worth, worth.gain + beside
-
-
-def _cut_ends(z: Floats, best: _Searched) -> Mask:
-    """First and last sample of a deep run where they lie well above its bottom: edges within exposures."""
-    out = np.zeros(z.size, bool)
-    first, last = best.run.first, best.run.stop - 1
-    if last - first < 2:
-        return out
-    bottom = float(np.median(z[first + 1 : last]))
-    if bottom < -DEEP_SIGMAS:
-        ends = np.array([first, last])
-        out[ends] = (z[ends] > bottom + CUT_OFF_SIGMAS) & (z[ends] < 0.0)
-    return out
-
-
-def _beside(z: Floats, used: Mask, bad: Mask, best: _Searched, price: float) -> float:
-    """Gain by an event of samples that were left out as bad, of which the run knows nothing.
-
-    Those within the run are bad ones with the event; without it they may be good. Those beside it that lie
-    between level and bottom are edges within exposures, evenly likely to be anywhere there; without an event
-    they are bad.
-    """
-    inside = bad.copy()
-    inside[: best.first] = inside[best.last :] = False
-    gain = -float((price - np.minimum(z[inside] ** 2, price)).sum())
-    bottom = float(np.median(z[best.first : best.last + 1][(used & ~bad)[best.first : best.last + 1]]))
-    order = np.flatnonzero(used)
-    for at, step in ((best.first, -1), (best.last, 1)):
-        place = int(np.searchsorted(order, at)) + step
-        if 0 <= place < order.size and bad[order[place]] and bottom < z[order[place]] < 0.0:
-            edge = min(float(z[order[place]]) ** 2, price) - 2.0 * np.log(-bottom / np.sqrt(2.0 * np.pi))
-            gain += max(float(edge), 0.0)
-    return gain
-
-
-def _told(
-    curve: EventCurve,
-    best: _Searched,
-    gain: float,
-    basis: Floats,
-    noise: NoiseModel,
-    sigma: Floats,
-    level: Floats,
-    used: Mask,
-    bad: Mask,
-) -> Strongest:
-    """A run with what is said of it."""
-    depth, snr = loss_in(curve.flux, sigma, used & ~bad, basis, noise.ar, best.first, best.last)
-    middle = float(np.median(level[best.at]))
-    return Strongest(
+    curve: EventCurve, best: _Searched, basis: Floats, about: Around, used: Mask
+) -> tuple[Evidence, Strongest]:
+    """What a run is worth by its own samples, and what is said of it with those that were left out as bad."""
+    at, level, sigma = best.at, about.level, about.sigma
+    worth, gain = Evidence(0.0, np.zeros(at.size, bool)), 0.0
+    if best.run.stop > best.run.first:  # some sample is low
+        samples = Weighed.of(curve.flux[at] - level[at], sigma[at], basis[:, at], best.run)
+        worth = evidence(samples, about.noise, best.run)
+        price = price_of_bad(about.noise, at.size)
+        gain = worth.gain + _beside((curve.flux - level) / sigma, used, about.bad, best, price)
+    clear: Mask = used & ~about.bad
+    clear[at[flanks((curve.flux[at] - level[at]) / sigma[at], best.run.first, best.run.stop)]] = False
+    depth, snr = loss_in(curve.flux, sigma, clear, basis, about.noise.ar, best.first, best.last)
+    middle = float(np.median(level[at]))
+    told = Strongest(
         first=best.first,
         last=best.last,
         score=float(np.sqrt(max(gain, 0.0))),
         snr=snr,
         depth=depth / middle if middle > 0 else depth,
-        step=best.run.first == 0 or best.run.stop == best.at.size,
-        samples=best.at.size,
+        step=best.run.first == 0 or best.run.stop == at.size,
+        samples=at.size,
         run=best.run.stop - best.run.first,
-        noise=noise,
+        noise=about.noise,
         level=level,
-        bad=bad,
+        bad=about.bad,
     )
+    return worth, told
+
+
+def _beside(z: Floats, used: Mask, bad: Mask, best: _Searched, price: float) -> float:
+    """Gain by an event of samples that were left out as bad, of which the run knows nothing.
+
+    Those within the run are bad ones with the event, or lie between level and bottom, evenly likely to be
+    anywhere there, as those beside it; without an event they may be good.
+    """
+    low: Mask = used & ~bad
+    low[: best.first] = low[best.last + 1 :] = False
+    if not low.any():
+        return 0.0
+    bottom = float(np.median(z[low]))
+    evenly = min(2.0 * float(np.log(2.0 * max(-bottom, 1.0) / np.sqrt(2.0 * np.pi))), price)
+    without = np.minimum(z**2, price)
+    between = (z > bottom) & (z < 0.0)
+    inside = used & bad
+    inside[: best.first] = inside[best.last + 1 :] = False
+    gain = float((without - np.where(between, evenly, price))[inside].sum())
+    order = np.flatnonzero(used)
+    for at, step in ((best.first, -1), (best.last, 1)):
+        place = int(np.searchsorted(order, at)) + step
+        while 0 <= place < order.size and bad[order[place]] and between[order[place]]:
+            gain += max(float(without[order[place]]) - evenly, 0.0)
+            place += step
+    return gain
 
 
 def loss_in(

@@ -110,9 +110,8 @@ def test_bad_samples_of_a_run_are_those_that_explain_it_best(seed: int) -> None:
     values = noisy(n, MEMORY, seed)
     values[first:stop] -= np.array([1.0, 6.0, 2.0, 5.0])
     run = Run(first, stop, 0.0)
-    every = process_of(noise.ar, np.ones(n, bool))
     samples = weighed(values, run)
-    found = against_bad(samples, noise, run, every, samples.left(every, True))
+    found = against_bad(samples, noise, run)
 
     full = covariance(noise, n)
 
@@ -124,15 +123,34 @@ def test_bad_samples_of_a_run_are_those_that_explain_it_best(seed: int) -> None:
         return float(r @ inverse @ r + np.linalg.slogdet(c)[1])
 
     level = np.ones((n, 1))
-    event = fit(np.arange(n), np.hstack([level, -samples.shape[:, None]]))
+    both = np.hstack([level, -samples.shape[:, None]])
     price = price_of_bad(noise, n)
-    choices = [
-        fit(np.setdiff1d(np.arange(n), choice), level) + price * len(choice)
-        for k in range(5)
-        for choice in combinations(range(first, stop), k)
-    ]
-    assert found.gain >= min(choices) - event - 1e-6
-    assert found.gain <= min(choices) - event + 1.5  # one by one need not find the very best
+    bottom = float(np.median(values[first:stop]))
+    anywhere = np.clip(2.0 * np.log(2.0 * max(-bottom, 1.0) / np.sqrt(2.0 * np.pi)), 0.0, price)
+    costs = np.full(n, price)
+    costs[first:stop] = np.where((values > bottom) & (values < 0.0), anywhere, price)[first:stop]
+
+    def best(columns: Floats, costs: Floats, most: int) -> float:
+        return min(
+            fit(np.setdiff1d(np.arange(n), choice), columns) + float(costs[list(choice)].sum())
+            for k in range(most + 1)
+            for choice in combinations(range(first, stop), k)
+        )
+
+    without = best(level, np.full(n, price), 4)
+    assert found.gain >= without - fit(np.arange(n), both) - 1e-6
+    assert found.gain <= without + 1.5 - best(both, costs, 3)  # one by one need not find the very best
+
+
+def test_an_event_without_a_flat_bottom_is_one_all_the_same() -> None:
+    """A V of ten samples, hundreds of sigma deep: no flat run explains it, bad samples far less."""
+    values = noisy(60, WHITE, 7)
+    values[20:30] -= 150.0 - 25.0 * np.abs(np.arange(10) - 4.5)
+    samples = weighed(values, Run(20, 30, 0.0))
+    assert against_bad(samples, WHITE, Run(20, 30, 0.0)).gain > 20.0
+    values[24] += 600.0  # and one bad sample in it changes little
+    samples = weighed(values, Run(20, 30, 0.0))
+    assert against_bad(samples, WHITE, Run(20, 30, 0.0)).gain > 12.0
 
 
 def test_conditional_is_what_all_others_leave() -> None:

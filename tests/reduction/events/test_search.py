@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reduction.events.search import LEAST_SAMPLES, longest_run, most_telling, strongest
+from reduction.events.around import LEAST_SAMPLES
+from reduction.events.search import longest_run, most_telling, strongest
 from tests.reduction.events.simulated import Floats, curve_of_flux, memory, pink, spoilt
 
 
@@ -147,3 +148,23 @@ def test_direction_of_time_does_not_matter(seed: int, phi: float) -> None:
     assert back is not None
     assert back.score == pytest.approx(one.score, rel=0.1)
     assert abs((149 - back.last) - one.first) <= 2
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_deep_event_is_never_overlooked(seed: int) -> None:
+    """Ends anywhere within their exposures, a hundred sigma deep: once edges alone made it doubtful."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(60, 500))
+    length = max(float(rng.uniform(0.05, 0.4)) * n, 6.0)
+    first = float(rng.uniform(3.0, n - 3.0 - length))
+    at = np.arange(n)[:, None] + (np.arange(20) + 0.5) / 20
+    light = 1.0 - 0.9 * ((at > first) & (at < first + length)).mean(1)
+    sigma = 0.011 * np.sqrt(light)
+    noise = [rng.standard_normal(n), memory(n, -0.3, rng), pink(n, rng)][seed % 3]
+    curve = curve_of_flux(light + sigma * noise, sigma)
+    best = strongest(curve, curve.usable)
+    assert best is not None
+    assert best.score > 8.0
+    assert abs(best.first - first) <= 2
+    assert abs(best.last + 1 - first - length) <= 2
+    assert best.depth == pytest.approx(0.9, abs=0.02)
