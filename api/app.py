@@ -7,12 +7,26 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from api import problems, reductions
+from api.access.declared import check_declared
+from api.database.migrate import migrate
+from api.database.transactions import Database
 from api.guard import Guard
+from api.people import account_routes, key_routes, registration_routes, user_routes
+from api.people.attempts import Attempts
 from api.settings import ServiceSettings
 from api.store import FolderStore
 from api.supervisor import Supervisor
 from cluster.executors import Executor
 from reduction.version import VERSION
+
+ROUTERS = (
+    registration_routes.router,
+    account_routes.router,
+    key_routes.router,
+    user_routes.router,
+    reductions.router,
+)
+"""All routes: an area adds its own."""
 
 
 def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
@@ -27,9 +41,11 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     Raises
     ------
     ResourceError
-        The folder of jobs cannot be used.
+        The folder of jobs or the database cannot be used.
     """
     supervisor = Supervisor(FolderStore(settings.home), executor, settings.data)
+    database = Database(settings.where)
+    migrate(database.engine)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -38,6 +54,7 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
             yield
         finally:
             await run_in_threadpool(supervisor.close)
+            database.close()
 
     app = FastAPI(
         title="Umbra",
@@ -49,7 +66,12 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
         redoc_url=None,
     )
     app.state.supervisor = supervisor
-    app.include_router(reductions.router)
+    app.state.database = database
+    app.state.settings = settings
+    app.state.attempts = Attempts(settings)
+    for router in ROUTERS:
+        app.include_router(router)
+    check_declared(app)
     problems.install(app)
     app.add_middleware(Guard, hosts=settings.hosts)
     return app

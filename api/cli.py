@@ -42,16 +42,13 @@ def _serve(
         raise ResourceError(
             f"the service needs {error.name}; pip install 'umbra-occultation[server]'"
         ) from error
-    from api.settings import is_loopback, make_settings
+    from api.notes import notes
+    from api.settings import make_settings, reached_by
 
     settings = make_settings(data, host, workers)
     listener = _listen(host, port)
     where = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-    if not is_loopback(host):
-        sys.stderr.write(
-            f"umbra serve: {host} can be reached from other machines, and there are no accounts: "
-            "everyone there may reduce and read what lies in the data folder\n"
-        )
+    settings = reached_by(settings, where)
     try:
         executor = RayExecutor(workers=settings.workers)
         try:
@@ -60,11 +57,17 @@ def _serve(
 
             def ready() -> None:
                 lines = (where + "/api/v1", f"  data  {settings.data}", f"  jobs  {settings.home}")
-                sys.stdout.write("umbra serve: " + "\n".join(lines) + "\n")
+                sys.stdout.write("umbra serve: " + "\n".join([*lines, *notes(app)]) + "\n")
                 sys.stdout.flush()
 
             config = uvicorn.Config(
-                app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S, lifespan="on"
+                app,
+                log_level="warning",
+                access_log=False,
+                timeout_graceful_shutdown=GRACE_S,
+                lifespan="on",
+                proxy_headers=bool(settings.proxies),
+                forwarded_allow_ips=settings.proxies,
             )
             server = _server(config, ready, stopping.set)
             server.run(sockets=[listener])

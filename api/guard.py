@@ -6,8 +6,10 @@ from http import HTTPStatus
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.database.tables import new_id
 from api.problems import plain, respond
 
+REQUEST_ID = "X-Request-ID"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -18,6 +20,8 @@ HEADERS = {
 
 class Guard:
     """ASGI middleware: answers known host names only, and adds `HEADERS` where a route set none.
+
+    Every request gets an id, which the answer, the audit log and the service's log tell.
 
     Errors that the framework answers in plain text before any route, such as a body that is too large,
     become problems.
@@ -33,6 +37,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        request = new_id()
+        scope.setdefault("state", {})["request_id"] = request
         replaced = False
 
         async def guarded(message: Message) -> None:
@@ -47,6 +53,8 @@ class Guard:
                     return
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                headers.setdefault(REQUEST_ID, request)
+                headers.setdefault("Cache-Control", "no-store")
             if not replaced:
                 await send(message)
 

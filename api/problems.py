@@ -1,6 +1,7 @@
 """Errors of the service: RFC 9457, ``application/problem+json``."""
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -41,9 +42,10 @@ class Problem(Settings):
 class RefusedError(Exception):
     """A request that the state of the service does not allow."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
         self.problem = plain(status, detail)
+        self.headers = headers or {}
 
 
 def plain(status: int, detail: str) -> Problem:
@@ -82,7 +84,11 @@ def install(app: FastAPI) -> None:
         return respond(problem_of(error))
 
     async def refused(_request: Request, error: Exception) -> JSONResponse:
-        return respond(error.problem if isinstance(error, RefusedError) else problem_of(error))
+        if not isinstance(error, RefusedError):
+            return respond(problem_of(error))
+        response = respond(error.problem)
+        response.headers.update(error.headers)
+        return response
 
     async def invalid(_request: Request, error: Exception) -> JSONResponse:
         found = error.errors() if isinstance(error, RequestValidationError) else ()

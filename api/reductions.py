@@ -8,6 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import FileResponse
 
+from api.access.matrix import Operation
+from api.access.permit import Permit, may
 from api.jobs import Job, ReductionBody, Status
 from api.problems import Problem, responses
 from api.supervisor import Supervisor
@@ -31,6 +33,9 @@ def supervisor_of(request: Request) -> Supervisor:
 
 
 Jobs = Annotated[Supervisor, Depends(supervisor_of)]
+MayReduce = Annotated[Permit, may(Operation.REDUCE_FOLDER)]
+MaySee = Annotated[Permit, may(Operation.SEE_FOLDER_JOB)]
+MayAsk = Annotated[Permit, may(Operation.SEE_HEALTH)]
 
 
 class Progress(Settings):
@@ -103,13 +108,14 @@ def view_of(job: Job, jobs: Supervisor) -> JobView:
     "/reductions",
     status_code=202,
     max_body_size=MOST_BODY_BYTES,
-    responses=responses(413, 422, 503),
+    responses=responses(401, 403, 413, 422, 503),
     summary="Ask for a reduction",
 )
 def submit(
     body: ReductionBody,
     response: Response,
     jobs: Jobs,
+    _permit: MayReduce,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> JobView:
     """Reduce a recording of the data folder.
@@ -121,9 +127,15 @@ def submit(
     return view_of(job, jobs)
 
 
-@router.get("/jobs/{job_id}", responses=responses(404, 422), summary="What has become of a job")
+@router.get(
+    "/jobs/{job_id}", responses=responses(401, 403, 404, 422, 503), summary="What has become of a job"
+)
 async def job_status(
-    job_id: str, request: Request, jobs: Jobs, wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S)] = 0
+    job_id: str,
+    request: Request,
+    jobs: Jobs,
+    _permit: MaySee,
+    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S)] = 0,
 ) -> JobView:
     """Tell a job's state; with `wait`, when it is done or failed, or after so many seconds."""
     job = jobs.get(job_id)
@@ -139,10 +151,10 @@ async def job_status(
 @router.get(
     "/reductions/{job_id}/lightcurve.csv",
     response_class=FileResponse,
-    responses=responses(404, 409, 410, 422),
+    responses=responses(401, 403, 404, 409, 410, 422, 503),
     summary="The light curve",
 )
-def lightcurve(job_id: str, jobs: Jobs) -> FileResponse:
+def lightcurve(job_id: str, jobs: Jobs, _permit: MaySee) -> FileResponse:
     """Return the target's light curve: CSV, one row per sample."""
     return FileResponse(jobs.result(job_id, "lightcurve.csv"), media_type="text/csv; charset=utf-8")
 
@@ -150,10 +162,10 @@ def lightcurve(job_id: str, jobs: Jobs) -> FileResponse:
 @router.get(
     "/reductions/{job_id}/summary.json",
     response_class=FileResponse,
-    responses=responses(404, 409, 410, 422),
+    responses=responses(401, 403, 404, 409, 410, 422, 503),
     summary="The figures, for programs",
 )
-def summary(job_id: str, jobs: Jobs) -> FileResponse:
+def summary(job_id: str, jobs: Jobs, _permit: MaySee) -> FileResponse:
     """Return settings, figures, caveats, verdict and provenance."""
     return FileResponse(jobs.result(job_id, "summary.json"), media_type="application/json")
 
@@ -161,10 +173,10 @@ def summary(job_id: str, jobs: Jobs) -> FileResponse:
 @router.get(
     "/reductions/{job_id}/report.html",
     response_class=FileResponse,
-    responses=responses(404, 409, 410, 422),
+    responses=responses(401, 403, 404, 409, 410, 422, 503),
     summary="The report, for people",
 )
-def report(job_id: str, jobs: Jobs) -> FileResponse:
+def report(job_id: str, jobs: Jobs, _permit: MaySee) -> FileResponse:
     """Return the report: one page that loads nothing and runs nothing."""
     path = jobs.result(job_id, "report.html")
     headers = {"Content-Security-Policy": REPORT_POLICY}
@@ -172,7 +184,7 @@ def report(job_id: str, jobs: Jobs) -> FileResponse:
 
 
 @router.get("/health", summary="Whether the service works")
-def health(jobs: Jobs) -> Health:
+def health(jobs: Jobs, _permit: MayAsk) -> Health:
     """Tell version and load."""
     return Health(
         status="stopping" if jobs.stopping.is_set() else "ok",

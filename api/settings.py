@@ -1,40 +1,91 @@
-"""Settings of the service."""
+"""Settings of the service: options of `umbra serve`, and UMBRA_* of the environment."""
 
 import os
-from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reduction.errors import RequestError, ResourceError
-from reduction.plan import Settings
+
+Rate = Annotated[str, Field(pattern=r"^\d{1,6}/(second|minute|hour|day)$")]
 
 
-class ServiceSettings(Settings):
-    """What the service is started with.
+class ServiceSettings(BaseSettings):
+    """What the service is started with; each field is ``UMBRA_`` and its name, in the environment.
 
     Attributes
     ----------
     data : Path
-        Folder that recordings are taken from; resolved. Nothing outside it is read.
+        Folder that recordings of the local operator are taken from; resolved. Nothing outside it is read.
     home : Path
-        Folder of jobs and results.
+        Folder of the database, jobs and results.
     workers : int
         Reductions at once.
     hosts : tuple of str, or None
         Host names by which the service may be addressed; None is any.
+    local : bool
+        It listens on loopback alone: without any account, requests from this machine are the operator's.
+    database : str
+        ``postgresql://...``; empty is SQLite in `home`.
+    url : str
+        Where people reach the service, for links in e-mails; with https, cookies are for https alone.
+    proxies : str
+        Addresses, comma between, whose X-Forwarded-For is believed.
+    registration : str
+        ``open``, or ``closed``: accounts are made by `umbra user add` alone.
+    smtp_host, smtp_port, smtp_security, smtp_user, smtp_password, mail_from
+        Where e-mail goes out; without a host it stays in the outbox.
+    rate_visitor, rate_address : str
+        Attempts (log-in, registration, reset) from one place, and for one e-mail address.
     """
+
+    model_config = SettingsConfigDict(env_prefix="UMBRA_", frozen=True, extra="ignore")
 
     data: Path
     home: Path
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
     hosts: tuple[str, ...] | None = None
+    local: bool = False
+    database: str = ""
+    url: str = "http://127.0.0.1:8000"
+    proxies: str = ""
+    registration: Literal["open", "closed"] = "open"
+    smtp_host: str = ""
+    smtp_port: Annotated[int, Field(ge=1, le=65535)] = 587
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    mail_from: str = ""
+    rate_visitor: Rate = "30/minute"
+    rate_address: Rate = "20/hour"
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/"):
+            raise ValueError("give https://NAME, or http://NAME:PORT, without a path")
+        return url.rstrip("/")
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach it by https."""
+        return self.url.startswith("https://")
+
+    @property
+    def where(self) -> str:
+        """The database."""
+        return self.database or f"sqlite:///{self.home / 'umbra.sqlite'}"
 
 
 def make_settings(
-    data: str | None, host: str, workers: int | None = None, environment: Mapping[str, str] = os.environ
+    data: str | None,
+    host: str,
+    workers: int | None = None,
 ) -> ServiceSettings:
     """Settings from options and environment.
 
@@ -43,37 +94,69 @@ def make_settings(
     data : str or None
         Folder of recordings; by default UMBRA_DATA, or the current folder.
     host : str
-        Address to listen on. On a loopback address only loopback names are answered, so that no web page
-        reaches the service by a name of its own.
+        Address to listen on. On a loopback address only loopback names are answered, and that of UMBRA_URL,
+        so that no web page reaches the service by a name of its own.
     workers : int or None
-        Reductions at once; by default the CPUs of this process.
-    environment : mapping
-        UMBRA_DATA, UMBRA_HOME, XDG_DATA_HOME.
+        Reductions at once; by default UMBRA_WORKERS, or the CPUs of this process.
 
     Raises
     ------
     RequestError
-        The data folder is none.
+        The data folder is none, or a setting is wrong.
     ResourceError
         The home folder cannot be made.
     """
-    folder = Path(data or environment.get("UMBRA_DATA") or ".")
+    folder = Path(data or os.environ.get("UMBRA_DATA") or ".")
     if not folder.is_dir():
         raise RequestError(f"{folder}: no such folder; --data names the folder of recordings")
-    shared = environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    home = Path(environment.get("UMBRA_HOME") or Path(shared) / "umbra").absolute()
+    options: dict[str, object] = {"data": folder.resolve(), "home": home_folder(), "local": is_loopback(host)}
+    if workers is not None or "UMBRA_WORKERS" not in os.environ:
+        options["workers"] = len(os.sched_getaffinity(0)) if workers is None else workers
+    public = urlsplit(os.environ.get("UMBRA_URL", "")).hostname
+    if public:
+        options["local"] = False  # a proxy stands before it: not everyone who comes from here is here
+    if is_loopback(host):
+        options["hosts"] = ("localhost", "127.0.0.1", "::1", host, *([public] if public else []))
+    return checked(options)
+
+
+def reached_by(settings: ServiceSettings, where: str) -> ServiceSettings:
+    """Settings with the address that the service listens on, where UMBRA_URL names none."""
+    return settings if os.environ.get("UMBRA_URL") else settings.model_copy(update={"url": where})
+
+
+def checked(options: dict[str, object]) -> ServiceSettings:
+    """Settings of `options` and environment.
+
+    Raises
+    ------
+    RequestError
+        One is wrong.
+    """
+    try:
+        return ServiceSettings(**options)  # type: ignore[arg-type]  # checked by the model
+    except ValidationError as error:
+        told = [f"UMBRA_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        raise RequestError("; ".join(told)) from error
+
+
+def home_folder() -> Path:
+    """UMBRA_HOME, made where it is not there.
+
+    Raises
+    ------
+    ResourceError
+        It cannot be made.
+    """
+    shared = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    home = Path(os.environ.get("UMBRA_HOME") or Path(shared) / "umbra").absolute()
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ResourceError(
             f"{home}: cannot be made: {error.strerror}; name a folder for jobs by UMBRA_HOME"
         ) from error
-    return ServiceSettings(
-        data=folder.resolve(),
-        home=home,
-        workers=len(os.sched_getaffinity(0)) if workers is None else workers,
-        hosts=("localhost", "127.0.0.1", "::1", host) if is_loopback(host) else None,
-    )
+    return home
 
 
 def is_loopback(host: str) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 PARTS = {
     "ray": ("ray",),
-    "server": ("fastapi", "uvicorn", "httpx"),
+    "server": ("fastapi", "uvicorn", "httpx", "alembic", "pydantic_settings", "pwdlib", "limits"),
     "nvrtc": ("cupy", "nvidia"),
     "cc": (),
     "ocr": ("torch", "torchvision", "easyocr"),

@@ -45,7 +45,7 @@ class Database:
         self, url: str | Path, patience_s: float = 60.0, clock: Callable[[], float] | None = None
     ) -> None:
         self._patience_s, self._clock = patience_s, clock
-        self.engine = _engine(url)
+        self.engine = open_engine(url)
         self.name = self.engine.url.render_as_string(hide_password=True)
         self._alone = threading.Lock()
         self.write(self._prepare)
@@ -125,7 +125,16 @@ class Database:
         self.engine.dispose()
 
 
-def _engine(url: str | Path) -> Engine:
+def open_engine(url: str | Path) -> Engine:
+    """Connections to a database; SQLite with WAL, an acknowledged commit survives a power loss.
+
+    Transactions begin for writing at once on SQLite, unless the connection has the option ``reading=True``.
+
+    Raises
+    ------
+    RequestError, ResourceError
+        As `Database`.
+    """
     if isinstance(url, Path) or "://" not in url:
         url = f"sqlite:///{url}"
     try:

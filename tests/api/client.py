@@ -2,17 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+from fastapi import FastAPI
 
 from api.app import create_app
 from api.settings import ServiceSettings
 from cluster.executors import Executor
 
+Answer = TypeVar("Answer")
 API = "/api/v1"
 ENDED = {"done", "failed"}
 
@@ -20,15 +22,27 @@ ENDED = {"done", "failed"}
 class Client:
     """Sends requests to an app."""
 
-    def __init__(self, runner: asyncio.Runner, client: httpx.AsyncClient) -> None:
+    def __init__(self, runner: asyncio.Runner, client: httpx.AsyncClient, app: FastAPI) -> None:
         self._runner = runner
         self._client = client
+        self.app = app
+
+    def forget(self) -> None:
+        """Lose all cookies."""
+        self._client.cookies.clear()
 
     def get(self, url: str, **options: Any) -> httpx.Response:
         return self._runner.run(self._client.get(url, **options))
 
     def post(self, url: str, **options: Any) -> httpx.Response:
         return self._runner.run(self._client.post(url, **options))
+
+    def send(self, method: str, url: str, **options: Any) -> httpx.Response:
+        return self._runner.run(self._client.request(method, url, **options))
+
+    def run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """Something else that talks to the app, in its loop."""
+        return self._runner.run(work)
 
     def ask(self, body: dict[str, Any], key: str | None = None) -> httpx.Response:
         headers = {} if key is None else {"Idempotency-Key": key}
@@ -46,18 +60,23 @@ class Client:
 
 @contextmanager
 def serving(
-    data: Path, home: Path, executor: Executor, hosts: tuple[str, ...] | None = None
+    data: Path,
+    home: Path,
+    executor: Executor,
+    hosts: tuple[str, ...] | None = None,
+    **settings: Any,
 ) -> Iterator[Client]:
     """Start the app and stop it."""
     home.mkdir(exist_ok=True)
-    app = create_app(ServiceSettings(data=data.resolve(), home=home, hosts=hosts), executor)
+    settings = {"local": True} | settings
+    app = create_app(ServiceSettings(data=data.resolve(), home=home, hosts=hosts, **settings), executor)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     with asyncio.Runner() as runner:
         life = app.router.lifespan_context(app)
         runner.run(_enter(life))
         client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
         try:
-            yield Client(runner, client)
+            yield Client(runner, client, app)
         finally:
             runner.run(client.aclose())
             runner.run(_leave(life))

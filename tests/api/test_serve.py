@@ -146,23 +146,26 @@ def test_an_address_that_cannot_be_had(
     assert "cannot listen" in capfd.readouterr().err
 
 
-def test_settings(tmp_path: Path) -> None:
+def test_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "data")
-    environment = {"UMBRA_DATA": str(tmp_path / "link"), "XDG_DATA_HOME": str(tmp_path / "share")}
-    settings = make_settings(None, "127.0.0.1", 3, environment)
+    monkeypatch.delenv("UMBRA_HOME", raising=False)
+    monkeypatch.setenv("UMBRA_DATA", str(tmp_path / "link"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    settings = make_settings(None, "127.0.0.1", 3)
     assert settings.data == tmp_path / "data"
     assert settings.home == tmp_path / "share" / "umbra"
     assert settings.home.stat().st_mode & 0o777 == 0o700
     assert settings.workers == 3
     assert settings.hosts is not None
     assert "localhost" in settings.hosts
-    assert make_settings(None, "0.0.0.0", None, environment).hosts is None
+    assert make_settings(None, "0.0.0.0", None).hosts is None
     with pytest.raises(RequestError, match="no such folder"):
-        make_settings(str(tmp_path / "absent"), "localhost", None, environment)
+        make_settings(str(tmp_path / "absent"), "localhost", None)
     (tmp_path / "file").write_text("")
+    monkeypatch.setenv("UMBRA_HOME", str(tmp_path / "file" / "x"))
     with pytest.raises(ResourceError, match="UMBRA_HOME"):
-        make_settings(None, "localhost", None, environment | {"UMBRA_HOME": str(tmp_path / "file" / "x")})
+        make_settings(None, "localhost", None)
 
 
 @pytest.mark.parametrize(

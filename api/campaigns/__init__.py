@@ -1,0 +1,1 @@
+"""Predictions, and the campaigns made from them."""

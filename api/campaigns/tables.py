@@ -1,0 +1,83 @@
+"""Predictions, the campaigns that they become by a call, and who answers for one."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.database.tables import Id, Line, Short, Table
+
+
+class Prediction(Table):
+    """An occultation that was predicted.
+
+    Attributes
+    ----------
+    occ_id : str
+        The predictor's own identity of it.
+    at : datetime
+        UTC of geocentric closest approach.
+    star_mag : float or None
+        Magnitude of the star.
+    elements : dict
+        Occultation elements, as they were imported.
+    """
+
+    __tablename__ = "prediction"
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    occ_id: Mapped[Line] = mapped_column(unique=True)
+    source: Mapped[Line]
+    object_name: Mapped[Line]
+    object_key: Mapped[Line] = mapped_column(index=True)
+    object_class: Mapped[Line] = mapped_column(default="")
+    star_name: Mapped[Line] = mapped_column(default="")
+    star_mag: Mapped[float | None]
+    at: Mapped[datetime]
+    elements: Mapped[dict[str, Any]]
+    created: Mapped[datetime]
+    changed: Mapped[datetime]
+    __table_args__ = (Index(None, "at", "id"),)
+
+
+class Campaign(Table):
+    """A call to observe a prediction.
+
+    Attributes
+    ----------
+    observers_reduce : bool
+        Whether observers may reduce their own recordings.
+    embargo : datetime or None
+        Until when results are for staff and the event responsible alone.
+    """
+
+    __tablename__ = "campaign"
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    prediction: Mapped[Id] = mapped_column(ForeignKey("prediction.id"), unique=True)
+    name: Mapped[Line]
+    state: Mapped[Short]
+    observers_reduce: Mapped[bool] = mapped_column(default=False)
+    embargo: Mapped[datetime | None]
+    opened_by: Mapped[Id | None] = mapped_column(ForeignKey("person.id"))
+    opened: Mapped[datetime]
+    closed: Mapped[datetime | None]
+    __table_args__ = (Index(None, "opened", "id"),)
+
+    @property
+    def concern_person(self) -> None:
+        """Nobody's."""
+
+    @property
+    def concern_campaign(self) -> str:
+        """Itself."""
+        return self.id
+
+
+class Responsible(Table):
+    """An appointment: who manages a campaign."""
+
+    __tablename__ = "responsible"
+    campaign: Mapped[Id] = mapped_column(ForeignKey("campaign.id"), primary_key=True)
+    person: Mapped[Id] = mapped_column(ForeignKey("person.id"), primary_key=True, index=True)
+    appointed: Mapped[datetime]
+    appointed_by: Mapped[Id | None] = mapped_column(ForeignKey("person.id"))

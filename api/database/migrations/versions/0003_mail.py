@@ -1,0 +1,35 @@
+"""Tables of mail."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003_mail"
+down_revision = "0002_audit"
+COUNT = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    op.create_table(
+        "message",
+        sa.Column("place", COUNT, nullable=False),
+        sa.Column("message_id", sa.String(length=256), nullable=False),
+        sa.Column("person", sa.String(length=32), nullable=True),
+        sa.Column("recipient", sa.String(length=256), nullable=False),
+        sa.Column("kind", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=256), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("secret", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(length=64), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("not_before", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=True),
+        sa.Column("attempts", COUNT, nullable=False),
+        sa.Column("sent", sa.BigInteger(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_message_person")),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_message")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_message_message_id")),
+    )
+    op.create_index(op.f("ix_message_person"), "message", ["person"], unique=False)
+    op.create_index(op.f("ix_message_state_not_before"), "message", ["state", "not_before"], unique=False)

@@ -1,0 +1,1 @@
+"""What observers observe with, and from where."""

@@ -1,0 +1,23 @@
+"""What `umbra serve` tells who starts it."""
+
+from fastapi import FastAPI
+
+from api.access.caller import has_accounts
+from api.database.transactions import Database
+from api.settings import ServiceSettings
+
+
+def notes(app: FastAPI) -> list[str]:
+    """Lines about accounts and e-mail: what is missing, and how to get it."""
+    settings: ServiceSettings = app.state.settings
+    database: Database = app.state.database
+    lines = []
+    with database.reading() as session:
+        accounts = has_accounts(session)
+    if not accounts:
+        lines.append("  accounts  none yet; the first superuser: umbra user add --superuser ADDRESS")
+        trust = "who is at this machine may reduce files of the data folder"
+        lines.append(f"            until then {trust if settings.local else 'nobody may do anything'}")
+    if not settings.smtp_host:
+        lines.append("  e-mail    stays in the outbox (umbra mail list); UMBRA_SMTP_HOST names a server")
+    return lines

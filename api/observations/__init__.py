@@ -1,0 +1,1 @@
+"""What was observed: one report for each station of a campaign, and its files."""

@@ -1,0 +1,1 @@
+"""Reductions asked for, and the versions of their results."""

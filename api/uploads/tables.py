@@ -1,0 +1,39 @@
+"""Uploads on their way."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.database.tables import Id, Line, Sha256, Short, Table
+
+
+class Upload(Table):
+    """A file that arrives in pieces.
+
+    Attributes
+    ----------
+    received : int
+        Bytes that are acknowledged: on disk, in this order, before this number says so.
+    length : int
+        Bytes it shall have.
+    sha256 : str or None
+        As the client promised, or as it was found once whole.
+    """
+
+    __tablename__ = "upload"
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    person: Mapped[Id] = mapped_column(ForeignKey("person.id"))
+    observation: Mapped[Id] = mapped_column(ForeignKey("observation.id"), index=True)
+    role: Mapped[Short]
+    name: Mapped[Line]
+    length: Mapped[int]
+    received: Mapped[int]
+    sha256: Mapped[Sha256 | None]
+    details: Mapped[dict[str, Any]]
+    state: Mapped[Short]
+    created: Mapped[datetime]
+    expires: Mapped[datetime]
+    file: Mapped[Id | None] = mapped_column(ForeignKey("observation_file.id"))
+    __table_args__ = (Index(None, "person", "created", "id"), Index(None, "state", "expires"))

@@ -1,0 +1,142 @@
+"""How each route is asked, so that somebody who may succeeds. A new route needs a line here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from api.access.caller import digest_of
+from api.database.tables import new_id, now
+from api.people.accounts import GOOD_FOR
+from api.people.tables import ApiKey, Registration, Token
+from tests.api.access.world import PASSWORD, World, kept, person, session_of
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What fills the route's path, and what is sent.
+
+    Attributes
+    ----------
+    path : dict
+        Parameters of the path: ids of things of `world.owner_for(caller)` and `world.things_for(caller)`.
+    options : dict
+        As httpx takes them: json, params, headers, content.
+    """
+
+    path: dict[str, str]
+    options: dict[str, Any]
+
+
+Builder = Callable[[World, str], Ask]
+"""(world, caller) -> the request; makes what it needs anew, since it may be deleted."""
+
+
+def _body(**fields: Any) -> Builder:
+    return lambda _world, _caller: Ask({}, {"json": fields} if fields else {})
+
+
+def _bare(_world: World, _caller: str) -> Ask:
+    return Ask({}, {})
+
+
+def _register(_world: World, _caller: str) -> Ask:
+    body = {"email": f"{new_id()}@example.org", "password": PASSWORD, "name": "New"}
+    return Ask({}, {"json": body})
+
+
+def _activate(world: World, _caller: str) -> Ask:
+    token = new_id()
+    world.add(
+        Registration(
+            id=new_id(), digest=digest_of(token), email=f"{new_id()}@example.org", name="New", affiliation="",
+            password=kept(), created=now(), expires=now() + GOOD_FOR,
+        )
+    )  # fmt: skip
+    return Ask({}, {"json": {"token": token, "password": PASSWORD}})
+
+
+def _log_in(world: World, _caller: str) -> Ask:
+    somebody = person("somebody")
+    world.add(somebody)
+    return Ask({}, {"json": {"email": somebody.email, "password": PASSWORD}})
+
+
+def _token(purpose: str, **more: str) -> Builder:
+    def build(world: World, _caller: str) -> Ask:
+        token, somebody = new_id(), person("somebody")
+        world.add(somebody)
+        world.add(
+            Token(
+                id=new_id(), digest=digest_of(token), person=somebody.id, purpose=purpose,
+                value=f"{new_id()}@example.org", created=now(), expires=now() + GOOD_FOR,
+            )
+        )  # fmt: skip
+        return Ask({}, {"json": {"token": token, **more}})
+
+    return build
+
+
+def _session(world: World, caller: str) -> Ask:
+    row = session_of(world.owner_for(caller))
+    world.add(row)
+    return Ask({"session_id": row.id}, {})
+
+
+def _key(world: World, caller: str) -> Ask:
+    row = ApiKey(
+        id=new_id(), digest=digest_of(new_id()), start="umbra_a", person=world.owner_for(caller).id, name="a",
+        scopes=["account:read"], created=now(),
+    )  # fmt: skip
+    world.add(row)
+    return Ask({"key_id": row.id}, {})
+
+
+def _user(**fields: Any) -> Builder:
+    def build(world: World, _caller: str) -> Ask:
+        somebody = person("somebody")
+        world.add(somebody)
+        return Ask({"user_id": somebody.id}, {"json": fields} if fields else {})
+
+    return build
+
+
+def _job(_world: World, _caller: str) -> Ask:
+    return Ask({"job_id": JOB["id"]}, {})
+
+
+JOB: dict[str, str] = {}
+"""A finished job of the data folder, which the test of routes makes."""
+
+API = "/api/v1"
+BUILDERS: dict[tuple[str, str], Builder] = {
+    ("POST", f"{API}/accounts"): _register,
+    ("POST", f"{API}/accounts/activation"): _activate,
+    ("POST", f"{API}/sessions"): _log_in,
+    ("POST", f"{API}/password-resets"): _body(email="nobody@example.org"),
+    ("PUT", f"{API}/password-resets"): _token("reset", password=PASSWORD),
+    ("GET", f"{API}/account"): _bare,
+    ("PATCH", f"{API}/account"): _body(affiliation="Observatory"),
+    ("PUT", f"{API}/account/password"): _body(password=PASSWORD, new="another good sentence"),
+    ("POST", f"{API}/account/email"): _body(email="new@example.org", password=PASSWORD),
+    ("PUT", f"{API}/account/email"): _token("email"),
+    ("GET", f"{API}/account/export"): _bare,
+    ("POST", f"{API}/account/deletion"): _body(password=PASSWORD),
+    ("GET", f"{API}/sessions"): _bare,
+    ("DELETE", f"{API}/sessions/current"): _bare,
+    ("DELETE", f"{API}/sessions/{{session_id}}"): _session,
+    ("GET", f"{API}/keys"): _bare,
+    ("POST", f"{API}/keys"): _body(name="a", scopes=["predictions:read"]),
+    ("DELETE", f"{API}/keys/{{key_id}}"): _key,
+    ("GET", f"{API}/users"): _bare,
+    ("GET", f"{API}/users/{{user_id}}"): _user(),
+    ("PUT", f"{API}/users/{{user_id}}/level"): _user(level="staff"),
+    ("PUT", f"{API}/users/{{user_id}}/suspension"): _user(suspended=True),
+    ("GET", f"{API}/audit"): _bare,
+    ("POST", f"{API}/reductions"): _body(input="a.ser"),
+    ("GET", f"{API}/jobs/{{job_id}}"): _job,
+    ("GET", f"{API}/reductions/{{job_id}}/lightcurve.csv"): _job,
+    ("GET", f"{API}/reductions/{{job_id}}/summary.json"): _job,
+    ("GET", f"{API}/reductions/{{job_id}}/report.html"): _job,
+    ("GET", f"{API}/health"): _bare,
+}
+"""(method, path) -> how it is asked."""
