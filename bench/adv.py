@@ -1,6 +1,5 @@
 """Decoding of ADV files: uncompressed against plain reads, the compressions by the second, on more cores."""
 
-import os
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.plain_reads import plain_reads
 from bench.record import Record, Target
 from bench.recordings import field_scene
 from bench.scaling import add_scaling
@@ -42,13 +42,13 @@ def adv(scratch: Path, frames: int | None, repetitions: int) -> Record:
             Case(name, "FstfStack.read, a shard at a time", scene.frames, partial(_read, stack))
             for name, stack in stacks.items()
         ]
-        buffer = np.empty(32 << 20, np.uint8)
-        plain = Case("read()", "os.preadv into one buffer", scene.frames, partial(_plain, paths, buffer))
+        read = partial(plain_reads(), paths["uncompressed"])
+        plain = Case("read()", "os.preadv into one buffer", scene.frames, read)
         for case in (plain, *ours):
             case.run()
         timed = interleave([plain, *ours], repetitions)
         record = Record("adv", {"width": scene.width, "height": scene.height, "frames": scene.frames})
-        add_scaling(record, ours, repetitions)
+        add_scaling(record, ours, repetitions, {"uncompressed": plain})
     record.timed = list(timed.values())
     record.compare(["uncompressed"], ["read()"])
     rates = {name: _rate(timed[name], scene.width * scene.height) for name in LAYOUTS}
@@ -92,13 +92,3 @@ def _opened(path: Path) -> Stack:
 def _read(stack: Stack) -> None:
     for start in range(0, stack.info.frames, stack.shard_size):
         stack.read(start, min(start + stack.shard_size, stack.info.frames))
-
-
-def _plain(paths: dict[str, Path], buffer: NDArray[np.uint8]) -> None:
-    descriptor = os.open(paths["uncompressed"], os.O_RDONLY)
-    try:
-        offset = 0
-        while got := os.preadv(descriptor, [buffer.data], offset):
-            offset += got
-    finally:
-        os.close(descriptor)

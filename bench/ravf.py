@@ -1,13 +1,12 @@
 """Reading RAVF files in every layout against plain reads of the same bytes, on one core and on all."""
 
-import os
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bench.plain_reads import plain_reads
 from bench.record import Record, Target
 from bench.scaling import add_scaling
 from bench.timing import Case, interleave
@@ -25,7 +24,7 @@ def ravf(scratch: Path, frames: int | None, repetitions: int) -> Record:
     """Read whole recordings of Astrid's camera, a shard at a time."""
     count = frames or FRAMES
     paths = {name: _written(scratch / f"{k}.ravf", name, count) for k, name in enumerate(LAYOUTS)}
-    buffer = np.empty(32 << 20, np.uint8)
+    read = plain_reads()
     with ExitStack() as opened:
         stacks = {name: opened.enter_context(closing(_opened(path))) for name, path in paths.items()}
         ours = [
@@ -33,14 +32,15 @@ def ravf(scratch: Path, frames: int | None, repetitions: int) -> Record:
             for name, stack in stacks.items()
         ]
         plain = [
-            Case(f"read() of {name}", "os.preadv into one buffer", count, partial(_plain, path, buffer))
+            Case(f"read() of {name}", "os.preadv into one buffer", count, partial(read, path))
             for name, path in paths.items()
         ]
         for case in (*plain, *ours):
             case.run()
         timed = interleave([*plain, *ours], repetitions)
         record = Record("ravf", {"width": WIDTH, "height": HEIGHT, "frames": count})
-        add_scaling(record, ours, repetitions)
+        bounds = {case.name: peer for case, peer in zip(ours, plain, strict=True)}
+        add_scaling(record, ours, repetitions, bounds)
     record.timed = list(timed.values())
     for name in LAYOUTS:
         record.compare([name], [f"read() of {name}"])
@@ -75,13 +75,3 @@ def _opened(path: Path) -> Stack:
 def _read(stack: Stack) -> None:
     for start in range(0, stack.info.frames, stack.shard_size):
         stack.read(start, min(start + stack.shard_size, stack.info.frames))
-
-
-def _plain(path: Path, buffer: NDArray[np.uint8]) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        offset = 0
-        while got := os.preadv(descriptor, [buffer.data], offset):
-            offset += got
-    finally:
-        os.close(descriptor)

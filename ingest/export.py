@@ -5,8 +5,6 @@ Written beside and renamed: what stands under the goal's name is whole. Memory i
 
 import errno
 import re
-import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ from ingest.solve.header import wcs_cards
 from reduction.astrometry.solution import SkySolution
 from reduction.cores import on_all_cores
 from reduction.errors import RequestError, ResourceError
+from reduction.outputs.folder import placed
 from reduction.readahead import one_ahead
 from reduction.stack import FrameSource, Stack, frame_digest, pixel_digest
 from reduction.timing import UNKNOWN_NS, TimeSolution
@@ -114,7 +113,7 @@ def export_fits(
     chosen = range(source.info.frames) if frames is None else frames
     _check_goal(folder, overwrite)
     stem = re.sub(r"[^A-Za-z0-9._+-]+", "_", Path(source.info.name).stem).strip("._") or "recording"
-    with _beside(folder) as beside:
+    with _whole(folder) as beside:
         work = _Work(source, chosen, beside, stem, source.info.metadata, sky)
         digest = _write_cube(work, progress) if cube else _write_frames(work, progress)
     return Exported(folder, 1 if cube else len(chosen), chosen, digest)
@@ -330,21 +329,11 @@ def _ours(member: Path) -> bool:
 
 
 @contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside the goal; it takes the goal's place when all went well."""
-    beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.partial")
+def _whole(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the goal's place when all went well."""
     try:
-        beside.mkdir(parents=True)
-        yield beside
-        if folder.exists():
-            old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.old")
-            folder.rename(old)
-            beside.rename(folder)
-            shutil.rmtree(old)
-        else:
-            beside.rename(folder)
+        with placed(folder) as beside:
+            yield beside
     except OSError as error:
         what = "the disk is full" if error.errno in FULL else f"cannot be written: {error.strerror or error}"
         raise ResourceError(f"{folder}: {what}; nothing was written") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

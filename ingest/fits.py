@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest import fits_keywords, fits_times
+from ingest.block_memory import empty_block
 from ingest.fits_header import FitsHeader, FitsImage, TruncatedError, read_image
 from ingest.fits_keywords import KEPT_KEYS, ImageType, image_type, stated_type
 from ingest.fits_pixels import decode, read_file, read_tiles, time_table, unpack_into
@@ -129,7 +130,7 @@ class FitsStack:
         images = self._images[start:stop]
         if images and all(image.access == "plain" and image.scaling == images[0].scaling for image in images):
             return _read_plain(images, shape)
-        values = np.empty(shape, self.info.dtype)
+        values = empty_block(shape, self.info.dtype)
         for row, image in zip(values, images, strict=True):
             row[...] = read_file(image)
         return values
@@ -138,7 +139,7 @@ class FitsStack:
         (image,) = self._images
         if image.access == "tiles":
             return decode(read_tiles(image, slice(start, start + shape[0])).reshape(shape), image.scaling)
-        raw = np.empty(shape, image.scaling.raw)
+        raw = empty_block(shape, image.scaling.raw)
         offset = image.offset + start * (raw.nbytes // max(1, shape[0]))
         if image.access == "plain":
             with self._lock:
@@ -167,7 +168,7 @@ class FitsStack:
 
 def _read_plain(images: Sequence[FitsImage], shape: tuple[int, ...]) -> NDArray[Any]:
     """Plain files of one scaling, read where they end up and decoded together."""
-    raw = np.empty(shape, images[0].scaling.raw)
+    raw = empty_block(shape, images[0].scaling.raw)
     for row, image in zip(raw, images, strict=True):
         file = RawFile(image.path)
         try:

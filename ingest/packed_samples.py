@@ -4,8 +4,8 @@ Every order of bits is one pattern: a group of bytes holds a few samples, and ea
 two of those bytes. So sixteen samples are one choice of bytes, two shifts and two masks, which are written
 out here as vector instructions: those that the compiler finds by itself are slower, or none.
 
-Samples are made in the processor's own cache and moved on in whole lines past the caches, while the next
-bytes are fetched: a block of frames is larger than the caches, so that this halves the traffic to memory.
+While some are made, the lines of memory that come next are fetched: those to read, and those to write as ones
+that will change, so that a store need not wait for them.
 """
 
 from dataclasses import dataclass
@@ -26,11 +26,14 @@ HALF = 8
 LOADED = 16
 """Samples made at once, by two loads of 16 bytes with `HALF` of them each."""
 
-CACHED = 16_384
-"""Samples kept until they are moved on."""
+UNROLLED = 4
+"""Vectors made in a turn of the loop."""
 
 LINE = 64
 """Bytes that memory takes at once."""
+
+AHEAD = 4096
+"""Bytes by which lines are fetched before their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,50 +135,23 @@ def take_samples(
             f"{data.size} bytes in rows of {stride} for {rows} rows of {count} samples, {pattern}, "
             f"which take {needed} bytes"
         )
-    flat = read_only(data)
     if stride == needed and count % order.samples == 0:  # one long row, of which parts make shorter ones
-        whole = samples.reshape(-1)
-        full = whole.size // CACHED
-        samples, stride = whole[: full * CACHED].reshape(full, CACHED), order.needed(CACHED)
-        rest = whole[full * CACHED :].reshape(1, -1)
-        _take(flat[full * stride :], 0, rest, ORDERS[pattern], order.group, TABLES[pattern], shift)
-    _take(flat, stride, samples, ORDERS[pattern], order.group, TABLES[pattern], shift)
+        samples = samples.reshape(1, -1)
+    _take(read_only(data), stride, samples, ORDERS[pattern], order.group, TABLES[pattern], shift)
 
 
 @compiled
 def _take(data: Any, stride: int, samples: Any, order: int, group: int, table: Any, shift: int) -> None:
-    """Some rows at a time in the processor's own cache, and from there to where they belong."""
     rows, count = samples.shape
     each = table.shape[0]
     step, reach = TOGETHER // each * group, HALF // each * group + LOADED
-    some = max(1, min(rows, CACHED // max(1, count)))
-    cached = np.empty(some * count + TOGETHER, np.uint16)
-    flat = samples.reshape(-1)
-    for first in range(0, rows, some):
-        taken = min(some, rows - first)
-        for row in range(taken):
-            line, goal = data[(first + row) * stride :], cached[row * count : (row + 1) * count]
-            fit = min((count + TOGETHER - 1) // TOGETHER, (line.size - reach) // step + 1)
-            if fit > 0:  # the last may write into the next row, which is still to come
-                _take_together(line.ctypes.data, goal.ctypes.data, fit, order, shift)
-            _take_singly(line, goal, max(0, fit * TOGETHER), group, table, shift)
-        ahead = data[(first + taken) * stride :].ctypes.data
-        _put(cached[: taken * count], flat[first * count : (first + taken) * count], ahead, taken * stride)
-    _settle()
-
-
-@compiled
-def _put(cached: Any, goal: Any, ahead: Any, wanted: int) -> None:
-    """Copy; whole lines of memory go past the caches, while `wanted` bytes from `ahead` on are fetched."""
-    address = np.int64(goal.ctypes.data)
-    lead = min(goal.size, (-address % LINE) >> 1)
-    lines = (goal.size - lead) // (LINE // 2) if address & 1 == 0 else 0
-    for k in range(lead):
-        goal[k] = cached[k]
-    if lines > 0:
-        _put_lines(cached[lead:].ctypes.data, goal[lead:].ctypes.data, lines, ahead, wanted // lines)
-    for k in range(lead + lines * (LINE // 2), goal.size):
-        goal[k] = cached[k]
+    for row in range(rows):
+        line, goal = data[row * stride :], samples[row]
+        most = min(count + TOGETHER - 1, (rows - row) * count)  # into rows that are still to come
+        fit = min(most // TOGETHER, (line.size - reach) // step + 1)
+        if fit > 0:
+            _take_together(line.ctypes.data, goal.ctypes.data, fit, order, shift)
+        _take_singly(line, goal, max(0, fit * TOGETHER), group, table, shift)
 
 
 @compiled
@@ -188,20 +164,52 @@ def _take_singly(line: Any, goal: Any, start: int, group: int, table: Any, shift
 
 
 def _emit_together(typing: Any, source: Any, target: Any, vectors: Any, order: Any, shift: Any) -> Any:
-    """An intrinsic: loops over `vectors` of samples, one per pattern."""
+    """An intrinsic: a loop over `vectors` of samples, that of the pattern."""
     del typing, source, target, vectors, order, shift
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         del signature
-        source, target, vectors, order, shift = arguments
-        scale = _all_lanes(builder, builder.trunc(shift, ir.IntType(16)))
+        *places, order, shift = arguments
         for number, pattern in enumerate(PATTERNS.values()):
-            chosen = builder.icmp_signed("==", order, order.type(number))
-            with builder.if_then(chosen), cgutils.for_range(builder, vectors) as loop:
-                _emit_one(builder, pattern, source, target, loop.index, scale)
+            loop = _emit_loop(builder.module, pattern, [value.type for value in (*places, shift)])
+            with builder.if_then(builder.icmp_signed("==", order, order.type(number))):
+                builder.call(loop, [*places, shift])
         return context.get_dummy_value()
 
     return types.void(types.uintp, types.uintp, types.int64, types.int64, types.int64), generate
+
+
+def _emit_loop(module: Any, pattern: Pattern, kinds: Any) -> Any:
+    """A function of source, target, number of vectors and shift; not inlined, which would multiply it."""
+    known: Any = ir
+    function = known.Function(
+        module, ir.FunctionType(ir.VoidType(), kinds), module.get_unique_name("take_together")
+    )
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    builder = known.IRBuilder(function.append_basic_block())
+    source, target, vectors, shift = function.args
+    scale = _all_lanes(builder, builder.trunc(shift, ir.IntType(16)))
+    turn = vectors.type(UNROLLED)
+    turns = builder.sdiv(vectors, turn)
+    with cgutils.for_range(builder, turns) as loop:
+        first = builder.mul(loop.index, turn)
+        _emit_fetches(builder, pattern, source, target, first)
+        for k in range(UNROLLED):
+            _emit_one(builder, pattern, source, target, builder.add(first, first.type(k)), scale)
+    with cgutils.for_range_slice(builder, builder.mul(turns, turn), vectors, vectors.type(1)) as (index, _):
+        _emit_one(builder, pattern, source, target, index, scale)
+    builder.ret_void()
+    return function
+
+
+def _emit_fetches(builder: Any, pattern: Pattern, source: Any, target: Any, first: Any) -> None:
+    """Lines that a later turn of the loop reads and writes."""
+    step = TOGETHER // pattern.samples * pattern.group
+    for begin, each, to_write in ((source, step, False), (target, 2 * TOGETHER, True)):
+        here = builder.add(begin, builder.mul(first, first.type(each)))
+        for line in range(0, UNROLLED * each, LINE):
+            _fetch(builder, builder.add(here, here.type(AHEAD + line)), to_write)
 
 
 def _emit_one(builder: Any, pattern: Pattern, source: Any, target: Any, index: Any, scale: Any) -> None:
@@ -243,53 +251,14 @@ def _all_lanes(builder: Any, value: Any) -> Any:
     return builder.shuffle_vector(first, ir.Constant(lanes, ir.Undefined), mask)
 
 
-def _emit_put_lines(typing: Any, source: Any, target: Any, lines: Any, ahead: Any, pace: Any) -> Any:
-    """An intrinsic: copy whole lines of memory past the caches; at each one fetch what lies ahead."""
-    del typing, source, target, lines, ahead, pace
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        del signature
-        source, target, lines, ahead, pace = arguments
-        never_again = builder.module.add_metadata([ir.IntType(32)(1)])
-        half_line = ir.VectorType(ir.IntType(8), LINE // 2).as_pointer()
-        with cgutils.for_range(builder, lines) as loop:
-            _fetch(builder, builder.add(ahead, builder.mul(loop.index, pace)))
-            for half in range(2):
-                at = builder.add(
-                    builder.mul(loop.index, loop.index.type(LINE)), source.type(half * LINE // 2)
-                )
-                load = builder.load(builder.inttoptr(builder.add(source, at), half_line))
-                load.align = 1
-                store = builder.store(load, builder.inttoptr(builder.add(target, at), half_line))
-                store.align = LINE // 2
-                store.set_metadata("nontemporal", never_again)
-        return context.get_dummy_value()
-
-    return types.void(types.uintp, types.uintp, types.int64, types.uintp, types.int64), generate
-
-
-def _fetch(builder: Any, address: Any) -> None:
+def _fetch(builder: Any, address: Any, to_write: bool) -> None:
     """Ask for a line to be brought to the second cache; never a fault, whatever stands there."""
     byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
     known: Any = cgutils
     fetch = known.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-    reading, second_cache, of_data = number(0), number(2), number(1)
-    builder.call(fetch, [builder.inttoptr(address, byte), reading, second_cache, of_data])
-
-
-def _emit_settle(typing: Any) -> Any:
-    """An intrinsic: what went past the caches is there for all threads before anything that follows."""
-    del typing
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        del signature, arguments
-        builder.fence("seq_cst")
-        return context.get_dummy_value()
-
-    return types.void(), generate
+    second_cache, of_data = number(2), number(1)
+    builder.call(fetch, [builder.inttoptr(address, byte), number(int(to_write)), second_cache, of_data])
 
 
 _take_together: Any = intrinsic(_emit_together)
-_settle: Any = intrinsic(_emit_settle)
-_put_lines: Any = intrinsic(_emit_put_lines)

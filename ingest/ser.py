@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.block_memory import empty_block
 from ingest.instants import DAY_NS, SECOND_NS
 from ingest.rawfile import RawFile, check_span, frames_per_shard, read_blocks
 from ingest.sample_order import ByteOrder, settle_order
@@ -286,7 +287,7 @@ class SerStack:
         header = self._header
         check_span(self.info.name, start, stop, self.info.frames)
         shape = (stop - start, header.height, header.width, *((3,) if header.planes == 3 else ()))
-        frames = np.empty(shape, np.uint8 if header.sample_bytes == 1 else "<u2")
+        frames = empty_block(shape, np.uint8 if header.sample_bytes == 1 else "<u2")
         self._file.read_into(frames, HEADER.size + start * header.frame_bytes)
         if self._swap:
             frames = frames.view(">u2").astype("<u2")  # four times as quick as byteswap()

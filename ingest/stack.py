@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
 from zarr.storage import LocalStore
 
+from ingest.block_memory import empty_block
 from ingest.frame_status import FrameStatus, read_status
 from ingest.shards import coding_of, decode_frames
 from ingest.stack_times import UNREADABLE, notes_from_json, notes_json, put_times, read_times
@@ -266,7 +267,7 @@ class ZarrStack:
     def _decoded(self, start: int, stop: int) -> NDArray[Any]:
         if self._coding is None:
             return np.asarray(self._pixels[start:stop])
-        out = np.empty((stop - start, *self._info.frame_shape), self._info.dtype)
+        out = empty_block((stop - start, *self._info.frame_shape), self._info.dtype)
         for i in range(start // self.shard_size, (stop - 1) // self.shard_size + 1):
             base = i * self.shard_size
             low, high = max(start, base), min(stop, base + self.shard_size)

@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ingest.block_memory import empty_block
 from ingest.timeoptions import TimeOptions, apply_times
 from ingest.video_decode import Survey, decoded_frames, open_container, survey_frames, video_stream
 from ingest.video_parallel import NotIndependentError, Picture, is_splittable, pictures_on
@@ -82,7 +81,7 @@ class VideoSource:
         with closing(self._pictures(start)) as pictures:
             for first in range(start, total, size):
                 count = min(size, total - first)
-                block = np.empty((count, *self._pixels.frame_shape), self._pixels.dtype)
+                block = empty_block((count, *self._pixels.frame_shape), self._pixels.dtype)
                 for k in range(count):
                     picture = next(pictures, None)
                     if picture is None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.block_memory import empty_block
 from ingest.fstf.chains import Chains
 from ingest.fstf.container import Container
 from ingest.fstf.description import scaling
@@ -92,7 +93,7 @@ class Pictures:
             The file cannot be read.
         """
         rows = self._chains.shown[start:stop].tolist()
-        out = np.empty((stop - start, *self.frame_shape), self.dtype)
+        out = empty_block((stop - start, *self.frame_shape), self.dtype)
         if all(self._direct(row) for row in rows):
             size = max(1, TOGETHER_BYTES // out[:1].nbytes) if rows else 1
             parts = [range(first, min(first + size, len(rows))) for first in range(0, len(rows), size)]

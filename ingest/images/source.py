@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.block_memory import empty_block
 from ingest.formats import HEAD_BYTES, folder_files, natural_key
 from ingest.images.bmp import is_bmp_head, open_bmp
 from ingest.images.decoding import read_picture
@@ -100,7 +101,7 @@ class PictureStack:
         check_span(self.info.name, start, stop, self.info.frames)
         if self._closed:
             raise ValueError(f"{self.info.name}: read after close")
-        frames = np.empty((stop - start, *self.info.frame_shape), self.info.dtype)
+        frames = empty_block((stop - start, *self.info.frame_shape), self.info.dtype)
 
         def fill(row: int) -> None:
             frames[row] = read_picture(self._pictures[start + row])

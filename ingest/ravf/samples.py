@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.block_memory import empty_block
 from ingest.packed_samples import PATTERNS, take_samples
 from ingest.ravf.header import BGR, RavfHeader
 from ingest.ravf.packing import settle_packing
@@ -102,7 +103,7 @@ def read_samples(
 ) -> NDArray[Any]:
     """Frames whose pixels begin at `places`, ``(n, y, x)`` or ``(n, c, y, x)``, by several threads."""
     kind = np.dtype(np.uint8 if header.format.bits == 8 else np.uint16)
-    samples = np.empty((places.size, header.height, header.row_samples), kind)
+    samples = empty_block((places.size, header.height, header.row_samples), kind)
     most = max(1, PIECE_BYTES // (header.height * header.row_samples * kind.itemsize))
     piece = max(1, min(most, -(-places.size // cores())))
     size = _frame_bytes(header, order)

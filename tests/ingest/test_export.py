@@ -259,6 +259,15 @@ class TestGoal:
         with pytest.raises(RequestError, match="something else"):
             exported(ser(tmp_path), tmp_path / "out", overwrite=True)
 
+    def test_the_folder_one_works_in_is_never_replaced(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        exported(ser(tmp_path), tmp_path / "out")
+        monkeypatch.chdir(tmp_path / "out")
+        with pytest.raises(RequestError, match="current folder"):
+            exported(ser(tmp_path), tmp_path / "out", overwrite=True)
+        assert files(tmp_path / "out")
+
     def test_a_full_disk_leaves_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def full(*_: Any) -> bytes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
