@@ -3,12 +3,14 @@
 # make bench  measure against photutils, astroalign, scikit-image, sep and OpenCV; writes bench/results
 # make vti    20 recordings of 500 frames with a burnt-in time, read and compared with their truth
 # make fuzz   100,000 mutated inputs for each parser; what came of them goes to bench/results/fuzz.log
+# make faults  100 campaigns of which something is killed, cut off or filled up; what came of them goes to
+#             bench/results/faults.json
 # make gpu    on a machine with a CUDA device: its tests, then its bench
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench vti fuzz gpu clean
+.PHONY: demo test lint bench vti fuzz faults gpu clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -44,6 +46,9 @@ vti: $(VENV)/.ready
 fuzz: $(VENV)/.ready
 	rm -f bench/results/fuzz.log
 	UMBRA_FUZZ=100000 UMBRA_FUZZ_LOG=bench/results/fuzz.log $(BIN)/pytest -k mutated
+
+faults: $(VENV)/.ready $(VENV)/s3/.ready
+	UMBRA_FAULTS=100 UMBRA_FAULTS_OUT=bench/results/faults.json $(BIN)/pytest tests/cluster/campaign/test_faults.py
 
 gpu: $(VENV)/.ready
 	$(BIN)/pytest -m gpu

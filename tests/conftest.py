@@ -8,7 +8,10 @@ from hypothesis import settings
 settings.register_profile("gate", derandomize=True, deadline=None, database=None)
 settings.load_profile("gate")
 
-LONG = ("tests/scenes/", "tests/bench/test_bench.py", "fuzz", "mutated", "tests/test_bad_input.py")
+LONG = (
+    "tests/scenes/", "tests/bench/test_bench.py", "fuzz", "mutated", "tests/test_bad_input.py",
+    "campaign/test_faults",
+)  # fmt: skip
 """Parts of the names of files that take longest: they come first, so that no worker ends with a long one."""
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

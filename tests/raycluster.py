@@ -15,26 +15,34 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tests.postgres import free_port
+from tests.processes import below
 
 THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(slots=True)
 class Cluster:
-    """A head without CPUs of its own, and nodes that work."""
+    """A head, and nodes that work."""
 
     port: int
     folder: Path
     environment: dict[str, str]
     nodes: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+    started: int = 0
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def token(self) -> dict[str, str]:
+        """Variables by which a driver is let in."""
+        return {name: self.environment[name] for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
+
     def start(self, *options: str) -> "subprocess.Popen[bytes]":
         """Start a node and wait until it says that it runs."""
-        log = self.folder / f"node{len(self.nodes)}.log"
+        self.started += 1
+        log = self.folder / f"node{self.started}.log"
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", *options]
         command += ["--node-ip-address=127.0.0.1", "--disable-usage-stats", "--block"]
         command += [f"--object-store-memory={100 * 2**20}"]
@@ -50,37 +58,50 @@ class Cluster:
             time.sleep(0.1)
         return node
 
-    def stop(self) -> None:
-        """End every node with all that it started."""
-        for node in reversed(self.nodes):
+    def start_head(self, cpus: int = 0) -> None:
+        """Start the head; again, after it was ended, in place of all that there was."""
+        self.start(
+            "--head",
+            f"--port={self.port}",
+            f"--num-cpus={cpus}",
+            "--include-dashboard=false",
+            f"--temp-dir={self.folder}",
+        )
+
+    def start_node(self, cpus: int) -> "subprocess.Popen[bytes]":
+        """Start a node that works."""
+        return self.start(f"--address={self.address}", f"--num-cpus={cpus}")
+
+    def end(self, node: "subprocess.Popen[bytes]") -> None:
+        """Kill a node with all that it started: asked to end, Ray's nodes take ten seconds each."""
+        inside = below(node.pid)
+        for pid in (node.pid, *inside):
             with suppress(ProcessLookupError):
-                os.killpg(node.pid, signal.SIGTERM)
-        for node in self.nodes:
-            try:
-                node.wait(10)
-            except subprocess.TimeoutExpired:
-                with suppress(ProcessLookupError):
-                    os.killpg(node.pid, signal.SIGKILL)
-                node.wait(30)
+                os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # what the raylet left behind when it was killed before
+            os.killpg(node.pid, signal.SIGKILL)
+        node.wait(30)
+        self.nodes.remove(node)
+
+    def stop(self) -> None:
+        """End every node."""
+        for node in self.nodes[::-1]:
+            self.end(node)
 
 
 @contextmanager
-def running(*cpus: int, environment: Mapping[str, str] = MappingProxyType({})) -> Iterator[Cluster]:
+def running(
+    *cpus: int, environment: Mapping[str, str] = MappingProxyType({}), head_cpus: int = 0
+) -> Iterator[Cluster]:
     """A new cluster with a worker node for each number of CPUs; `environment` is added to the nodes' own."""
     folder = Path(tempfile.mkdtemp(prefix="ray"))  # its sockets' names must be short
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     nodes = {**os.environ, **token, **THREADS, "RAY_USAGE_STATS_ENABLED": "0", **environment}
     cluster = Cluster(free_port(), folder, nodes)
     try:
-        cluster.start(
-            "--head",
-            f"--port={cluster.port}",
-            "--num-cpus=0",
-            "--include-dashboard=false",
-            f"--temp-dir={folder}",
-        )
+        cluster.start_head(head_cpus)
         for number in cpus:
-            cluster.start(f"--address={cluster.address}", f"--num-cpus={number}")
+            cluster.start_node(number)
         yield cluster
     finally:
         cluster.stop()

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -35,15 +36,20 @@ LIBRARIES = {"rar": "libarchive.so.13"}
 
 def require(part: str) -> None:
     """Skip the test, or its whole module, unless `part` is installed."""
-    missing = [module for module in PARTS[part] if importlib.util.find_spec(module) is None]
+    lacking = [module for module in PARTS[part] if importlib.util.find_spec(module) is None]
     programs = PROGRAMS.get(part, ())
     if programs and not any(map(found, programs)):
-        missing.append(" or ".join(programs))
+        lacking.append(" or ".join(programs))
     if part in LIBRARIES and not loads(LIBRARIES[part]):
-        missing.append(LIBRARIES[part])
-    if not missing:
+        lacking.append(LIBRARIES[part])
+    if not lacking:
         return
-    reason = f"{part}: not installed: {', '.join(missing)}"
+    missing(part, f"not installed: {', '.join(lacking)}")
+
+
+def missing(part: str, why: str) -> NoReturn:
+    """Skip the test for lack of a part, or fail it where that part must be there."""
+    reason = f"{part}: {why}"
     if part in os.environ.get("UMBRA_REQUIRE", "").split(","):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason, allow_module_level=True)

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cluster.campaign.account import Account
+from cluster.campaign.account import KIND, Account
 from cluster.campaign.events import Event, Kind, Onlooker, Progress
-from cluster.campaign.gate import Gate, all_jobs, station_of
+from cluster.campaign.gate import Gate, all_jobs, is_plan, station_of
 from cluster.campaign.hands import Hands
 from cluster.campaign.orders import Work, order_of
 from cluster.campaign.planning import Planning
@@ -92,6 +92,7 @@ class Supervisor:
         self._renewed = self._looked = self._began
         self._next_claim = 0.0
         self._earlier: dict[str, list[str]] | None = None
+        self._owed: list[tuple[str, int, str]] = []
 
     def run(self, planning: Planning, total: int) -> Counter[Kind]:
         """Do all that `planning` brings and is not done yet; how many observations ended how.
@@ -120,6 +121,7 @@ class Supervisor:
                 break
             self._onlooker.show(self.progress())
             self._wait([*(each.future for each in self._running.values()), *planning.futures])
+        self._keep_logs()
         self._onlooker.show(self.progress())
         return self._counts
 
@@ -161,8 +163,7 @@ class Supervisor:
             order = order_of(self._campaign, planned, self._owner)
             self._drop_superseded(planned.station, order.id)
             known = self._known.get(order.id)
-            if known is not None and known.ended:
-                self._end_known(planned, known, before=True)
+            if known is not None and known.ended and self._end_known(planned, known, before=True):
                 continue
             if known is None:
                 fresh.append(order)
@@ -249,6 +250,7 @@ class Supervisor:
         work, claim = running.work, running.claim
         self._queue.finish(claim, account.result, account.log)
         self._store.add_version(self._campaign, work.station, account.result)
+        self._keep_logs()
         self._frames += account.frames
         self._ended_here += 1
         self._end(
@@ -275,7 +277,7 @@ class Supervisor:
             return
         failure = failure_of(error)
         text = str(error) if isinstance(error, UmbraError) else f"{type(error).__name__}: {error}"
-        log = self._log_of(claim, work, text)
+        log = self._log_of(claim.id, claim.attempt, f"{work.station}: {text}")
         told = Event("failed", work.station, claim.id, work.key, claim.attempt, failure=failure, error=text)
         passing = isinstance(error, ResourceError)
         if passing and wanted.tries < RETRIES:
@@ -288,27 +290,39 @@ class Supervisor:
         self._ended_here += 1
         self._end(told)
 
-    def _log_of(self, claim: Claim, work: Work, text: str) -> str | None:
-        """Name of the attempt's log; of a worker that died, one that says so."""
-        with suppress(UmbraError):
-            kept = self._store.log(claim.id, claim.attempt)
-            return self._store.put_log(claim.id, claim.attempt, kept or f"{work.station}: {text}\n")
-        return None
+    def _log_of(self, job: str, attempt: int, text: str) -> str | None:
+        """Name of the attempt's log; of a worker that died, one that says so. None: there is no room yet."""
+        self._owed.append((job, attempt, f"{text}\n"))
+        return self._keep_logs()
 
-    def _end_known(self, work: Work, job: Job, before: bool) -> None:
-        """Settle an observation whose job somebody ended."""
+    def _keep_logs(self) -> str | None:
+        """Keep the logs that could not be kept before; the name of the latest, None where it could not."""
+        name = None
+        with suppress(ResourceError):
+            while self._owed:
+                job, attempt, text = self._owed[0]
+                name = self._store.put_log(job, attempt, self._store.log(job, attempt) or text)
+                del self._owed[0]
+        return None if self._owed else name
+
+    def _end_known(self, work: Work, job: Job, before: bool) -> bool:
+        """Settle an observation whose job somebody ended; False: its result is gone, it is queued again."""
         event = Event("done", work.station, job.id, work.key, job.attempts, before=before)
         if job.state == "done":
             try:
                 self._store.add_version(self._campaign, work.station, work.key)
-            except RequestError as error:
-                text = f"{error}; the result was removed from the store: reduce it in another campaign"
-                event = replace(event, kind="failed", failure="resource", error=text)
+            except RequestError:
+                if self._store.find(KIND, work.key) is not None:
+                    raise
+                self._queue.redo([job.id])
+                self._onlooker.tell(Event("queued", work.station, job=job.id))
+                return False
         elif job.state == "cancelled":
             event = replace(event, kind="cancelled")
         else:
             event = replace(event, kind="failed", failure=job.failure, error=job.error or "")
         self._end(event)
+        return True
 
     def _end(self, event: Event) -> None:
         """Count an observation that is over."""
@@ -333,7 +347,7 @@ class Supervisor:
         if not planned or now - self._looked < IDLE_S:
             return False
         self._looked = now
-        self._queue.expire(MOST_DEATHS)
+        self._expire()
         held = 0
         for job in all_jobs(self._queue, self._campaign):
             wanted = self._wanted.get(job.id)
@@ -343,6 +357,16 @@ class Supervisor:
                 self._end_known(wanted.work, job, before=False)
             held += job.state == "held"
         return 0 < held == len(self._wanted)
+
+    def _expire(self) -> None:
+        """Queue again what silent supervisors had, with a log of each attempt that says so."""
+        for identity in self._queue.expire(MOST_DEATHS):
+            job = self._queue.get(identity)
+            if job.campaign != self._campaign or is_plan(job):
+                continue
+            last = [one for one in self._queue.attempts(identity) if one.outcome == "died"][-1]
+            text = f"{last.worker} fell silent: killed, out of memory, or cut off"
+            self._log_of(identity, last.number, f"{station_of(job)}: {text}")
 
     def close(self) -> None:
         """Stop what runs and give it back to the queue; safe to call at any time, also after an error."""

@@ -240,13 +240,20 @@ class SqlJobStore:
 
     def retry(self, jobs: Sequence[str] | None = None, campaign: str | None = None) -> list[str]:
         """Queue failed and cancelled jobs again, in their old places; their ids."""
-        anew = {"state": "queued", "failure": None, "error": None, "finished": None, "deaths": 0}
+        return self._again(_parts(jobs, campaign), ("failed", "cancelled"))
+
+    def redo(self, jobs: Sequence[str]) -> list[str]:
+        """Queue done jobs again whose results are gone, in their old places; their ids."""
+        return self._again(_parts(jobs, None), ("done",))
+
+    def _again(self, parts: Sequence[tuple[ColumnElement[bool], ...]], states: Sequence[State]) -> list[str]:
+        anew = {"state": "queued", "result": None, "failure": None, "error": None, "finished": None}
 
         def work(connection: Connection) -> list[str]:
             ids: list[str] = []
-            for which in _parts(jobs, campaign):
-                again = update(JobRow).where(*which, JobRow.state.in_(("failed", "cancelled")))
-                done = again.values(**anew, not_before=0.0).returning(JobRow.id)
+            for which in parts:
+                again = update(JobRow).where(*which, JobRow.state.in_(states))
+                done = again.values(**anew, deaths=0, not_before=0.0).returning(JobRow.id)
                 ids += connection.execute(done).scalars()
             return ids
 

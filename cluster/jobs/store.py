@@ -83,6 +83,10 @@ class JobStore(Protocol):
         """Queue failed and cancelled jobs again, in their old places; their ids."""
         ...
 
+    def redo(self, jobs: Sequence[str]) -> list[str]:
+        """Queue done jobs again whose results are gone, in their old places; their ids."""
+        ...
+
     def hold(self, campaign: str) -> int:
         """Let nothing more of a campaign begin; how many jobs wait for `resume`."""
         ...

@@ -165,6 +165,19 @@ class JobStoreContract:
         assert (job.place, job.state, job.error, job.failure) == (1, "done", None, None)
         assert [a.log for a in store.attempts("ann-0")] == ["logs/1", "logs/2"]
 
+    def test_a_job_whose_result_is_gone_is_done_again(self, store: SqlJobStore) -> None:
+        store.submit(orders(3))
+        first, second, _ = store.claim("w", 30.0, 3)
+        store.finish(first, "r", "logs/1")
+        store.fail(second, "data", "no stars")
+        assert store.redo(["ann-0", "ann-1", "ann-2", "nobody"]) == ["ann-0"]
+        assert (store.get("ann-0").state, store.get("ann-0").result) == ("queued", None)
+        again = one(store)
+        assert (again.id, again.attempt) == ("ann-0", 2)
+        store.finish(again, "r")
+        assert store.get("ann-0").result == "r"
+        assert [a.outcome for a in store.attempts("ann-0")] == ["done", "done"]
+
     def test_a_resource_that_is_missing_is_waited_for(self, store: SqlJobStore, clock: Clock) -> None:
         store.submit(orders(1))
         store.fail(one(store), "resource", "disk full", again_after_s=60.0)

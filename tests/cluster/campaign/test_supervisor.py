@@ -1,5 +1,6 @@
 """The supervisor, with hands that do as they are told instead of reducing."""
 
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from cluster.jobs.job import Claim
 from cluster.jobs.sql import SqlJobStore
 from cluster.stopping import DiedError
 from cluster.store import Store, open_store
+from cluster.store.published import ObjectStore
 from reduction.errors import DataError, ResourceError
 from reduction.scan import Progress
 from tests import postgres
@@ -218,6 +220,52 @@ def test_retry_failed_runs_exactly_those(campaign: Campaign, store: Store) -> No
     hands = Stub(store)
     assert campaign.run(hands, *names) == {"done": 9}
     assert set(hands.done) == set(names[::3])
+
+
+def test_a_result_that_was_removed_is_made_again(campaign: Campaign, store: Store, tmp_path: Path) -> None:
+    campaign.run(Stub(store), "a", "b")
+    (key,) = store.versions("c", "a")
+    shutil.rmtree(tmp_path / "store" / "results" / key)
+    hands = Stub(store)
+    assert campaign.run(hands, "a", "b") == {"done": 2}
+    assert hands.done == {"a": 1}
+    assert store.versions("c", "a") == [key]
+    store.fetch(KIND, key, tmp_path / "fetched")
+
+
+def test_whoever_finds_a_silent_supervisors_jobs_logs_it(
+    campaign: Campaign, store: Store, tmp_path: Path
+) -> None:
+    hands = Stub(store, {"a": doing(lambda: campaign.queue.hold("c"))})
+    hands.slots = 1
+    campaign.run(hands, "a", "b")
+    campaign.queue.resume("c")
+    (job,) = [standing.job.id for standing in standings(campaign.queue, "c") if standing.station == "b"]
+    assert campaign.queue.claim("somebody", 0.0, jobs=[job])
+    assert campaign.run(Stub(store), "a", "b") == {"done": 2}
+    assert [one.outcome for one in campaign.queue.attempts(job)] == ["died", "done"]
+    assert store.log(job, 1) == "b: somebody fell silent: killed, out of memory, or cut off\n"
+    assert store.log(job, 2) == "done\n"
+
+
+@pytest.mark.parametrize("refusals", [1, 3])
+def test_logs_that_find_no_room_are_kept_later(
+    campaign: Campaign, store: Store, monkeypatch: pytest.MonkeyPatch, refusals: int
+) -> None:
+    put, left = ObjectStore.put_log, [refusals]
+
+    def refusing(self: ObjectStore, job: str, attempt: int, text: str) -> str:
+        if "full" in text and left[0]:
+            left[0] -= 1
+            raise ResourceError("no space left")
+        return put(self, job, attempt, text)
+
+    monkeypatch.setattr(ObjectStore, "put_log", refusing)
+    hands = Stub(store, {"a": raising(ResourceError("disk full"), 2)})
+    assert campaign.run(hands, "a") == {"done": 1}
+    (standing,) = standings(campaign.queue, "c")
+    logs = [store.log(standing.job.id, number) for number in (1, 2, 3)]
+    assert logs == ["a: disk full\n", "a: disk full\n", "done\n"]
 
 
 def test_stopping_gives_back_what_runs(

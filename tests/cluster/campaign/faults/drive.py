@@ -1,0 +1,97 @@
+"""`umbra` with short leases and pauses, which tells in a file what is begun and ended, and by which process.
+
+Run as ``python -m tests.cluster.campaign.faults.drive TRACE campaign run ...``.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import umbra
+from cluster.campaign import performing, supervisor
+from cluster.campaign.account import Account
+
+LEASE_S = 4.0
+"""Long enough for a busy machine: it is renewed every `RENEW_S`."""
+
+RENEW_S = 0.5
+SPREAD_BYTES = 1 << 20
+
+
+def tell(trace: str, *words: object) -> None:
+    """Add a line, whole or not at all, whoever else writes there."""
+    descriptor = os.open(trace, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        os.write(descriptor, (" ".join(map(str, words)) + "\n").encode())
+    finally:
+        os.close(descriptor)
+
+
+def traced(trace: str, work: Callable[..., Any], what: Callable[..., str]) -> Callable[..., Any]:
+    """The same work, told of; a function of no module, so that Ray's workers get it with its `trace`."""
+
+    def told(*arguments: Any) -> Any:
+        name = what(*arguments)
+        tell(trace, "begun", name, os.getpid())
+        found = work(*arguments)
+        known = isinstance(found, str) and bool(json.loads(found)["known"])
+        tell(trace, "known" if known else "ended", name, os.getpid())
+        return found
+
+    told.__name__ = told.__qualname__ = work.__name__
+    return told
+
+
+def order(_expected: str, _payload: str, job: str, attempt: int, *_: object) -> str:
+    """Name of an order on Ray."""
+    return f"{job}/{attempt}"
+
+
+def span(_expected: str, _identity: str, _work: bytes, start: int, stop: int) -> str:
+    """Name of a segment."""
+    return f"{start}-{stop}"
+
+
+def trace_tasks(trace: str) -> None:
+    """Have the tasks on Ray told of."""
+    import ray
+
+    from cluster import tasks
+
+    for name, what in (("perform_order", order), ("measure_span", span)):
+        work = traced(trace, getattr(tasks, name), what)
+        setattr(tasks, f"{name}_task", ray.remote(num_cpus=tasks.TASK_CPUS)(work))
+
+
+def trace_here(trace: str) -> None:
+    """Have what this process reduces told of."""
+    perform = performing.perform
+
+    def told(work: Any, job: str, attempt: int, *arguments: Any, **named: Any) -> Account:
+        tell(trace, "begun", f"{job}/{attempt}", os.getpid())
+        account = perform(work, job, attempt, *arguments, **named)
+        tell(trace, "known" if account.known else "ended", f"{job}/{attempt}", os.getpid())
+        return account
+
+    performing.perform = told
+
+
+def main() -> None:
+    """Run the command that follows the trace's name."""
+    trace = sys.argv.pop(1)
+    Path(trace).touch()
+    supervisor.LEASE_S, supervisor.RENEW_S = LEASE_S, RENEW_S
+    supervisor.IDLE_S, supervisor.SPREAD_BYTES = 0.3, SPREAD_BYTES
+    supervisor.AGAIN_S = (0.5, 1.0, 2.0)
+    trace_here(trace)
+    if "run" in sys.argv and "none" not in sys.argv:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        trace_tasks(trace)
+    umbra.main()
+
+
+if __name__ == "__main__":
+    main()

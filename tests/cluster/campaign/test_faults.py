@@ -1,0 +1,97 @@
+"""Whole campaigns that something is taken away from while they run: they end as if nothing had happened.
+
+`UMBRA_FAULTS` sets how many there are, over the kinds in turn (three of each in the ordinary run;
+``make faults`` has 100), and `UMBRA_FAULTS_OUT` the file that what came of them is written to.
+"""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.record import Record
+from tests import s3
+from tests.cluster.campaign.faults.ground import Ground
+from tests.cluster.campaign.faults.kinds import KINDS
+from tests.requirements import require
+
+COUNT = int(os.environ.get("UMBRA_FAULTS", 3 * len(KINDS)))
+OUT = os.environ.get("UMBRA_FAULTS_OUT")
+SEEDS = [([*KINDS][number % len(KINDS)], 1 + number // len(KINDS)) for number in range(COUNT)]
+GENTLE = ("postgresql", "s3")
+"""Faults that take no work away: nothing is done again."""
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    for part in ("ray", "postgres", "s3"):
+        require(part)
+    made = Ground(tmp_path_factory.mktemp("faults"))
+    try:
+        made.prepare()
+        yield made
+    finally:
+        made.close()
+
+
+class Written:
+    """What came of the campaigns, on a disk after each of them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._campaigns: list[dict[str, Any]] = []
+
+    def add(self, **fields: Any) -> None:
+        self._campaigns.append(fields)
+        kinds = {kind: [one for one in self._campaigns if one["kind"] == kind] for kind in KINDS}
+        record = Record("faults", {"campaigns": len(self._campaigns), "of": COUNT})
+        record.values = {
+            "kinds": {
+                kind: {
+                    "campaigns": len(some),
+                    "ended as undisturbed": sum(one["passed"] for one in some),
+                    "workers lost": sum(one.get("lost", 0) for one in some),
+                    "redone": sum(one.get("redone", 0) for one in some),
+                    "objects left over, collected": sum(one.get("orphans", 0) for one in some),
+                }
+                for kind, some in kinds.items()
+            },
+            "campaigns": self._campaigns,
+        }
+        record.write(self._path, -1)
+
+
+@pytest.fixture(scope="module")
+def written() -> Written | None:
+    return None if OUT is None else Written(Path(OUT))
+
+
+@pytest.mark.parametrize(("kind", "seed"), SEEDS)
+def test_a_campaign_ends_as_if_nothing_had_happened(
+    kind: str,
+    seed: int,
+    ground: Ground,
+    written: Written | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for variable, value in s3.CREDENTIALS.items():
+        monkeypatch.setenv(variable, value)
+    began, found = time.monotonic(), {"kind": kind, "seed": seed, "passed": False}
+    try:
+        with KINDS[kind](ground, tmp_path, f"{kind}-{seed}", random.Random(f"{kind} {seed}")) as campaign:
+            outcome = campaign.check()
+            found |= {"store": campaign.place.store.partition(":")[0], "ray": campaign.ray != "none"}
+            found |= {"lost": campaign.lost, "redone": outcome.redone, "runs": outcome.runs}
+            found |= {"orphans": outcome.orphans}
+            if kind != "disk":  # an attempt that finds no room is no death
+                assert outcome.redone <= campaign.lost
+            assert kind not in GENTLE or not outcome.redone
+        found["passed"] = True
+    finally:
+        if written is not None:
+            written.add(**found, seconds=round(time.monotonic() - began, 1))
