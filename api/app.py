@@ -17,6 +17,7 @@ from api.settings import ServiceSettings
 from api.store import FolderStore
 from api.supervisor import Supervisor
 from cluster.executors import Executor
+from cluster.store import open_store
 from reduction.version import VERSION
 
 ROUTERS = (
@@ -46,6 +47,7 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     supervisor = Supervisor(FolderStore(settings.home), executor, settings.data)
     database = Database(settings.where)
     migrate(database.engine)
+    store = open_store(settings.kept)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -67,6 +69,7 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     )
     app.state.supervisor = supervisor
     app.state.database = database
+    app.state.store = store
     app.state.settings = settings
     app.state.attempts = Attempts(settings)
     for router in ROUTERS:

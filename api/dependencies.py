@@ -7,6 +7,7 @@ from fastapi import Depends, Path, Query, Request
 from api.database.transactions import Database
 from api.people.attempts import Attempts
 from api.settings import ServiceSettings
+from cluster.store.published import ObjectStore
 
 
 def database_of(request: Request) -> Database:
@@ -27,8 +28,15 @@ def attempts_of(request: Request) -> Attempts:
     return attempts
 
 
+def store_of(request: Request) -> ObjectStore:
+    """Store of the app: recordings, results, logs."""
+    store: ObjectStore = request.app.state.store
+    return store
+
+
 DatabaseDep = Annotated[Database, Depends(database_of)]
 SettingsDep = Annotated[ServiceSettings, Depends(settings_of)]
+StoreDep = Annotated[ObjectStore, Depends(store_of)]
 AttemptsDep = Annotated[Attempts, Depends(attempts_of)]
 IdPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 Limit = Annotated[int, Query(ge=1, le=200, description="Rows of a page.")]

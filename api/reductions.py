@@ -1,4 +1,4 @@
-"""Routes of reductions and their jobs."""
+"""Routes of reductions of the data folder, for the local operator and staff."""
 
 import asyncio
 import time
@@ -18,6 +18,7 @@ from reduction.plan import Settings
 from reduction.version import VERSION
 
 PREFIX = "/api/v1"
+FOLDER = f"{PREFIX}/folder"
 POLL_S = 0.1
 MOST_BODY_BYTES = 256 * 1024
 LONGEST_WAIT_S = 60.0
@@ -82,8 +83,8 @@ class Health(Settings):
 def view_of(job: Job, jobs: Supervisor) -> JobView:
     """Return what a client sees of a job."""
     report = jobs.report(job.id) if job.status == "running" else None
-    base = f"{PREFIX}/reductions/{job.id}"
-    links = Links(self=f"{PREFIX}/jobs/{job.id}")
+    base = f"{FOLDER}/reductions/{job.id}"
+    links = Links(self=f"{FOLDER}/jobs/{job.id}")
     if job.status == "done":
         links = Links(
             self=links.self,
@@ -105,7 +106,7 @@ def view_of(job: Job, jobs: Supervisor) -> JobView:
 
 
 @router.post(
-    "/reductions",
+    "/folder/reductions",
     status_code=202,
     max_body_size=MOST_BODY_BYTES,
     responses=responses(401, 403, 413, 422, 503),
@@ -123,12 +124,12 @@ def submit(
     The same request of the same files is the same job, however often it is sent. `Location` is the job.
     """
     job = jobs.submit(body, idempotency_key)
-    response.headers["Location"] = f"{PREFIX}/jobs/{job.id}"
+    response.headers["Location"] = f"{FOLDER}/jobs/{job.id}"
     return view_of(job, jobs)
 
 
 @router.get(
-    "/jobs/{job_id}", responses=responses(401, 403, 404, 422, 503), summary="What has become of a job"
+    "/folder/jobs/{job_id}", responses=responses(401, 403, 404, 422, 503), summary="What has become of a job"
 )
 async def job_status(
     job_id: str,
@@ -149,7 +150,7 @@ async def job_status(
 
 
 @router.get(
-    "/reductions/{job_id}/lightcurve.csv",
+    "/folder/reductions/{job_id}/lightcurve.csv",
     response_class=FileResponse,
     responses=responses(401, 403, 404, 409, 410, 422, 503),
     summary="The light curve",
@@ -160,7 +161,7 @@ def lightcurve(job_id: str, jobs: Jobs, _permit: MaySee) -> FileResponse:
 
 
 @router.get(
-    "/reductions/{job_id}/summary.json",
+    "/folder/reductions/{job_id}/summary.json",
     response_class=FileResponse,
     responses=responses(401, 403, 404, 409, 410, 422, 503),
     summary="The figures, for programs",
@@ -171,7 +172,7 @@ def summary(job_id: str, jobs: Jobs, _permit: MaySee) -> FileResponse:
 
 
 @router.get(
-    "/reductions/{job_id}/report.html",
+    "/folder/reductions/{job_id}/report.html",
     response_class=FileResponse,
     responses=responses(401, 403, 404, 409, 410, 422, 503),
     summary="The report, for people",

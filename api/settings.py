@@ -31,6 +31,10 @@ class ServiceSettings(BaseSettings):
         It listens on loopback alone: without any account, requests from this machine are the operator's.
     database : str
         ``postgresql://...``; empty is SQLite in `home`.
+    store : str
+        Folder or ``s3://BUCKET/PREFIX`` of recordings and results; empty is ``store`` in `home`.
+    lease_s : float
+        A reduction whose service says nothing for so long is begun again.
     url : str
         Where people reach the service, for links in e-mails; with https, cookies are for https alone.
     proxies : str
@@ -51,6 +55,8 @@ class ServiceSettings(BaseSettings):
     hosts: tuple[str, ...] | None = None
     local: bool = False
     database: str = ""
+    store: str = ""
+    lease_s: Annotated[float, Field(ge=2, le=3600)] = 30.0
     url: str = "http://127.0.0.1:8000"
     proxies: str = ""
     registration: Literal["open", "closed"] = "open"
@@ -80,6 +86,11 @@ class ServiceSettings(BaseSettings):
     def where(self) -> str:
         """The database."""
         return self.database or f"sqlite:///{self.home / 'umbra.sqlite'}"
+
+    @property
+    def kept(self) -> str:
+        """The store."""
+        return self.store or str(self.home / "store")
 
 
 def make_settings(

@@ -46,13 +46,13 @@ class Client:
 
     def ask(self, body: dict[str, Any], key: str | None = None) -> httpx.Response:
         headers = {} if key is None else {"Idempotency-Key": key}
-        return self.post(f"{API}/reductions", json=body, headers=headers)
+        return self.post(f"{API}/folder/reductions", json=body, headers=headers)
 
     def ended(self, job: str, seconds: float = 120.0) -> dict[str, Any]:
         """The job when it is done or failed."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
-            view: dict[str, Any] = self.get(f"{API}/jobs/{job}", params={"wait": 5}).json()
+            view: dict[str, Any] = self.get(f"{API}/folder/jobs/{job}", params={"wait": 5}).json()
             if view["status"] in ENDED:
                 return view
         raise AssertionError(f"job {job} did not end")

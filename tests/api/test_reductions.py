@@ -25,6 +25,8 @@ from tests.scenes.scenes import little_ser  # noqa: E402
 
 BODY = {"input": "night/a.ser"}
 
+REDUCTIONS = f"{API}/folder/reductions"
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
@@ -92,7 +94,7 @@ def test_the_job_and_its_place(client: Client, executor: Scripted, data: Path) -
     asked = client.ask(BODY | {"times": {"start_utc": "2026-03-14T21:17:00Z", "cadence_s": 0.04}})
     assert asked.status_code == 202
     job = asked.json()["id"]
-    assert asked.headers["location"] == f"{API}/jobs/{job}" == asked.json()["links"]["self"]
+    assert asked.headers["location"] == f"{API}/folder/jobs/{job}" == asked.json()["links"]["self"]
     view = client.ended(job)
     assert view["status"] == "done"
     assert view["error"] is None
@@ -102,7 +104,7 @@ def test_the_job_and_its_place(client: Client, executor: Scripted, data: Path) -
     assert request.inputs == (str(data / "night" / "a.ser"),)
     assert request.times.cadence_s == 0.04
     for name, text in FILES.items():
-        assert client.get(f"{API}/reductions/{job}/{name}").text == text
+        assert client.get(f"{API}/folder/reductions/{job}/{name}").text == text
 
 
 def test_a_link_inside_the_folder_is_followed(client: Client) -> None:
@@ -132,7 +134,7 @@ def test_a_link_inside_the_folder_is_followed(client: Client) -> None:
 )
 def test_inputs_that_are_refused(client: Client, executor: Scripted, path: str, word: str) -> None:
     response = client.post(
-        f"{API}/reductions", content=json.dumps({"input": path}), headers={"content-type": "application/json"}
+        REDUCTIONS, content=json.dumps({"input": path}), headers={"content-type": "application/json"}
     )
     check_problem(response, 422)
     assert word in response.text
@@ -171,12 +173,12 @@ def test_bodies_that_are_refused(client: Client, body: dict[str, Any], pointer: 
 
 def test_bodies_that_are_no_json(client: Client) -> None:
     headers = {"content-type": "application/json"}
-    check_problem(client.post(f"{API}/reductions", content=b'{"input"', headers=headers), 422)
-    check_problem(client.post(f"{API}/reductions", content=b'{"input": NaN}', headers=headers), 422)
+    check_problem(client.post(REDUCTIONS, content=b'{"input"', headers=headers), 422)
+    check_problem(client.post(REDUCTIONS, content=b'{"input": NaN}', headers=headers), 422)
     large = json.dumps({"input": "x" * 300_000})
-    check_problem(client.post(f"{API}/reductions", content=large, headers=headers), 413)
-    check_problem(client.post(f"{API}/reductions", content=pieces(large.encode()), headers=headers), 413)
-    check_problem(client.post(f"{API}/reductions", content=b"input=a", headers={}), 422)
+    check_problem(client.post(REDUCTIONS, content=large, headers=headers), 413)
+    check_problem(client.post(REDUCTIONS, content=pieces(large.encode()), headers=headers), 413)
+    check_problem(client.post(REDUCTIONS, content=b"input=a", headers={}), 422)
 
 
 async def pieces(body: bytes) -> AsyncIterator[bytes]:
@@ -194,9 +196,9 @@ def test_unknown_ids_and_routes(client: Client) -> None:
         check_problem(client.get(f"{API}/{path}"), 404)
     check_problem(client.get("/"), 404)
     check_problem(client.get("/docs"), 404)
-    check_problem(client.get(f"{API}/reductions"), 405)
-    check_problem(client.get(f"{API}/jobs/0123?wait=1e9"), 422, "wait")
-    check_problem(client.get(f"{API}/jobs/0123?wait=nan"), 422, "wait")
+    check_problem(client.get(REDUCTIONS), 405)
+    check_problem(client.get(f"{API}/folder/jobs/0123?wait=1e9"), 422, "wait")
+    check_problem(client.get(f"{API}/folder/jobs/0123?wait=nan"), 422, "wait")
 
 
 def test_the_same_request_is_the_same_job(client: Client, executor: Scripted, data: Path) -> None:
@@ -227,11 +229,16 @@ def test_progress_waiting_and_results_that_are_not_ready(client: Client, executo
     waiting = client.ask(BODY | {"plan": {"frame": 1}}).json()
     assert waiting["status"] == "queued"
     assert executor.begun.wait(10)
-    view = client.get(f"{API}/jobs/{job}", params={"wait": 0.3}).json()
+    view = client.get(f"{API}/folder/jobs/{job}", params={"wait": 0.3}).json()
     assert view["status"] == "running"
     assert view["progress"] == {"stage": "measure", "done": 3, "total": 8}
-    assert view["links"] == {"self": f"{API}/jobs/{job}", "lightcurve": None, "summary": None, "report": None}
-    check_problem(client.get(f"{API}/reductions/{job}/lightcurve.csv"), 409, "running")
+    assert view["links"] == {
+        "self": f"{API}/folder/jobs/{job}",
+        "lightcurve": None,
+        "summary": None,
+        "report": None,
+    }
+    check_problem(client.get(f"{API}/folder/reductions/{job}/lightcurve.csv"), 409, "running")
     health = client.get(f"{API}/health").json()
     assert health == {"status": "ok", "version": VERSION, "workers": 1, "queued": 1, "running": 1}
     executor.go.set()
@@ -253,7 +260,7 @@ def test_wrong_data_are_not_tried_again(client: Client, executor: Scripted) -> N
     assert view["error"]["status"] == 422
     assert view["error"]["type"] == "urn:umbra:problem:data"
     assert "cap" in view["error"]["detail"]
-    check_problem(client.get(f"{API}/reductions/{view['id']}/summary.json"), 409, "failed", "cap")
+    check_problem(client.get(f"{API}/folder/reductions/{view['id']}/summary.json"), 409, "failed", "cap")
     assert client.ask(BODY).json()["status"] == "failed"
     assert len(executor.seen) == 1
 
@@ -283,11 +290,11 @@ def test_removed_results(client: Client, tmp_path: Path) -> None:
     folder = tmp_path / "home" / "jobs" / job
     assert {path.name for path in folder.iterdir()} == {"job.json", "result-1"}
     (folder / "result-1" / "summary.json").unlink()
-    check_problem(client.get(f"{API}/reductions/{job}/summary.json"), 410)
+    check_problem(client.get(f"{API}/folder/reductions/{job}/summary.json"), 410)
     (folder / "result-1").rename(tmp_path / "gone")
     assert client.ask(BODY).json()["status"] in {"queued", "running"}
     assert client.ended(job)["status"] == "done"
-    assert client.get(f"{API}/reductions/{job}/summary.json").status_code == 200
+    assert client.get(f"{API}/folder/reductions/{job}/summary.json").status_code == 200
 
 
 def test_host_names(data: Path, tmp_path: Path) -> None:
@@ -307,11 +314,11 @@ def test_headers_of_every_response(client: Client) -> None:
 def test_openapi_tells_every_route_and_problem(client: Client) -> None:
     document = client.get(f"{API}/openapi.json").json()
     assert set(document["paths"]) >= {
-        f"{API}/reductions",
-        f"{API}/jobs/{{job_id}}",
-        f"{API}/reductions/{{job_id}}/lightcurve.csv",
-        f"{API}/reductions/{{job_id}}/summary.json",
-        f"{API}/reductions/{{job_id}}/report.html",
+        REDUCTIONS,
+        f"{API}/folder/jobs/{{job_id}}",
+        f"{API}/folder/reductions/{{job_id}}/lightcurve.csv",
+        f"{API}/folder/reductions/{{job_id}}/summary.json",
+        f"{API}/folder/reductions/{{job_id}}/report.html",
         f"{API}/health",
     }
     assert document["components"]["schemas"]["ReductionBody"]["additionalProperties"] is False

@@ -45,7 +45,7 @@ class Server:
         return httpx.get(self.url + path, params=params, timeout=60)
 
     def ask(self, body: dict[str, Any]) -> dict[str, Any]:
-        answer = httpx.post(f"{self.url}{API}/reductions", json=body, timeout=60)
+        answer = httpx.post(f"{self.url}{API}/folder/reductions", json=body, timeout=60)
         assert answer.status_code == 202, answer.text
         view: dict[str, Any] = answer.json()
         return view
@@ -53,7 +53,7 @@ class Server:
     def await_status(self, job: str, wanted: set[str], wait: float) -> dict[str, Any]:
         ends = time.monotonic() + 120
         while time.monotonic() < ends:
-            view: dict[str, Any] = self.get(f"{API}/jobs/{job}", wait=wait).json()
+            view: dict[str, Any] = self.get(f"{API}/folder/jobs/{job}", wait=wait).json()
             if view["status"] in wanted:
                 return view
             time.sleep(0.02)
@@ -116,7 +116,7 @@ def test_from_request_to_light_curve_and_through_a_crash(data: Path, tmp_path: P
         assert all_gone(family, 60), "workers outlive a service that is killed"
 
     with served(data, home) as server:
-        assert server.get(f"{API}/jobs/{job}").json() == view
+        assert server.get(f"{API}/folder/jobs/{job}").json() == view
         assert server.get(view["links"]["lightcurve"]).content == curve.content
         server.await_status(interrupted, {"running"}, wait=0)
         family = list(below(server.process.pid))

@@ -46,8 +46,8 @@ def test_finished_jobs_are_there_after_a_restart(data: Path, home: Path) -> None
         before = client.ended(job)
     executor = Scripted()
     with serving(data, home, executor) as client:
-        assert client.get(f"{API}/jobs/{job}").json() == before
-        assert client.get(f"{API}/reductions/{job}/lightcurve.csv").text == FILES["lightcurve.csv"]
+        assert client.get(f"{API}/folder/jobs/{job}").json() == before
+        assert client.get(f"{API}/folder/reductions/{job}/lightcurve.csv").text == FILES["lightcurve.csv"]
         assert client.ask(BODY).json()["id"] == job
         (data / "a.ser").touch()
         assert client.ask(BODY, key="k").json()["id"] == job
@@ -84,10 +84,10 @@ def test_a_job_that_ends_the_service_again_and_again_fails(data: Path, home: Pat
     for _ in range(MOST_CRASHES - 1):
         crash(home)
         with serving(data, home, Scripted(hold=True)) as client:
-            assert client.get(f"{API}/jobs/{job}").json()["status"] in {"queued", "running"}
+            assert client.get(f"{API}/folder/jobs/{job}").json()["status"] in {"queued", "running"}
     crash(home)
     with serving(data, home, Scripted()) as client:
-        view = client.get(f"{API}/jobs/{job}").json()
+        view = client.get(f"{API}/folder/jobs/{job}").json()
         assert view["status"] == "failed"
         assert f"{MOST_CRASHES} times" in view["error"]["detail"]
         client.ask(BODY)

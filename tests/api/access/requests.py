@@ -132,11 +132,11 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     ("PUT", f"{API}/users/{{user_id}}/level"): _user(level="staff"),
     ("PUT", f"{API}/users/{{user_id}}/suspension"): _user(suspended=True),
     ("GET", f"{API}/audit"): _bare,
-    ("POST", f"{API}/reductions"): _body(input="a.ser"),
-    ("GET", f"{API}/jobs/{{job_id}}"): _job,
-    ("GET", f"{API}/reductions/{{job_id}}/lightcurve.csv"): _job,
-    ("GET", f"{API}/reductions/{{job_id}}/summary.json"): _job,
-    ("GET", f"{API}/reductions/{{job_id}}/report.html"): _job,
+    ("POST", f"{API}/folder/reductions"): _body(input="a.ser"),
+    ("GET", f"{API}/folder/jobs/{{job_id}}"): _job,
+    ("GET", f"{API}/folder/reductions/{{job_id}}/lightcurve.csv"): _job,
+    ("GET", f"{API}/folder/reductions/{{job_id}}/summary.json"): _job,
+    ("GET", f"{API}/folder/reductions/{{job_id}}/report.html"): _job,
     ("GET", f"{API}/health"): _bare,
 }
 """(method, path) -> how it is asked."""

@@ -49,7 +49,7 @@ def test_who_sits_there_may_reduce_until_there_is_an_account(client: Client) -> 
     ids=lambda headers: next(iter(headers)),
 )
 def test_what_a_proxy_passes_on_is_not_local(client: Client, headers: dict[str, str]) -> None:
-    answer = client.post(f"{API}/reductions", json=BODY, headers=headers)
+    answer = client.post(f"{API}/folder/reductions", json=BODY, headers=headers)
     assert answer.status_code == 401
 
 
@@ -59,14 +59,14 @@ def test_what_a_proxy_passes_on_is_not_local(client: Client, headers: dict[str, 
     ids=["origin", "fetch", "null"],
 )
 def test_a_web_page_is_not_the_operator(client: Client, headers: dict[str, str]) -> None:
-    assert client.post(f"{API}/reductions", json=BODY, headers=headers).status_code == 403
+    assert client.post(f"{API}/folder/reductions", json=BODY, headers=headers).status_code == 403
 
 
 def test_another_machine_is_not_local(client: Client) -> None:
     async def ask(address: str) -> int:
         transport = httpx.ASGITransport(client.app, client=(address, 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as other:
-            return (await other.post(f"{API}/reductions", json=BODY)).status_code
+            return (await other.post(f"{API}/folder/reductions", json=BODY)).status_code
 
     assert client.run(ask("192.0.2.9")) == 401
     assert client.run(ask("::1")) == 422
