@@ -25,6 +25,7 @@ BENCHES: dict[str, str] = {
     "ravf": "bench.ravf:ravf",
     "memory": "bench.memory:memory",
     "store": "bench.store:store",
+    "queue": "bench.queue:queue",
     "figure9": "bench.figure9:figure9",
     "extraction": "bench.extraction:extraction",
     "events_deep": "bench.events_deep:events_deep",

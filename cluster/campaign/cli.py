@@ -31,7 +31,7 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "resume": ("cluster.campaign.queue_cli:resume", "let a paused campaign go on"),
     "report": ("cluster.campaign.report_cli:report", "page with all light curves, tables, every result"),
     "compare": ("cluster.campaign.report_cli:compare", "what changed between two versions"),
-    "retry-failed": ("cluster.campaign.queue_cli:retry_failed", "queue failed and cancelled ones again"),
+    "retry-failed": ("cluster.campaign.queue_cli:retry_failed", "queue failed ones again"),
 }
 
 

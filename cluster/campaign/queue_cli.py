@@ -147,12 +147,18 @@ def retry_failed(arguments: list[str]) -> int:
     return run_verb("campaign retry-failed", _retry_failed, arguments)
 
 
-def _retry_failed(store: Store, campaign: Campaign, jobs: Jobs = None, as_json: AsJson = False) -> None:
-    """Queue failed and cancelled observations again; umbra campaign run does them. Their logs are kept."""
+def _retry_failed(
+    store: Store,
+    campaign: Campaign,
+    jobs: Jobs = None,
+    cancelled: Annotated[bool, typer.Option("--cancelled", help="The cancelled ones, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Queue failed observations again; umbra campaign run does them. Their logs are kept."""
+    states = {"failed", "cancelled"} if cancelled else {"failed"}
 
     def work(queue: SqlJobStore) -> int:
-        ended = [s.job.id for s in standings(queue, campaign) if s.job.state in {"failed", "cancelled"}]
-        return len(queue.retry(ended))
+        return len(queue.retry([s.job.id for s in standings(queue, campaign) if s.job.state in states]))
 
     _steer(store, jobs, campaign, as_json, "queued", work)
 

@@ -25,7 +25,7 @@ from cluster.store import Store
 from reduction.errors import DataError, RequestError, ResourceError, UmbraError
 
 LEASE_S = 60.0
-RENEW_S = 2.0
+RENEW_S = 1.0
 """Cancelling what runs is noticed after so long."""
 
 IDLE_S = 1.0
