@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "demo": ("cluster.demo_cli:demo", "synthesise a campaign with known truth, reduce it, compare"),
     "serve": ("api.cli:serve", "the HTTP service"),
     "user": ("api.people.cli:user", "accounts of the service: the first superuser, levels, passwords"),
+    "mail": ("api.mail.cli:mail", "the outbox of the service: look, read, send"),
 }
 
 

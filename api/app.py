@@ -11,6 +11,7 @@ from api.access.declared import check_declared
 from api.database.migrate import migrate
 from api.database.transactions import Database
 from api.guard import Guard
+from api.mail.sender import Sender
 from api.people import account_routes, key_routes, registration_routes, user_routes
 from api.people.attempts import Attempts
 from api.settings import ServiceSettings
@@ -49,13 +50,19 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     migrate(database.engine)
     store = open_store(settings.kept)
 
+    sender = Sender(database, settings) if settings.smtp_host else None
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(supervisor.start)
+        if sender is not None:
+            sender.start()
         try:
             yield
         finally:
             await run_in_threadpool(supervisor.close)
+            if sender is not None:
+                await run_in_threadpool(sender.close)
             database.close()
 
     app = FastAPI(

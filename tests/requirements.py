@@ -21,6 +21,7 @@ PARTS = {
     "sora": ("sora",),
     "solve": (),
     "s3": ("obstore",),
+    "mail": ("aiosmtpd",),
 }
 PROGRAMS = {
     "cc": ("gcc", "cc", "clang"),

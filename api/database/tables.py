@@ -26,6 +26,11 @@ class Instant(TypeDecorator[datetime]):
     impl = BigInteger
     cache_ok = True
 
+    @property
+    def python_type(self) -> type[datetime]:
+        """What Python sees."""
+        return datetime
+
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> int | None:
         """Aware time to microseconds; a time without zone is refused."""
         if value is None:

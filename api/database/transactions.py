@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
+from api.database.schema import metadata
 from cluster.jobs.database import open_engine
 from reduction.errors import ResourceError
 
@@ -28,6 +29,7 @@ class Database:
     """
 
     def __init__(self, url: str | Path) -> None:
+        self.tables = metadata()  # all of them are known before one that refers to another is used
         self.engine = open_engine(url)
         self.name = self.engine.url.render_as_string(hide_password=True)
 
