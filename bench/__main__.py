@@ -26,6 +26,8 @@ BENCHES: dict[str, str] = {
     "memory": "bench.memory:memory",
     "store": "bench.store:store",
     "queue": "bench.queue:queue",
+    "campaign": "bench.campaign:campaign",
+    "campaign_large": "bench.campaign_large:campaign_large",
     "figure9": "bench.figure9:figure9",
     "extraction": "bench.extraction:extraction",
     "events_deep": "bench.events_deep:events_deep",

@@ -3,40 +3,26 @@
 import json
 import logging
 import os
-import pickle
 import secrets
 import signal
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Protocol, Self
 
+from cluster.crew import RETRIES, Alone, Crew, RayCrew, Tasks
 from cluster.edition import edition
-from cluster.location import Location
 from cluster.recording import reduce_to_folder
 from cluster.requests import ReductionRequest
-from cluster.stopping import DiedError, StoppedError
-from reduction.errors import RequestError, ResourceError, UmbraError
-from reduction.run import SegmentRunner, in_process
+from cluster.stopping import StoppedError
+from reduction.errors import RequestError, ResourceError
 from reduction.scan import Progress
-from reduction.segment import Segment
-from reduction.survey import Survey
-from reduction.view import View
 
-if TYPE_CHECKING:
-    from ray import ObjectRef
-
-QUEUE_PER_WORKER = 2
-"""Segments under way for each worker: one that runs, one that waits; the bound on memory."""
-
-POLL_S = 0.2
 CLOSE_S = 10.0
 OBJECT_STORE_BYTES = 512 * 2**20
-RETRIES = 3
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
@@ -56,8 +42,9 @@ class Executor(Protocol):
         """How many recordings or segments run at once."""
         ...
 
-    def spread(self, location: Location) -> SegmentRunner:
-        """Return what runs pass 2 of the recording at `location`, for `reduce_to_folder`."""
+    @property
+    def crew(self) -> Crew:
+        """Who shares the work on one recording, for `reduce_to_folder`."""
         ...
 
     def execute(
@@ -93,9 +80,10 @@ class InProcess:
         """How many recordings may be given at once."""
         return self._workers
 
-    def spread(self, _location: Location) -> SegmentRunner:
-        """Measure the segments one after the other."""
-        return in_process
+    @property
+    def crew(self) -> Crew:
+        """Nobody but this process."""
+        return Alone()
 
     def execute(
         self,
@@ -161,45 +149,16 @@ class RayExecutor:
         """Tasks at once."""
         return self._workers
 
-    def spread(self, location: Location) -> SegmentRunner:
-        """Measure the segments of one recording as tasks; each worker opens the recording itself.
+    @property
+    def crew(self) -> Crew:
+        """Tasks for the shards, spans and segments of one recording."""
+        return RayCrew(self._tasks)
 
-        The runner yields in order, holds at most `QUEUE_PER_WORKER` segments for each worker, and raises
-        `ResourceError` when workers die again and again, otherwise as `tasks.measure_span`.
-        """
-        from cluster import tasks
-
-        def run(
-            found: Survey,
-            view: View,
-            spans: Sequence[tuple[int, int]],
-            block: int,
-            done: Callable[[int], None],
-        ) -> Iterator[Segment]:
-            name = view.stack.info.name
-            pending: deque[tuple[int, int, ObjectRef[Any]]] = deque()
-            waiting = deque(spans)
-            identity = secrets.token_hex(16)
-            shared = pickle.dumps(tasks.Work(location, found, view.recipe, block), protocol=5)
-            with self._in_use(name):
-                task = tasks.measure_span_task.options(max_retries=self._retries)
-                work = self._ray.put(shared)
-            try:
-                while waiting or pending:
-                    with self._in_use(name):
-                        while waiting and len(pending) < QUEUE_PER_WORKER * self._workers:
-                            start, stop = waiting.popleft()
-                            ref = task.remote(edition(), identity, work, start, stop)
-                            pending.append((start, stop, ref))
-                    start, stop, ref = pending[0]
-                    segment: Segment = self._result(ref, f"{name}: frames {start} to {stop - 1}")
-                    pending.popleft()
-                    done(stop - start)
-                    yield segment
-            finally:
-                self._cancel([ref for _, _, ref in pending])
-
-        return run
+    @property
+    def _tasks(self) -> Tasks:
+        return Tasks(
+            self._ray, self._workers, self._retries, in_use=self._in_use, stopped=self._closed.is_set
+        )
 
     def execute(
         self,
@@ -267,10 +226,10 @@ class RayExecutor:
             ref = getattr(tasks, task).options(**options).remote(edition(), *arguments)
         unfinished = [ref]
         try:
-            value = self._result(ref, what, meanwhile)
+            value = self._tasks.value(ref, what, meanwhile)
             unfinished.clear()
         finally:
-            self._cancel(unfinished)
+            self._tasks.cancel(unfinished)
         return value
 
     @property
@@ -298,39 +257,6 @@ class RayExecutor:
             with self._left:
                 self._inside -= 1
                 self._left.notify_all()
-
-    def _cancel(self, refs: "Sequence[ObjectRef[Any]]") -> None:
-        """End tasks that nobody waits for any more.
-
-        Not by force: that ends the driver, too, when the task is just about to finish (Ray 2.60).
-        """
-        with suppress(StoppedError), self._in_use("tasks"):  # closing ends them all
-            for ref in refs:
-                if not self._ray.wait([ref], timeout=0)[0]:
-                    self._ray.cancel(ref)
-
-    def _result(self, ref: "ObjectRef[Any]", what: str, meanwhile: Callable[[], None] | None = None) -> Any:
-        """Value of a task; errors of Umbra as themselves."""
-        errors = self._ray.exceptions
-        with self._in_use(what):
-            ended: list[Any] = []
-            while not ended:
-                if self._closed.is_set():
-                    raise StoppedError(f"{what}: stopped before it was done; reduce it again")
-                ended, _ = self._ray.wait([ref], timeout=POLL_S)
-                if meanwhile is not None:
-                    meanwhile()
-            try:
-                return self._ray.get(ref)
-            except errors.RayTaskError as error:
-                if isinstance(error.cause, UmbraError):
-                    raise error.cause from None
-                raise
-            except errors.RayError as error:
-                raise DiedError(
-                    f"{what}: its worker died ({type(error).__name__}) as often as it was tried, maybe for "
-                    "lack of memory; use fewer workers, and see Ray's logs in /tmp/ray/session_latest/logs"
-                ) from error
 
     def close(self) -> None:
         """Stop all tasks, and the Ray that was started or joined here."""

@@ -25,6 +25,14 @@ def locate(stack: Stack, inputs: Sequence[str]) -> Location:
     return Location(tuple(str(Path(p).absolute()) for p in paths), stack.info.shape, stack.info.dtype)
 
 
+def not_seen(path: Path | str) -> ResourceError:
+    """What a worker says of a file that another process has."""
+    return ResourceError(
+        f"{path}: not to be seen by this worker; keep recordings and scratch on a file system that "
+        "every node shares"
+    )
+
+
 def reopen(location: Location) -> Stack:
     """Open a recording again, in another process.
 
@@ -37,10 +45,7 @@ def reopen(location: Location) -> Stack:
     """
     for path in location.paths:
         if not Path(path).exists():
-            raise ResourceError(
-                f"{path}: not to be seen by this worker; keep recordings and scratch on a file system that "
-                "every node shares"
-            )
+            raise not_seen(path)
     stack = open_in_place([*location.paths])
     if stack is None or (stack.info.shape, stack.info.dtype) != (location.shape, location.dtype):
         found = "another format" if stack is None else f"{stack.info.shape} {stack.info.dtype}"

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster.location import Location, locate
+from cluster.location import locate
 from cluster.requests import ReductionRequest, Times, positions
 from gpu_kernels.device import Accelerator, choose
 from ingest.archives.opening import Opened, open_archive
@@ -22,11 +22,13 @@ from reduction.outputs.folder import check_out, import_beside, write_outputs
 from reduction.preparation import response_before
 from reduction.result import ReductionResult
 from reduction.run import SegmentRunner, in_process, reduce, with_notes, with_seconds
-from reduction.scan import Progress
+from reduction.scan import Looker, Progress
 from reduction.stack import SourceInfo, Stack
 
 if TYPE_CHECKING:
+    from cluster.crew import Crew
     from ingest.calibration import Loaded
+    from ingest.convert import Writer
     from reduction.astrometry.aim import Sky
     from reduction.coordinates import Coordinates
 
@@ -50,10 +52,15 @@ def check_device(device: str) -> Accelerator | None:
         raise ResourceError(f"--device {error.args[0]}; use --device auto or cpu") from error
 
 
-def open_recording(request: ReductionRequest, scratch: Path, progress: Progress | None = None) -> Stack:
-    """Open the recording for random access; formats without it are converted into `scratch`."""
+def open_recording(
+    request: ReductionRequest,
+    scratch: Path,
+    progress: Progress | None = None,
+    writer: "Writer | None" = None,
+) -> Stack:
+    """Open the recording for random access; formats without it are converted into `scratch`, by `writer`."""
     report = None if progress is None else partial(progress, "ingest")
-    return stack_of(request.inputs, scratch, request.times.options(), report)
+    return stack_of(request.inputs, scratch, request.times.options(), report, writer)
 
 
 def load_calibration(request: ReductionRequest, stack: Stack, opened: Opened | None = None) -> "Loaded":
@@ -75,8 +82,9 @@ def reduce_to_folder(
     out: Path,
     overwrite: bool = False,
     progress: Progress | None = None,
-    spread: Callable[[Location], SegmentRunner] | None = None,
+    crew: "Crew | None" = None,
     block: int | None = None,
+    stacks: Path | None = None,
 ) -> ReductionResult:
     """Reduce a recording and write its results into `out`, all or nothing.
 
@@ -87,10 +95,13 @@ def reduce_to_folder(
         Folder of the results; must not hold anything unless `overwrite`.
     progress : callable, optional
         Called as ``progress(stage, done, total)``.
-    spread : callable, optional
-        An executor's `spread`: given where the recording's pixels are, what runs pass 2; here by default.
+    crew : Crew, optional
+        An executor's: who shares the work; this process by default.
     block : int, optional
         Frames read at a time; changes memory, never results.
+    stacks : Path, optional
+        Folder in which a recording that has to be converted is, so that what is interrupted is gone on with
+        the next time; the caller removes it. A folder that goes with this call by default.
 
     Raises
     ------
@@ -106,7 +117,8 @@ def reduce_to_folder(
         opened = open_archive(request.inputs, scratch / "archive", request.member, _unpacking(progress))
         if opened is not None:
             request = request.model_copy(update={"inputs": opened.inputs})
-        stack = open_recording(request, scratch, progress)
+        writer = None if crew is None else crew.writer()
+        stack = open_recording(request, stacks or scratch, progress, writer)
         try:
             loaded = load_calibration(request, stack, opened)
             sky, of_sky = sky_of(request.sky, given, stack)
@@ -114,11 +126,9 @@ def reduce_to_folder(
             if sky is not None:
                 plan, masters = sky.applied(plan, masters, stack.info)
             ready = time.perf_counter()
-            runner: SegmentRunner = in_process
+            runner, looker = _shared(crew, stack, request)
             if accelerator is not None:
                 runner = DeviceRunner(accelerator, block)
-            elif spread is not None:
-                runner = spread(locate(stack, request.inputs))
             device = runner.device if isinstance(runner, DeviceRunner) else ""
             result = reduce(
                 plan,
@@ -131,16 +141,27 @@ def reduce_to_folder(
                 device,
                 _coordinates(request),
                 sky,
+                looker,
             )
             result = with_notes(with_sky(result, sky), of_sky)
             result = _with_calibration(with_seconds(result, {"open": ready - began}), loaded)
-            result = replace(result, source=_as_recorded(result.source, scratch))
+            result = replace(result, source=_as_recorded(result.source, stacks or scratch))
             if opened is not None:
                 result = _out_of_archive(result, opened)
             write_outputs(result, out, overwrite)
         finally:
             stack.close()
     return result
+
+
+def _shared(
+    crew: "Crew | None", stack: Stack, request: ReductionRequest
+) -> tuple[SegmentRunner, Looker | None]:
+    """What measures and what looks: this process, or a crew."""
+    if crew is None:
+        return in_process, None
+    location = locate(stack, request.inputs)
+    return crew.segments(location), crew.looker(location)
 
 
 def with_sky(result: ReductionResult, sky: "Sky | None") -> ReductionResult:

@@ -8,34 +8,26 @@ import json
 import os
 import pickle
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 
+from cluster.crew import RETRIES, Decoding, Looking, Measuring, RayCrew, Tasks, as_pictures
 from cluster.edition import edition
-from cluster.location import Location, reopen
+from cluster.location import not_seen, reopen
 from cluster.recording import ReductionRequest, reduce_to_folder
+from ingest.convert import write_partition
 from reduction.cores import at_most
 from reduction.errors import ResourceError
-from reduction.scan import Progress
+from reduction.scan import Look, Progress, look
 from reduction.segment import Segment, measure_segment
-from reduction.survey import Survey
-from reduction.view import Recipe, View
+from reduction.stack import Stack
+from reduction.view import View
 
 PROGRESS_INTERVAL_S = 0.25
 TASK_CPUS = 1
 """What a task asks of Ray, and how many threads it works with: Ray does not bind its workers."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Work:
-    """What every segment of one recording needs, besides its span."""
-
-    location: Location
-    survey: Survey
-    recipe: Recipe
-    block: int
 
 
 def check_edition(expected: str) -> None:
@@ -53,12 +45,27 @@ def check_edition(expected: str) -> None:
         )
 
 
-_held: dict[str, tuple[Work, View]] = {}
-"""The recording that this worker has open, by the digest of its work; at most one."""
+_held: dict[str, tuple[Any, Stack | None]] = {}
+"""What this worker has at hand of the recording that it works on, by an identity; at most one."""
 
 
-def measure_span(expected: str, work_id: str, work: bytes, start: int, stop: int) -> Segment:
-    """Measure frames `start` to `stop` (excluded) of the recording of a pickled `Work`.
+def _of(identity: str, content: bytes) -> tuple[Any, Stack | None]:
+    """A pickled `Measuring`, `Looking` or `Decoding`, and the recording opened for it."""
+    if identity not in _held:
+        for _, old in _held.values():
+            if old is not None:
+                old.close()
+        _held.clear()
+        loaded: Measuring | Looking | Decoding = pickle.loads(content)
+        stack = None
+        if not isinstance(loaded, Decoding):
+            stack = as_pictures(reopen(loaded.location), loaded.pictures)
+        _held[identity] = (loaded, stack)
+    return _held[identity]
+
+
+def measure_span(expected: str, identity: str, work: bytes, start: int, stop: int) -> Segment:
+    """Measure samples `start` to `stop` (excluded) of the recording of a pickled `Measuring`.
 
     Raises
     ------
@@ -68,15 +75,50 @@ def measure_span(expected: str, work_id: str, work: bytes, start: int, stop: int
         The recording changed, or cannot be read.
     """
     check_edition(expected)
-    if work_id not in _held:
-        for _, old in _held.values():
-            old.stack.close()
-        _held.clear()
-        loaded: Work = pickle.loads(work)
-        _held[work_id] = (loaded, View(reopen(loaded.location), loaded.recipe))
-    held, view = _held[work_id]
+    held, stack = _of(identity, work)
+    assert stack is not None
     with at_most(TASK_CPUS):
-        return measure_segment(held.survey, view, start, stop, held.block)
+        return measure_segment(held.survey, View(stack, held.recipe), start, stop, held.block)
+
+
+def look_at_span(expected: str, identity: str, work: bytes, start: int, stop: int) -> Look:
+    """Look at frames `start` to `stop` (excluded) of the recording of a pickled `Looking`.
+
+    Raises as `measure_span`.
+    """
+    check_edition(expected)
+    held, stack = _of(identity, work)
+    assert stack is not None
+    with at_most(TASK_CPUS):
+        return look(stack, start, stop, held.block)
+
+
+def decode_span(expected: str, identity: str, work: bytes, start: int, stop: int) -> bool:
+    """Decode frames `start` to `stop` (excluded), a shard of the stack of a pickled `Decoding`.
+
+    False where they cannot be decoded on their own.
+
+    Raises
+    ------
+    ResourceError
+        The worker runs another edition of Umbra, does not see the recording, or the disk is full.
+    DataError
+        The recording cannot be read.
+    """
+    from ingest.video_parallel import NotIndependentError
+
+    check_edition(expected)
+    held, _ = _of(identity, work)
+    for path in (held.source.path, held.stack):
+        if not path.exists():
+            raise not_seen(path)
+    with at_most(TASK_CPUS):
+        try:
+            frames = held.source.read_range(start, stop)
+        except NotIndependentError:
+            return False
+        write_partition(held.stack, start // held.shard, frames, durable=False)
+    return True
 
 
 def reduce_whole(expected: str, request: str, out: str, overwrite: bool, progress: str) -> str:
@@ -108,7 +150,14 @@ def reduce_whole(expected: str, request: str, out: str, overwrite: bool, progres
 
 
 def perform_order(
-    expected: str, payload: str, job: str, attempt: int, scratch: str | None, progress: str
+    expected: str,
+    payload: str,
+    job: str,
+    attempt: int,
+    scratch: str | None,
+    progress: str,
+    workers: int = 0,
+    memory_bytes: int = 0,
 ) -> str:
     """Reduce a campaign's recording and publish its results in the store; the account, JSON.
 
@@ -125,6 +174,10 @@ def perform_order(
         Folder to work in; this node's folder for temporary files where it is None, or not there.
     progress : str
         As `reduce_whole`; nothing is reported where its folder is not to be seen from here.
+    workers : int
+        How many share the work, by tasks of this one's; 0: this worker does it alone.
+    memory_bytes : int
+        What each of those tasks declares to need.
 
     Raises
     ------
@@ -137,9 +190,10 @@ def perform_order(
     check_edition(expected)
     news, room = Path(progress), None if scratch is None else Path(scratch)
     report = progress_file(news) if news.parent.is_dir() else None
+    crew = RayCrew(Tasks(ray, workers, RETRIES, memory_bytes)) if workers else None
     with at_most(TASK_CPUS):
         room = room if room is not None and room.is_dir() else None
-        return perform(work_of(payload), job, attempt, room, report).text
+        return perform(work_of(payload), job, attempt, room, report, crew).text
 
 
 def progress_file(path: Path) -> Progress:
@@ -160,5 +214,7 @@ def progress_file(path: Path) -> Progress:
 
 
 measure_span_task = ray.remote(num_cpus=TASK_CPUS)(measure_span)
+look_at_span_task = ray.remote(num_cpus=TASK_CPUS)(look_at_span)
+decode_span_task = ray.remote(num_cpus=TASK_CPUS)(decode_span)
 reduce_whole_task = ray.remote(num_cpus=TASK_CPUS)(reduce_whole)
 perform_order_task = ray.remote(num_cpus=TASK_CPUS)(perform_order)

@@ -103,6 +103,11 @@ class BurntInSource:
         return self._recording.info
 
     @property
+    def recording(self) -> FrameSource:
+        """The recording itself, with the times of its container."""
+        return self._recording
+
+    @property
     def frame_status(self) -> FrameStatus:
         """What the recorder wrote beside the frames."""
         return status_of(self._recording)

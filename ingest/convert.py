@@ -62,6 +62,11 @@ class Partition:
     complete: bool
 
 
+Writer = Callable[[FrameSource, Path, Sequence[Partition], Progress], bool]
+"""Writes partitions of a stack wherever it likes and tells, after each, how many frames are written; false
+where the recording cannot be read that way: whatever stands in the stack then is made anew."""
+
+
 def init(path: Path, info: SourceInfo, shard: int | None = None) -> None:
     """Make an empty stack at `path`, atomically; `shard` sets the frames per shard.
 
@@ -191,6 +196,7 @@ def convert(
     overwrite: bool = False,
     shard: int | None = None,
     durable: bool = True,
+    writer: Writer | None = None,
 ) -> ZarrStack:
     """Convert `source` to a stack at `path`, or finish a conversion of it that was interrupted.
 
@@ -211,6 +217,8 @@ def convert(
         Frames per shard of a new stack, instead of 32 to 64 MiB of them.
     durable : bool
         See `write_partition`; scratch need not survive a power cut.
+    writer : callable, optional
+        What writes the partitions instead of this process.
 
     Raises
     ------
@@ -224,19 +232,9 @@ def convert(
     if not _prepare(path, source, overwrite):
         init(path, source.info, shard)
     with _only_writer(path):
-        partitions = plan_partitions(path)
-        done = sum(p.stop - p.start for p in partitions if p.complete)
         try:
-            for run in _missing_runs(partitions):
-                blocks = one_ahead(source.blocks(run[0].stop - run[0].start, run[0].start))
-                with closing(blocks):
-                    for partition in run:
-                        frames = _frames_of(partition, next(blocks, None), source)
-                        write_partition(path, partition.number, frames, durable=durable)
-                        del frames
-                        done += partition.stop - partition.start
-                        if progress is not None:
-                            progress(done, source.info.frames)
+            if writer is None or not _written(writer, source, path, progress):
+                _write_here(source, path, progress, durable)
         except DataError:
             shutil.rmtree(path, ignore_errors=True)  # no later run can finish it
             raise
@@ -249,15 +247,50 @@ def convert(
     return open_stack(path)
 
 
+def _write_here(source: FrameSource, path: Path, progress: Progress | None, durable: bool) -> None:
+    """Write what is missing, from front to back."""
+    partitions = plan_partitions(path)
+    done = sum(p.stop - p.start for p in partitions if p.complete)
+    for run in _missing_runs(partitions):
+        blocks = one_ahead(source.blocks(run[0].stop - run[0].start, run[0].start))
+        with closing(blocks):
+            for partition in run:
+                frames = _frames_of(partition, next(blocks, None), source)
+                write_partition(path, partition.number, frames, durable=durable)
+                del frames
+                done += partition.stop - partition.start
+                if progress is not None:
+                    progress(done, source.info.frames)
+
+
+def _written(writer: Writer, source: FrameSource, path: Path, progress: Progress | None) -> bool:
+    """Have what is missing written; where that cannot be done, nothing of the stack counts as written."""
+    partitions = plan_partitions(path)
+    before = sum(p.stop - p.start for p in partitions if p.complete)
+
+    def told(frames: int, total: int) -> None:
+        if progress is not None:
+            progress(before + frames, total)
+
+    if writer(source, path, [p for p in partitions if not p.complete], told):
+        return True
+    with _resources(path):
+        for partition in partitions:
+            digest_file(path, partition.number).unlink(missing_ok=True)
+    return False
+
+
 def stack_of(
     inputs: str | Path | Sequence[str | Path],
     scratch: Path,
     times: TimeOptions | None = None,
     progress: Progress | None = None,
+    writer: Writer | None = None,
 ) -> Stack:
     """Open a recording for random access: in place where its format has it, else as ``scratch/stack.zarr``.
 
     A stack of the same recording that stands in `scratch` is used, or finished; another one is replaced.
+    `writer` as `convert`.
 
     Raises as `ingest.formats.open_source` and `convert`.
     """
@@ -267,12 +300,12 @@ def stack_of(
     with closing(open_source(inputs, times)) as source:
         path = scratch / "stack.zarr"
         if not (path / "zarr.json").is_file():
-            return convert(source, path, progress, durable=False)
+            return convert(source, path, progress, durable=False, writer=writer)
         if not _is_of(path, source):
-            return convert(source, path, progress, overwrite=True, durable=False)
+            return convert(source, path, progress, overwrite=True, durable=False, writer=writer)
         if open_group(path).attrs.get("state") == "complete":
             return finalise(path, source.times, durable=False)
-        return convert(source, path, progress, durable=False)
+        return convert(source, path, progress, durable=False, writer=writer)
 
 
 def _prepare(path: Path, source: FrameSource, overwrite: bool) -> bool:

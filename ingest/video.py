@@ -11,11 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from ingest.block_memory import empty_block
 from ingest.timeoptions import TimeOptions, apply_times
 from ingest.video_decode import Survey, decoded_frames, open_container, survey_frames, video_stream
 from ingest.video_parallel import NotIndependentError, Picture, is_splittable, pictures_on
 from ingest.video_planes import PixelReader, plan_pixels
+from ingest.video_ranges import has_ranges, read_range
 from reduction.caveats import Caveat, Note
 from reduction.cores import cores
 from reduction.errors import DataError
@@ -42,7 +45,7 @@ class VideoSource:
     """A video as a `FrameSource`; `blocks` decodes on all cores where pictures are independent."""
 
     def __init__(self, path: Path, options: TimeOptions) -> None:
-        self._path = path
+        self._path = path.absolute()
         with closing(open_container(path)) as container:
             stream = video_stream(container, path)
             first = next(decoded_frames(container, stream, path), None)
@@ -54,6 +57,7 @@ class VideoSource:
             self._splittable = is_splittable(stream, pixels)
         with closing(open_container(path)) as container:
             self._survey = survey_frames(container, path, pixels)
+        self._in_ranges = self._splittable and has_ranges(metadata["codec"], self._survey)
         self._pixels = _settle_gray(pixels, first, self._survey)
         self._info = _describe(path, self._pixels, self._survey, metadata, lossy)
         frames = self._survey.frames
@@ -96,6 +100,20 @@ class VideoSource:
                     f"{name}: decodes to more than the {total} frames counted in the container; "
                     "convert it to a lossless codec (FFV1) first"
                 )
+
+    @property
+    def path(self) -> Path:
+        """The file, absolute."""
+        return self._path
+
+    @property
+    def in_ranges(self) -> bool:
+        """Whether `read_range` may be asked; this source can then be pickled to another process."""
+        return self._in_ranges
+
+    def read_range(self, start: int, stop: int) -> NDArray[Any]:
+        """Frames `start` to `stop` (excluded), decoded by one thread. Raises as `video_ranges.read_range`."""
+        return read_range(self._path, self._pixels, self._survey, start, stop)
 
     def _pictures(self, start: int) -> Generator[Picture]:
         """Frames from `start`, each as what writes its pixels: on several cores where the codec allows it.

@@ -37,22 +37,28 @@ class DamagedPacketError(Exception):
         self.number = number
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Survey:
-    """What demultiplexing and decoding the two ends tell."""
+    """What demultiplexing and decoding the two ends tell.
+
+    `times` and `sizes`, ``(packets,)``, are presentation times and bytes of the packets, in recorded order.
+    """
 
     frames: int
     complete: bool
     gray_ends: bool
     notes: tuple[Note, ...]
-    keyframes: int = 0
+    keyframes: int
+    times: NDArray[np.int64]
+    sizes: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Packets:
-    """The packets of a recording: their times, which are keyframes, and those from the last keyframe on."""
+    """The packets of a recording: times, sizes, which are keyframes, and those from the last keyframe on."""
 
     times: NDArray[np.int64]
+    sizes: NDArray[np.int64]
     keyframes: NDArray[np.intp]
     tail: list[Any]
     cut: bool
@@ -159,7 +165,8 @@ def survey_frames(container: Any, path: Path, pixels: PixelReader) -> Survey:
         raise DataError(f"{path.name}: its only frame is cut off; copy the file again")
     notes = tuple(_count_notes(container, stream, packets, count, path))
     notes = (*notes, *_gap_notes(packets.times, path))
-    return Survey(count, complete, gray, notes, packets.keyframes.size)
+    keyframes = packets.keyframes.size
+    return Survey(count, complete, gray, notes, keyframes, packets.times, packets.sizes)
 
 
 def _indexed(container: Any, stream: Any, path: Path) -> _Packets | None:
@@ -184,11 +191,12 @@ def _indexed(container: Any, stream: Any, path: Path) -> _Packets | None:
     if len(tail) != len(index) - last or any(p.is_corrupt for p in tail):
         container.seek(0, stream=stream)
         return None
-    return _Packets(times, keyframes, tail, cut=False)
+    return _Packets(times, index["size"], keyframes, tail, cut=False)
 
 
 def _demuxed(container: Any, stream: Any, path: Path) -> _Packets:
     times: list[int] = []
+    sizes: list[int] = []
     keyframes: list[int] = []
     tail: list[Any] = []
     cut = False
@@ -202,8 +210,10 @@ def _demuxed(container: Any, stream: Any, path: Path) -> _Packets:
             tail.append(packet)
         stamp = packet.pts if packet.pts is not None else packet.dts
         times.append(len(times) if stamp is None else stamp)
+        sizes.append(packet.size)
         cut = cut or packet.is_corrupt
-    return _Packets(np.array(times, np.int64), np.array(keyframes, np.intp), tail, cut)
+    indices = np.array(keyframes, np.intp)
+    return _Packets(np.array(times, np.int64), np.array(sizes, np.int64), indices, tail, cut)
 
 
 def _decode_tail(packets: _Packets) -> tuple[list[Any], bool]:

@@ -46,7 +46,7 @@ from reduction.result import (
     Star,
 )
 from reduction.rows import at_target
-from reduction.scan import Progress, Scan, scan
+from reduction.scan import Looker, Progress, Scan, scan
 from reduction.segment import Segment, light, measure_segment, segments_of
 from reduction.stack import Stack
 from reduction.survey import Survey, survey
@@ -108,6 +108,7 @@ def reduce(
     device: str = "",
     coordinates: Coordinates | None = None,
     sky: Sky | None = None,
+    looker: Looker | None = None,
 ) -> ReductionResult:
     """Reduce one recording.
 
@@ -132,6 +133,8 @@ def reduce(
         Places of stars by frame, for frames that nothing else places; the target's, where the plan has none.
     sky : Sky, optional
         Applied to the plan already (`Sky.applied`): settles which star the target is.
+    looker : Looker, optional
+        Where all frames are looked at in pass 1; here by default.
 
     Raises
     ------
@@ -148,7 +151,7 @@ def reduce(
     fields, of_fields = settled_fields(plan.fields, stack)
     settled = plan.model_copy(update={"fields": fields})
     compile_beside(View(stack, recipe_of(settled, stack, calibration)).dtype)
-    recorded = scan(stack, size, progress)
+    recorded = scan(stack, size, progress, looker)
     view = View(stack, recipe_of(settled, stack, calibration, recorded))
     lines, of_lines = lines_for(view, plan, recorded)
     if lines is not None:

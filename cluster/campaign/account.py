@@ -20,6 +20,8 @@ class Account:
     frames : int
     wall_s, cpu_s : float
         Of the whole order; `cpu_s` is the process's.
+    reduced_s, reduced_cpu_s : float
+        Of the reduction alone.
     log : str or None
         Where the attempt's log is kept.
     known : bool
@@ -32,6 +34,8 @@ class Account:
     cpu_s: float
     log: str | None
     known: bool = False
+    reduced_s: float = 0.0
+    reduced_cpu_s: float = 0.0
 
     @property
     def text(self) -> str:

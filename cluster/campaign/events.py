@@ -9,6 +9,9 @@ from cluster.jobs.job import Failure
 Kind = Literal["queued", "started", "done", "failed", "cancelled", "retried", "lost", "released", "paused"]
 """`lost`: another supervisor has the job; `released`: given back to the queue undone."""
 
+WAITS = "waits"
+"""Stage of an observation that is handed over, and waits for a worker."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -20,7 +23,8 @@ class Event:
         Of the queue, and of the result; empty where there is none.
     attempt : int
     frames : int
-    wall_s, cpu_s : float
+    wall_s, cpu_s, reduced_s, reduced_cpu_s : float
+        Of the order, and of the reduction alone.
     failure : Failure or None
     error : str
         Why it failed or is begun again.
@@ -42,6 +46,8 @@ class Event:
     error: str = ""
     before: bool = False
     known: bool = False
+    reduced_s: float = 0.0
+    reduced_cpu_s: float = 0.0
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -70,6 +76,10 @@ class Progress:
     busy_s, left : float, int
         Seconds since the first recording began, and observations that have not ended.
     workers : int
+    ended_here : int
+        Observations that this run has reduced, or seen fail.
+    starting : bool
+        Workers are being started.
     """
 
     total: int
@@ -82,6 +92,7 @@ class Progress:
     left: int
     workers: int
     ended_here: int = 0
+    starting: bool = False
 
     @property
     def frames_per_s(self) -> float:

@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 from cluster.campaign.account import Account
 from cluster.campaign.orders import Work
 from cluster.jobs.job import Claim
-from reduction.errors import ResourceError
+from cluster.store import open_store
+from ingest.formats import recognise
+from reduction.errors import ResourceError, UmbraError
 from reduction.scan import Progress
 
 if TYPE_CHECKING:
@@ -19,6 +22,12 @@ if TYPE_CHECKING:
 
 RECORDING_BYTES = 1 << 30
 """Memory that a recording's task declares: blocks and findings stay below it whatever its length."""
+
+SHARED_BYTES = 1 << 30
+"""A recording of this size is decoded, looked at and measured by all workers."""
+
+SHARED_VIDEO_BYTES = 64 << 20
+"""The same of a video: it has to be decoded."""
 
 PER_WORKER = 2
 """Recordings handed to each worker: one that it reduces, one that waits for it."""
@@ -41,17 +50,13 @@ class Hands(Protocol):
         """How many orders to give at once."""
         ...
 
-    def perform(
-        self, work: Work, claim: Claim, whole: bool, report: Progress, check: Callable[[], None]
-    ) -> Account:
+    def perform(self, work: Work, claim: Claim, report: Progress, check: Callable[[], None]) -> Account:
         """Do an order.
 
         Parameters
         ----------
         work : Work
         claim : Claim
-        whole : bool
-            By one worker; otherwise its frames may be measured by all.
         report : callable
             Told how far it is.
         check : callable
@@ -82,13 +87,9 @@ class Here:
     def start(self) -> None:
         """Nothing has to be started."""
 
-    def perform(
-        self, work: Work, claim: Claim, whole: bool, report: Progress, check: Callable[[], None]
-    ) -> Account:
+    def perform(self, work: Work, claim: Claim, report: Progress, check: Callable[[], None]) -> Account:
         """Do it here. Raises as `Hands.perform`."""
         from cluster.campaign.performing import perform  # all that a reduction needs is imported with it
-
-        del whole
 
         def told(stage: str, done: int, total: int) -> None:
             if self._closed:
@@ -103,8 +104,20 @@ class Here:
         self._closed = True
 
 
+def is_large(work: Work) -> bool:
+    """Whether all workers are to share a recording: by its size, and whether it has to be decoded."""
+    size = work.bytes
+    with suppress(UmbraError):  # what is wrong with it is told by who reduces it
+        raw = [text.removeprefix("raw:") for text in work.request.inputs if text.startswith("raw:")]
+        if raw:
+            return size + open_store(work.store, make=False).raw_size(raw[0]) >= SHARED_BYTES
+        if SHARED_VIDEO_BYTES <= size < SHARED_BYTES:
+            return recognise(Path(work.request.inputs[0])).name == "video"
+    return size >= SHARED_BYTES
+
+
 class OnRay:
-    """Orders are tasks of Ray: whole recordings, or pass 2 of one by segments.
+    """Orders are tasks of Ray: a recording each; one large recording at a time makes tasks of its own.
 
     Parameters
     ----------
@@ -121,6 +134,7 @@ class OnRay:
         self._executor: RayExecutor | None = None
         self._workers = workers or len(os.sched_getaffinity(0))
         self._memory = RECORDING_BYTES
+        self._sharing = threading.Lock()  # two who wait for tasks could keep all memory from them
         self._news = tempfile.TemporaryDirectory(prefix="umbra-news-")
 
     def start(self) -> None:
@@ -152,19 +166,24 @@ class OnRay:
         """Orders at once: each worker's next one waits for it."""
         return PER_WORKER * self._workers
 
-    def perform(
-        self, work: Work, claim: Claim, whole: bool, report: Progress, check: Callable[[], None]
+    def perform(self, work: Work, claim: Claim, report: Progress, check: Callable[[], None]) -> Account:
+        """Do it by a task, of which a large recording makes others. Raises as `Hands.perform`."""
+        shared = self._may_share and is_large(work) and self._sharing.acquire(blocking=False)
+        try:
+            return self._task(work, claim, self._workers if shared else 0, report, check)
+        finally:
+            if shared:
+                self._sharing.release()
+
+    @property
+    def _may_share(self) -> bool:
+        """Whether workers see each other's scratch."""
+        return self._workers > 1 and (self._scratch is not None or self._address == "local")
+
+    def _task(
+        self, work: Work, claim: Claim, share: int, report: Progress, check: Callable[[], None]
     ) -> Account:
-        """Do it by tasks. Raises as `Hands.perform`."""
         assert self._executor is not None
-        if not whole:
-            from cluster.campaign.performing import perform
-
-            def told(stage: str, done: int, total: int) -> None:
-                check()
-                report(stage, done, total)
-
-            return perform(work, claim.id, claim.attempt, self._scratch, told, self._executor.spread)
         news = Path(self._news.name) / f"{claim.id}.{claim.attempt}"
 
         def follow() -> None:
@@ -173,7 +192,7 @@ class OnRay:
                 report(*json.loads(news.read_text(encoding="utf-8")))
 
         scratch = None if self._scratch is None else str(self._scratch)
-        arguments = (work.text, claim.id, claim.attempt, scratch, str(news))
+        arguments = (work.text, claim.id, claim.attempt, scratch, str(news), share, self._memory)
         try:
             account = self._executor.call(
                 "perform_order_task",

@@ -1,25 +1,35 @@
 """One order, from its payload to a published result: what a worker does, wherever it runs."""
 
 import os
+import shutil
 import socket
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cluster.campaign.account import KIND, Account
 from cluster.campaign.digests import state_of
 from cluster.campaign.orders import Work
-from cluster.location import Location
 from cluster.recording import ReductionRequest, reduce_to_folder
 from cluster.store import Store, open_store
 from ingest.scratch import scratch_folder
-from reduction.errors import DataError, UmbraError
-from reduction.run import SegmentRunner
+from reduction.errors import DataError, RequestError, UmbraError
 from reduction.scan import Progress
 from reduction.timing import utc_text
 from reduction.version import VERSION
+
+if TYPE_CHECKING:
+    from cluster.crew import Crew
+
+STACKS = "stacks"
+"""Folder in scratch with the recordings that a crew decodes, by the key of the result."""
+
+FORGOTTEN_S = 7 * 86400.0
+"""A stack that nobody came back to for so long is removed."""
 
 
 def perform(
@@ -28,7 +38,7 @@ def perform(
     attempt: int,
     scratch: Path | None = None,
     progress: Progress | None = None,
-    spread: Callable[[Location], SegmentRunner] | None = None,
+    crew: "Crew | None" = None,
 ) -> Account:
     """Reduce a recording and publish its results in the store, with a log of the attempt.
 
@@ -40,8 +50,9 @@ def perform(
         The fencing token: what an earlier attempt publishes later does not replace anything.
     scratch : Path, optional
         Folder for what is unpacked, converted and written before it is published; every node that takes
-        part sees it where `spread` is given.
-    progress, spread
+        part sees it where a `crew` is given. What a crew has decoded there is still used after its leader
+        died.
+    progress, crew
         As `reduce_to_folder`.
 
     Raises
@@ -53,10 +64,10 @@ def perform(
     store = open_store(work.store)
     log = _Log(job, attempt, work)
     try:
-        frames = -1
+        done = None
         if store.find(KIND, work.key) is None:
-            frames = _reduce(work, store, attempt, scratch, log.watching(progress), spread)
-        log.say("published" if frames >= 0 else "the store has this result already")
+            done = _reduce(work, store, attempt, scratch, log.watching(progress), crew)
+        log.say("published" if done is not None else "the store has this result already")
     except UmbraError as error:
         log.say(f"{type(error).__name__}: {error}")
         with suppress(UmbraError):
@@ -69,7 +80,18 @@ def perform(
         raise
     place = log.keep(store)
     wall, cpu = time.monotonic() - began, time.process_time() - used
-    return Account(work.key, max(0, frames), wall, cpu, place, known=frames < 0)
+    if done is None:
+        return Account(work.key, 0, wall, cpu, place, known=True)
+    return Account(work.key, done.frames, wall, cpu, place, False, done.wall_s, done.cpu_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reduced:
+    """A reduction: frames, and the time that it took."""
+
+    frames: int
+    wall_s: float
+    cpu_s: float
 
 
 def _reduce(
@@ -78,19 +100,41 @@ def _reduce(
     attempt: int,
     scratch: Path | None,
     progress: Progress,
-    spread: Callable[[Location], SegmentRunner] | None,
-) -> int:
-    """Reduce into scratch, look whether the files stayed as they were, publish; how many frames."""
-    with scratch_folder(scratch) as room:
+    crew: "Crew | None",
+) -> _Reduced:
+    """Reduce into scratch, look whether the files stayed as they were, publish."""
+    kept = None if crew is None or scratch is None else scratch / STACKS / work.key
+    with scratch_folder(scratch) as room, _stacks(kept) as stacks:
         request = fetched(work.request, store, room)
-        result = reduce_to_folder(request, room / "results", progress=progress, spread=spread)
+        began, used = time.monotonic(), time.process_time()
+        result = reduce_to_folder(request, room / "results", progress=progress, crew=crew, stacks=stacks)
+        done = _Reduced(result.source.frames, time.monotonic() - began, time.process_time() - used)
         if state_of(work.request) != work.state:
             raise DataError(
                 f"{work.request.inputs[0]}: its files changed after the campaign was planned; run it "
                 "again when they are complete"
             )
         store.publish(KIND, work.key, room / "results", attempt)
-    return result.source.frames
+    return done
+
+
+@contextmanager
+def _stacks(folder: Path | None) -> Iterator[Path | None]:
+    """A folder for the stack of one recording, which stays where its process dies, or is told to end."""
+    if folder is None:
+        yield None
+        return
+    for other in folder.parent.glob("*"):
+        if time.time() - other.stat().st_mtime > FORGOTTEN_S:
+            shutil.rmtree(other, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    os.utime(folder)
+    try:
+        yield folder
+    except (DataError, RequestError):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def fetched(request: ReductionRequest, store: Store, room: Path) -> ReductionRequest:

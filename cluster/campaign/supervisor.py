@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cluster.campaign.account import KIND, Account
-from cluster.campaign.events import Event, Kind, Onlooker, Progress
+from cluster.campaign.events import WAITS, Event, Kind, Onlooker, Progress
 from cluster.campaign.gate import Gate, all_jobs, is_plan, station_of
 from cluster.campaign.hands import Hands
 from cluster.campaign.orders import Work, order_of
@@ -38,8 +38,6 @@ RETRIES = 3
 """How often a job is begun again after its worker died or something was missing; then it has failed."""
 
 AGAIN_S = (1.0, 5.0, 20.0)
-SPREAD_BYTES = 1 << 30
-"""A recording of this size is measured by all workers, where fewer recordings than workers are left."""
 
 
 @dataclass(slots=True)
@@ -50,7 +48,7 @@ class _Running:
     work: Work
     future: Future[Account]
     stop: threading.Event
-    progress: tuple[str, int, int] = ("waits", 0, 0)
+    progress: tuple[str, int, int] = (WAITS, 0, 0)
 
 
 @dataclass(slots=True)
@@ -93,6 +91,7 @@ class Supervisor:
         self._next_claim = 0.0
         self._earlier: dict[str, list[str]] | None = None
         self._owed: list[tuple[str, int, str]] = []
+        self._started = False
 
     def run(self, planning: Planning, total: int) -> Counter[Kind]:
         """Do all that `planning` brings and is not done yet; how many observations ended how.
@@ -199,7 +198,10 @@ class Supervisor:
         now = time.monotonic()
         if not waiting or now < self._next_claim:
             return False
-        self._hands.start()
+        if not self._started:
+            self._onlooker.show(replace(self.progress(), starting=True))
+            self._hands.start()
+            self._started = True
         room = self._hands.slots - len(self._running)
         if room < 1:
             return False
@@ -215,7 +217,6 @@ class Supervisor:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._hands.slots, "umbra-order")
         work, stop = self._wanted[claim.id].work, threading.Event()
-        whole = work.bytes < SPREAD_BYTES or len(self._wanted) >= self._hands.workers
         running = _Running(claim, work, Future(), stop)
 
         def report(stage: str, done: int, total: int) -> None:
@@ -226,7 +227,7 @@ class Supervisor:
                 raise StoppedError(f"{work.station}: stopped; the queue has it again")
 
         self._first = self._first or time.monotonic()
-        running.future = self._pool.submit(self._hands.perform, work, claim, whole, report, check)
+        running.future = self._pool.submit(self._hands.perform, work, claim, report, check)
         self._running[claim.id] = running
         self._onlooker.tell(Event("started", work.station, claim.id, work.key, claim.attempt))
 
@@ -264,6 +265,8 @@ class Supervisor:
                 account.wall_s,
                 account.cpu_s,
                 known=account.known,
+                reduced_s=account.reduced_s,
+                reduced_cpu_s=account.reduced_cpu_s,
             )
         )
 

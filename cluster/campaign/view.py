@@ -3,16 +3,18 @@
 import json
 import sys
 import time
-from typing import IO, TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Any
 
-from cluster.campaign.events import Event, Onlooker, Progress
+from cluster.campaign.events import WAITS, Event, Onlooker, Progress
 from cluster.campaign.spans import duration
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
 MOST_RUNNING = 16
-MOST_FAILURES = 8
+MOST_FAILURES = 5
 REFRESH_PER_S = 4
 
 
@@ -117,47 +119,82 @@ class Live:
 
     def show(self, progress: Progress) -> None:
         """Draw the state of things."""
-        from rich.console import Group
-        from rich.text import Text
-
-        self._live.update(Group(Text(status_line(progress), style="bold"), _table(progress)), refresh=True)
+        height = self._live.console.size.height
+        self._live.update(drawn(progress, self._failures, height), refresh=True)
 
     def close(self) -> None:
         """Give the terminal back."""
         self._live.stop()
 
 
+def drawn(progress: Progress, failures: Sequence[Event], height: int) -> "Group":
+    """The view: a bar, a line of figures, recordings under way, those that wait, the latest failures.
+
+    Parameters
+    ----------
+    progress : Progress
+    failures : sequence of Event
+        All so far.
+    height : int
+        Lines of the terminal; the view takes half of them at most.
+    """
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    ended = sum(progress.counts.values())
+    head = Table.grid(padding=(0, 1), expand=True)
+    head.add_column(ratio=1)
+    head.add_column(no_wrap=True)
+    head.add_row(ProgressBar(total=max(1, progress.total), completed=ended), f"{ended} of {progress.total}")
+    lines: list[Any] = [head, Text(status_line(progress), style="bold", no_wrap=True, overflow="ellipsis")]
+    room = max(4, height // 2) - len(lines)
+    told = failures[-min(MOST_FAILURES, room // 3) :]
+    waiting = [station for station, (stage, _, _) in progress.running.items() if stage == WAITS]
+    busy = {station: step for station, step in progress.running.items() if step[0] != WAITS}
+    lines.append(_table(busy, min(MOST_RUNNING, room - len(told) - bool(waiting))))
+    if waiting:
+        lines.append(Text(f"  next: {', '.join(waiting)}", no_wrap=True, overflow="ellipsis", style="dim"))
+    for event in told:
+        text = f"  {event.station}: {event.failure}: {event.error}"
+        lines.append(Text(text, style="red", no_wrap=True, overflow="ellipsis"))
+    return Group(*lines)
+
+
 def status_line(progress: Progress) -> str:
     """Counts, pace and time to go, in a line."""
     counts = progress.counts
-    parts = [f"{counts.get('done', 0)} of {progress.total} done"]
+    if progress.starting:
+        return "workers are started"
+    parts = [f"{counts.get('done', 0)} done"]
     parts += [f"{counts[kind]} {kind}" for kind in ("failed", "cancelled") if counts.get(kind)]
-    parts.append(f"{len(progress.running)} under way")
     if progress.planned < progress.total:
         parts.append(f"{progress.total - progress.planned} to be looked at")
     if progress.frames:
         parts.append(f"{progress.frames_per_s:,.0f} frames/s")
     if progress.eta_s is not None and progress.left:
-        parts.append(f"{duration(progress.eta_s)} to go")
+        parts.append(f"about {duration(progress.eta_s)} to go")
+    parts.append("1 worker" if progress.workers == 1 else f"{progress.workers} workers")
     return " · ".join(parts)
 
 
-def _table(progress: Progress) -> "Table":
+def _table(busy: Mapping[str, tuple[str, int, int]], most: int) -> "Table":
     """Recordings under way."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
-    for station, (stage, done, total) in list(progress.running.items())[:MOST_RUNNING]:
-        table.add_row(
-            f"  {station}",
-            stage,
-            ProgressBar(total=max(1, total), completed=done, width=30),
-            f"{done}/{total}" if total else "",
-        )
-    more = len(progress.running) - MOST_RUNNING
-    if more > 0:
-        table.add_row(f"  and {more} more", "", "", "")
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=28)
+    table.add_column(no_wrap=True)
+    table.add_column(width=24)
+    table.add_column(no_wrap=True, justify="right")
+    shown = most if len(busy) <= most else most - 1
+    for station, (stage, done, total) in list(busy.items())[:shown]:
+        bar = ProgressBar(total=max(1, total), completed=done, width=24)
+        table.add_row(f"  {station}", stage, bar, f"{done}/{total}" if total else "")
+    if len(busy) > shown:
+        table.add_row(f"  and {len(busy) - shown} more", "", "", "")
     return table
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from cluster.jobs.claiming import taken
 from cluster.jobs.database import Database
@@ -58,7 +58,11 @@ class SqlJobStore:
 
     def _insert(self, table: Any) -> Any:
         """An insertion that may say what is to be done where the row is there already."""
-        return sqlite.insert(table) if self._database.sqlite else postgresql.insert(table)
+        if self._database.sqlite:
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # a tenth of a second to import
+
+        return postgresql.insert(table)
 
     def _level(self, connection: Connection, owners: Sequence[str]) -> None:
         """Let owners of whom nothing waits begin level with the least served of those who wait."""

@@ -55,6 +55,10 @@ class Store(Protocol):
         """Whether a file with this digest is kept."""
         ...
 
+    def raw_size(self, sha256: str) -> int:
+        """Return the size of a kept file, bytes; 0 where it is not kept."""
+        ...
+
     def publish(self, kind: Kind, key: str, folder: Path | str, attempt: int = 1) -> Commit:
         """Make a folder's files the one result of `key`; whoever is second gets the first's commit.
 

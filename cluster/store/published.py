@@ -59,6 +59,10 @@ class ObjectStore:
         """Whether a file with this digest is kept."""
         return self._objects.size(raw_name(sha256)) is not None
 
+    def raw_size(self, sha256: str) -> int:
+        """Return the size of a kept file, bytes; 0 where it is not kept."""
+        return self._objects.size(raw_name(sha256)) or 0
+
     def fetch_raw(self, sha256: str, into: Path | str) -> Path:
         """Write a kept file to the path `into`, or into that folder if it is one; verified, in one step."""
         name, into = raw_name(sha256), Path(into)

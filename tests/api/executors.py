@@ -4,11 +4,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from cluster.crew import Alone, Crew
 from cluster.executors import ResultRef
-from cluster.location import Location
 from cluster.recording import ReductionRequest
 from cluster.stopping import StoppedError
-from reduction.run import SegmentRunner, in_process
 from reduction.scan import Progress
 
 FILES = {"lightcurve.csv": "frame\n", "summary.json": "{}\n", "report.html": "<p>report</p>\n"}
@@ -27,8 +26,9 @@ class Scripted:
         if not hold:
             self.go.set()
 
-    def spread(self, _location: Location) -> SegmentRunner:
-        return in_process
+    @property
+    def crew(self) -> Crew:
+        return Alone()
 
     def execute(
         self,

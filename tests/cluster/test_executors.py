@@ -1,23 +1,32 @@
 """Executors: the contract, dying workers, other editions, closing."""
 
+import json
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cluster.campaign.digests import Digests
+from cluster.campaign.observation import Observation
+from cluster.campaign.orders import work_for
+from cluster.crew import QUEUE_PER_WORKER, Tasks
 from cluster.edition import edition
 from cluster.executors import InProcess, RayExecutor
 from cluster.location import Location, locate, reopen
 from cluster.recording import reduce_to_folder
 from cluster.stopping import StoppedError
+from cluster.store import open_store
+from ingest import convert
 from ingest.formats import open_in_place
-from ingest.writers import write_ser
+from ingest.stack import plan_layout
+from ingest.writers import write_avi, write_ser
 from reduction.cores import cores
 from reduction.errors import DataError, RequestError, ResourceError
 from tests.contracts.executors import (
@@ -79,21 +88,53 @@ class TestRay(ExecutorContract):
             if whole:
                 executor.execute(request, out)
             else:
-                reduce_to_folder(request, out, spread=executor.spread)
+                reduce_to_folder(request, out, crew=executor.crew)
         assert killed
         assert bytes_of(out) == expected
+
+    def test_workers_decode_shards_of_one_stack(
+        self, executor: RayExecutor, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        reduce_to_folder(request_of(video), tmp_path / "expected")
+        monkeypatch.setattr(
+            "ingest.convert.plan_layout", lambda info, shard=None: plan_layout(info, shard or 32)
+        )
+        monkeypatch.setattr(convert, "_write_here", None)
+        steps: list[tuple[str, int, int]] = []
+        reduce_to_folder(
+            request_of(video), tmp_path / "out", crew=executor.crew, progress=lambda *step: steps.append(step)
+        )
+        assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "expected")
+        assert [step for step in steps if step[0] == "ingest"] == [
+            ("ingest", min(32 * (n + 1), SCENE.frames), SCENE.frames) for n in range(10)
+        ]
+
+    def test_an_order_that_workers_share(self, executor: RayExecutor, video: Path, tmp_path: Path) -> None:
+        reduce_to_folder(request_of(video), tmp_path / "expected")
+        (tmp_path / "scratch").mkdir()
+        with closing(Digests(None)) as digests:
+            work = work_for(Observation("A", 1, request_of(video)), str(tmp_path / "store"), digests)
+        forgotten = tmp_path / "scratch" / "stacks" / "forgotten"
+        forgotten.mkdir(parents=True)
+        os.utime(forgotten, (0, 0))
+        arguments = (work.text, "job", 1, str(tmp_path / "scratch"), str(tmp_path / "news"), 2, 1 << 28)
+        account = json.loads(executor.call("perform_order_task", arguments, "A", memory_bytes=1 << 28))
+        assert account["frames"] == SCENE.frames
+        open_store(tmp_path / "store").fetch("results", work.key, tmp_path / "out")
+        assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "expected")
+        assert not list((tmp_path / "scratch" / "stacks").iterdir())
 
     def test_workers_that_always_die(self, executor: RayExecutor) -> None:
         import ray
 
         ref = ray.remote(lambda: os.kill(os.getpid(), signal.SIGKILL)).options(max_retries=0).remote()
         with pytest.raises(ResourceError, match=r"a\.ser: its worker died"):
-            executor._result(ref, "a.ser")
+            executor._tasks.value(ref, "a.ser")
 
     def test_another_edition_is_refused(self, executor: RayExecutor) -> None:
         ref = tasks.measure_span_task.remote("0.0.9 measure=1", "id", b"", 0, 1)
         with pytest.raises(ResourceError, match=r"0\.0\.9.*same version"):
-            executor._result(ref, "a.ser")
+            executor._tasks.value(ref, "a.ser")
         with pytest.raises(ResourceError, match="same version"):
             tasks.reduce_whole("0.0.9", "{}", "out", False, "news")
 
@@ -121,8 +162,58 @@ class TestRay(ExecutorContract):
             path.unlink(missing_ok=True)
 
         with pytest.raises(ResourceError, match="not to be seen"):
-            reduce_to_folder(request_of(path), tmp_path / "out", progress=remove, spread=executor.spread)
+            reduce_to_folder(request_of(path), tmp_path / "out", progress=remove, crew=executor.crew)
         assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("video") / "a.avi"
+    scene = replace(SCENE, bit_depth=8, gain_e_per_adu=12.0, offset_adu=10.0)
+    write_avi(path, (scene.frame(i) for i in range(scene.frames)), rate=25, codec="ffv1")
+    return path
+
+
+class Counting:
+    """A Ray whose tasks are over at once, and the task itself; how many were begun."""
+
+    def __init__(self) -> None:
+        import ray
+
+        self.exceptions = ray.exceptions
+        self.begun = 0
+
+    def put(self, content: bytes) -> bytes:
+        return content
+
+    def wait(self, refs: list[int], **_timeout: float) -> tuple[list[int], list[int]]:
+        return refs, []
+
+    def get(self, ref: int) -> int:
+        return ref
+
+    def options(self, **_declared: object) -> "Counting":
+        return self
+
+    def remote(self, _edition: str, _identity: str, _work: bytes, start: int, _stop: int) -> int:
+        self.begun += 1
+        return start
+
+
+def test_no_more_is_begun_than_the_reader_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits to be taken is bounded, however slow the reader and long the recording."""
+    ray = Counting()
+    monkeypatch.setattr(tasks, "measure_span_task", ray)
+    crew = Tasks(ray, workers=3, retries=0)
+    taken = 0
+    with closing(
+        crew.in_order("measure_span_task", None, [(i, i + 1) for i in range(200)], "a.ser")
+    ) as values:
+        for value in values:
+            assert value == taken
+            taken += 1
+            assert ray.begun - taken < QUEUE_PER_WORKER * 3
+    assert taken == ray.begun == 200
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from cluster.location import locate
 from cluster.recording import ReductionRequest, reduce_to_folder
 from cluster.stopping import StoppedError
 from ingest.formats import open_in_place
+from ingest.writers import write_avi, write_ser
 from reduction.errors import DataError, RequestError
 from reduction.plan import Position, ReductionPlan
 from reduction.run import in_process
@@ -77,7 +78,7 @@ class ExecutorContract:
         view = View(stack, Recipe(Calibration(offset=offset)))
         found = survey(view, scan(stack, 50), PLAN)
         finished: list[int] = []
-        runner = executor.spread(locate(stack, [str(recording)]))
+        runner = executor.crew.segments(locate(stack, [str(recording)]))
         segments = list(runner(found, view, SPANS, 50, finished.append))
         twins = list(in_process(found, view, SPANS, 50, lambda _: None))
         stack.close()
@@ -90,9 +91,26 @@ class ExecutorContract:
     def test_spread_gives_the_same_bytes(
         self, executor: Executor, recording: Path, expected: dict[str, bytes], tmp_path: Path
     ) -> None:
-        result = reduce_to_folder(request_of(recording), tmp_path / "out", spread=executor.spread)
+        result = reduce_to_folder(request_of(recording), tmp_path / "out", crew=executor.crew)
         assert len(result.segments) == len(SPANS)
         assert bytes_of(tmp_path / "out") == expected
+
+    def test_a_video_gives_the_same_bytes(self, executor: Executor, tmp_path: Path) -> None:
+        path = tmp_path / "a.avi"
+        scene = replace(SCENE, bit_depth=8, gain_e_per_adu=12.0, offset_adu=10.0)
+        write_avi(path, (scene.frame(i) for i in range(scene.frames)), rate=25, codec="ffv1")
+        reduce_to_folder(request_of(path), tmp_path / "expected")
+        reduce_to_folder(request_of(path), tmp_path / "out", crew=executor.crew)
+        assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "expected")
+
+    def test_an_integrating_camera_gives_the_same_bytes(self, executor: Executor, tmp_path: Path) -> None:
+        path = tmp_path / "a.ser"
+        write_ser(path, [SCENE.frame(i // 4) for i in range(4 * 60)])
+        request = request_of(path, plan=PLAN.model_copy(update={"integration": 4, "segment": 16}))
+        reduce_to_folder(request, tmp_path / "expected")
+        result = reduce_to_folder(request, tmp_path / "out", crew=executor.crew)
+        assert result.lightcurve.frame.size == 60
+        assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "expected")
 
     def test_execute_gives_the_same_bytes_and_reports(
         self, executor: Executor, recording: Path, expected: dict[str, bytes], tmp_path: Path
@@ -133,7 +151,7 @@ class ExecutorContract:
         with pytest.raises(RequestError, match=r"frames 0 to 299"):
             executor.execute(request_of(recording, plan=plan), tmp_path / "out")
         with pytest.raises(RequestError, match=r"frames 0 to 299"):
-            reduce_to_folder(request_of(recording, plan=plan), tmp_path / "out", spread=executor.spread)
+            reduce_to_folder(request_of(recording, plan=plan), tmp_path / "out", crew=executor.crew)
         assert not list(tmp_path.iterdir())
 
 

@@ -49,7 +49,9 @@ class StoreContract:
             path = tmp_path / "recording.ser"
             path.write_bytes(data)
             assert not store.has_raw(sha256(data))
+            assert store.raw_size(sha256(data)) == 0
             assert store.put_raw(path) == Raw(sha256(data), len(data))
+            assert store.raw_size(sha256(data)) == len(data)
             assert store.put_raw(path) == Raw(sha256(data), len(data))
             assert store.has_raw(sha256(data))
             assert store.fetch_raw(sha256(data), tmp_path / "new" / "back").read_bytes() == data

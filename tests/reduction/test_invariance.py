@@ -109,7 +109,7 @@ def test_through_ray(
     name: str,
     block: int,
 ) -> None:
-    reduce_to_folder(wanted(recordings[name]), tmp_path / "out", block=block, spread=ray_executor.spread)
+    reduce_to_folder(wanted(recordings[name]), tmp_path / "out", block=block, crew=ray_executor.crew)
     assert bytes_of(tmp_path / "out") == expected[name]
 
 

@@ -44,17 +44,13 @@ class Stub:
         self._store, self.deeds = store, deeds or {}
         self.started = 0
         self.done: Counter[str] = Counter()
-        self.whole: dict[str, bool] = {}
         self.closed = threading.Event()
 
     def start(self) -> None:
         self.started += 1
 
-    def perform(
-        self, work: Work, claim: Claim, whole: bool, report: Progress, check: Callable[[], None]
-    ) -> Account:
+    def perform(self, work: Work, claim: Claim, report: Progress, check: Callable[[], None]) -> Account:
         self.done[work.station] += 1
-        self.whole[work.station] = whole
         report("measure", 1, 2)
         if work.station == "endless":
             while True:
@@ -367,19 +363,6 @@ def test_what_waits_by_an_earlier_manifest_is_dropped(
     assert campaign.run(Stub(store), "a") == {"done": 1}
     assert campaign.queue.get(held).state == "cancelled"
     assert campaign.states()["a"] == "done"
-
-
-def test_large_recordings_are_spread_when_few_are_left(
-    campaign: Campaign, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(supervisor_module, "SPREAD_BYTES", 5)
-    hands = Stub(store)
-    campaign.run(hands, "large")
-    assert hands.whole == {"large": False}
-    campaign.run(hands, "small", "first1", "first2")
-    assert hands.whole["first1"]
-    campaign.run(hands, "few")
-    assert hands.whole["few"]
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
