@@ -1,10 +1,12 @@
 """Many small recordings as a campaign: what a job costs beyond its reduction, two cores, a second run."""
 
+import json
 import statistics
 import time
 from pathlib import Path
 from typing import Any
 
+from bench.campaign_queue import queue_costs
 from bench.campaign_runs import Ran, ran
 from bench.pinning import allowed_cores
 from bench.processes import Process
@@ -55,6 +57,8 @@ def campaign(scratch: Path, frames: int | None, repetitions: int) -> Record:
         "whole command, s": {name: round(value, 3) for name, value in shortest.items()},
         "whole command again, processor s": round(min(r.cpu_s for r in again), 3),
         "stages": _stages(scratch / "apart"),
+        "bytes of a recording": _bytes_of(scratch / "uploads") // stations,
+        "queue": queue_costs(scratch),
     }
     record.targets = [
         Target("a job beyond its reduction, ms", OVERHEAD_MS, costs["wall, ms"], at_least=False),
@@ -120,15 +124,14 @@ def _used(begin: dict[int, Process], end: dict[int, Process], *titles: str) -> f
 
 def _stages(store: Path) -> dict[str, Any]:
     """Seconds of each stage of a reduction, and bytes of a result, medians."""
-    import json
-
-    summaries = [json.loads(path.read_text()) for path in store.glob("results/*/*/summary.json")]
-    seconds = [summary["provenance"]["seconds"] for summary in summaries]
-    sizes = [
-        sum(file.stat().st_size for file in path.parent.iterdir())
-        for path in store.glob("results/*/*/summary.json")
-    ]
+    places = sorted(store.glob("results/*/*/summary.json"))
+    seconds = [json.loads(path.read_text(encoding="utf-8"))["provenance"]["seconds"] for path in places]
+    sizes = [sum(file.stat().st_size for file in path.parent.iterdir()) for path in places]
     return {
         "seconds": {name: round(statistics.median(each[name] for each in seconds), 4) for name in seconds[0]},
-        "bytes of a result": statistics.median(sizes),
+        "bytes of a result": round(statistics.median(sizes)),
     }
+
+
+def _bytes_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

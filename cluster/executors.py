@@ -194,6 +194,7 @@ class RayExecutor:
         what: str,
         *,
         memory_bytes: int = 0,
+        gpus: float = 0.0,
         retries: int | None = None,
         meanwhile: Callable[[], None] | None = None,
     ) -> Any:
@@ -207,6 +208,8 @@ class RayExecutor:
             What it works on, for messages.
         memory_bytes : int
             What it declares to need; Ray lets no more run at once than a node has memory for.
+        gpus : float
+            Share of a GPU that it declares; the process sees the one that it is given, as ``cuda:0``.
         retries : int, optional
             How often it is begun again when its worker dies, instead of the executor's figure.
         meanwhile : callable, optional
@@ -222,6 +225,8 @@ class RayExecutor:
         options: dict[str, Any] = {"max_retries": self._retries if retries is None else retries}
         if memory_bytes:
             options["memory"] = memory_bytes
+        if gpus:
+            options["num_gpus"] = gpus
         with self._in_use(what):
             ref = getattr(tasks, task).options(**options).remote(edition(), *arguments)
         unfinished = [ref]
@@ -243,6 +248,12 @@ class RayExecutor:
         """CPUs that the nodes offer to tasks, together."""
         with self._in_use("CPUs"):
             return int(self._ray.cluster_resources().get("CPU", 0))
+
+    @property
+    def gpus(self) -> float:
+        """GPUs that the nodes offer to tasks, together."""
+        with self._in_use("GPUs"):
+            return float(self._ray.cluster_resources().get("GPU", 0.0))
 
     @contextmanager
     def _in_use(self, what: str) -> Iterator[None]:

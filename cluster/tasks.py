@@ -8,8 +8,9 @@ import json
 import os
 import pickle
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 
@@ -24,6 +25,9 @@ from reduction.scan import Look, Progress, look
 from reduction.segment import Segment, measure_segment
 from reduction.stack import Stack
 from reduction.view import View
+
+if TYPE_CHECKING:
+    from cluster.campaign.orders import Work
 
 PROGRESS_INTERVAL_S = 0.25
 TASK_CPUS = 1
@@ -193,7 +197,14 @@ def perform_order(
     crew = RayCrew(Tasks(ray, workers, RETRIES, memory_bytes)) if workers else None
     with at_most(TASK_CPUS):
         room = room if room is not None and room.is_dir() else None
-        return perform(work_of(payload), job, attempt, room, report, crew).text
+        return perform(on_given_gpu(work_of(payload)), job, attempt, room, report, crew).text
+
+
+def on_given_gpu(work: "Work") -> "Work":
+    """The same work on the GPU that this task was given: the one that this process sees is its first."""
+    if not work.request.device.startswith("cuda") or not ray.get_gpu_ids():
+        return work
+    return replace(work, request=work.request.model_copy(update={"device": "cuda:0"}))
 
 
 def progress_file(path: Path) -> Progress:

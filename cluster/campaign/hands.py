@@ -29,6 +29,9 @@ SHARED_BYTES = 1 << 30
 SHARED_VIDEO_BYTES = 64 << 20
 """The same of a video: it has to be decoded."""
 
+GPU_SHARE = 0.25
+"""Share of a GPU that a task declares: so many recordings are read while others are measured there."""
+
 PER_WORKER = 2
 """Recordings handed to each worker: one that it reduces, one that waits for it."""
 
@@ -116,6 +119,16 @@ def is_large(work: Work) -> bool:
     return size >= SHARED_BYTES
 
 
+def gpu_share(device: str, offered: bool) -> float:
+    """Share of a GPU that a recording's task declares.
+
+    ``auto`` takes one wherever the cluster offers any, so that a result does not depend on which node was
+    free. Where none is offered a task that asks for one would wait for ever: it asks for nothing, and
+    ``cuda:N`` fails with the reason.
+    """
+    return GPU_SHARE if offered and device != "cpu" else 0.0
+
+
 class OnRay:
     """Orders are tasks of Ray: a recording each; one large recording at a time makes tasks of its own.
 
@@ -133,7 +146,7 @@ class OnRay:
         self._address, self._asked, self._scratch = address, workers, scratch
         self._executor: RayExecutor | None = None
         self._workers = workers or len(os.sched_getaffinity(0))
-        self._memory = RECORDING_BYTES
+        self._memory, self._has_gpus = RECORDING_BYTES, False
         self._sharing = threading.Lock()  # two who wait for tasks could keep all memory from them
         self._news = tempfile.TemporaryDirectory(prefix="umbra-news-")
 
@@ -152,6 +165,7 @@ class OnRay:
         self._executor = RayExecutor(self._address, self._asked)
         if self._asked is None and self._address != "local":
             self._workers = max(1, self._executor.cpus)
+        self._has_gpus = self._executor.gpus > 0
         offered = self._executor.memory_bytes
         if offered:  # a machine with less than that for each worker shares what it has
             self._memory = min(RECORDING_BYTES, offered // (self._workers + 1))
@@ -199,6 +213,7 @@ class OnRay:
                 arguments,
                 work.station,
                 memory_bytes=self._memory,
+                gpus=gpu_share(work.request.device, self._has_gpus),
                 retries=0,
                 meanwhile=follow,
             )
