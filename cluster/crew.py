@@ -37,6 +37,10 @@ RETRIES = 3
 class Crew(Protocol):
     """Shares the work on one recording."""
 
+    def keeping(self, folder: Path) -> "Crew":
+        """The same, with what is done kept in a folder: whoever comes after a death does not do it again."""
+        ...
+
     def writer(self) -> Writer | None:
         """What decodes a recording into a stack; None: the process that asks."""
         ...
@@ -52,6 +56,10 @@ class Crew(Protocol):
 
 class Alone:
     """All work is done by this process."""
+
+    def keeping(self, _folder: Path) -> "Alone":
+        """Nothing is kept of a process that dies."""
+        return self
 
     def writer(self) -> Writer | None:
         """Nothing but the process that asks."""
@@ -75,6 +83,7 @@ class Measuring:
     survey: Survey
     recipe: Recipe
     block: int
+    kept: Path | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +93,7 @@ class Looking:
     location: Location
     pictures: Pictures | None
     block: int
+    kept: Path | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,8 +214,13 @@ class Tasks:
 class RayCrew:
     """Tasks of Ray decode, look at, and measure one recording; each worker opens it itself."""
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: Tasks, kept: Path | None = None) -> None:
         self._tasks = tasks
+        self._kept = None if kept is None else kept.absolute()
+
+    def keeping(self, folder: Path) -> "RayCrew":
+        """The same; spans that were looked at or measured are kept in the folder, beside the stack."""
+        return RayCrew(self._tasks, folder)
 
     def writer(self) -> Writer:
         """Decode videos whose pictures can be had in ranges, a shard a task; others are not decoded so."""
@@ -215,7 +230,7 @@ class RayCrew:
         """Look at spans of frames, a task each."""
 
         def run(stack: Stack, spans: Sequence[tuple[int, int]], block: int) -> Iterator[Look]:
-            work = Looking(location, pictures_of(stack), block)
+            work = Looking(location, pictures_of(stack), block, self._kept)
             return self._tasks.in_order("look_at_span_task", work, spans, stack.info.name)
 
         return run
@@ -230,7 +245,8 @@ class RayCrew:
             block: int,
             done: Callable[[int], None],
         ) -> Iterator[Segment]:
-            work = Measuring(location, pictures_of(view.stack), found, view.recipe, block)
+            pictures = pictures_of(view.stack)
+            work = Measuring(location, pictures, found, view.recipe, block, self._kept)
             values = self._tasks.in_order("measure_span_task", work, spans, view.stack.info.name)
             with closing(values):
                 for (start, stop), segment in zip(spans, values, strict=True):

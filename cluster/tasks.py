@@ -4,13 +4,15 @@ A task is an ordinary function, so it can be called in-process too. Pickled byte
 arrays: Ray hands arrays over read-only, for which numba would compile every kernel a second time.
 """
 
+import hashlib
 import json
 import os
 import pickle
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import ray
 
@@ -19,6 +21,7 @@ from cluster.edition import edition
 from cluster.location import not_seen, reopen
 from cluster.recording import ReductionRequest, reduce_to_folder
 from ingest.convert import write_partition
+from ingest.durable import put
 from reduction.cores import at_most
 from reduction.errors import ResourceError
 from reduction.scan import Look, Progress, look
@@ -28,6 +31,8 @@ from reduction.view import View
 
 if TYPE_CHECKING:
     from cluster.campaign.orders import Work
+
+Value = TypeVar("Value")
 
 PROGRESS_INTERVAL_S = 0.25
 TASK_CPUS = 1
@@ -68,6 +73,29 @@ def _of(identity: str, content: bytes) -> tuple[Any, Stack | None]:
     return _held[identity]
 
 
+def _once(folder: Path | None, name: str, work: Callable[[], Value]) -> Value:
+    """What `work` makes, kept in a folder; what is kept there is not made again."""
+    if folder is None:
+        return work()
+    path = folder / name
+    try:
+        content = path.read_bytes()
+        if hashlib.sha256(content[32:]).digest() == content[:32]:
+            kept: Value = pickle.loads(content[32:])
+            return kept
+    except FileNotFoundError:
+        pass
+    value = work()
+    content = pickle.dumps(value, protocol=5)
+    try:
+        put(path, [hashlib.sha256(content).digest(), content], False)
+    except OSError as error:
+        raise ResourceError(
+            f"{path}: cannot be written: {error.strerror or error}; make room there"
+        ) from error
+    return value
+
+
 def measure_span(expected: str, identity: str, work: bytes, start: int, stop: int) -> Segment:
     """Measure samples `start` to `stop` (excluded) of the recording of a pickled `Measuring`.
 
@@ -81,8 +109,12 @@ def measure_span(expected: str, identity: str, work: bytes, start: int, stop: in
     check_edition(expected)
     held, stack = _of(identity, work)
     assert stack is not None
-    with at_most(TASK_CPUS):
+
+    def measured() -> Segment:
         return measure_segment(held.survey, View(stack, held.recipe), start, stop, held.block)
+
+    with at_most(TASK_CPUS):
+        return _once(held.kept, f"segment-{start}-{stop}", measured)
 
 
 def look_at_span(expected: str, identity: str, work: bytes, start: int, stop: int) -> Look:
@@ -94,7 +126,7 @@ def look_at_span(expected: str, identity: str, work: bytes, start: int, stop: in
     held, stack = _of(identity, work)
     assert stack is not None
     with at_most(TASK_CPUS):
-        return look(stack, start, stop, held.block)
+        return _once(held.kept, f"look-{start}-{stop}", lambda: look(stack, start, stop, held.block))
 
 
 def decode_span(expected: str, identity: str, work: bytes, start: int, stop: int) -> bool:

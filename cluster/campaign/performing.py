@@ -106,6 +106,8 @@ def _reduce(
     kept = None if crew is None or scratch is None else scratch / STACKS / work.key
     with scratch_folder(scratch) as room, _stacks(kept) as stacks:
         request = fetched(work.request, store, room)
+        if crew is not None and stacks is not None:
+            crew = crew.keeping(stacks)
         began, used = time.monotonic(), time.process_time()
         result = reduce_to_folder(request, room / "results", progress=progress, crew=crew, stacks=stacks)
         done = _Reduced(result.source.frames, time.monotonic() - began, time.process_time() - used)

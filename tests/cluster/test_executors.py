@@ -31,6 +31,7 @@ from reduction.cores import cores
 from reduction.errors import DataError, RequestError, ResourceError
 from tests.contracts.executors import (
     SCENE,
+    SEGMENT,
     ExecutorContract,
     bytes_of,
     check_closed,
@@ -123,6 +124,35 @@ class TestRay(ExecutorContract):
         open_store(tmp_path / "store").fetch("results", work.key, tmp_path / "out")
         assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "expected")
         assert not list((tmp_path / "scratch" / "stacks").iterdir())
+
+    def test_what_was_done_before_a_death_is_not_done_again(
+        self, executor: RayExecutor, video: Path, tmp_path: Path
+    ) -> None:
+        reduce_to_folder(request_of(video), tmp_path / "expected")
+        kept = tmp_path / "kept"
+        kept.mkdir()
+
+        def dies(stage: str, done: int, _total: int) -> None:
+            if stage == "measure" and done > SEGMENT:
+                raise StoppedError("taken away")
+
+        with pytest.raises(StoppedError, match="taken away"):
+            reduce_to_folder(
+                request_of(video), tmp_path / "out", False, dies, executor.crew.keeping(kept), None, kept
+            )
+        done = {path: path.stat().st_mtime_ns for path in kept.rglob("*") if path.is_file()}
+        first = kept / f"segment-0-{SEGMENT}"
+        assert {first, kept / f"look-0-{SCENE.frames}"} <= done.keys()
+        assert [path for path in done if path.parent.parent.name == "c"]
+        first.write_bytes(first.read_bytes()[:-9])  # as a power cut leaves it
+        reduce_to_folder(
+            request_of(video), tmp_path / "out", False, None, executor.crew.keeping(kept), None, kept
+        )
+        assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "expected")
+        now = {path: path.stat().st_mtime_ns for path in done}
+        again = {path for path in done if now[path] != done[path]}
+        assert first in again
+        assert {path.name for path in again} <= {first.name, "zarr.json"}
 
     def test_workers_that_always_die(self, executor: RayExecutor) -> None:
         import ray

@@ -118,6 +118,8 @@ def test_nodes_that_do_not_see_each_others_files_do_not_share(
 
 def test_a_task_uses_the_gpu_that_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require("ray")
+    import ray
+
     from cluster import tasks
 
     path = str(ser_of(SMALL_8BIT, tmp_path / "a.ser"))
@@ -125,8 +127,8 @@ def test_a_task_uses_the_gpu_that_it_was_given(tmp_path: Path, monkeypatch: pyte
     def work(device: str) -> Work:
         return work_of(tmp_path / "store", path, device=device)
 
-    monkeypatch.setattr(tasks.ray, "get_gpu_ids", lambda: [3])
+    monkeypatch.setattr(ray, "get_gpu_ids", lambda: [3])
     assert tasks.on_given_gpu(work("cuda:3")).request.device == "cuda:0"
     assert tasks.on_given_gpu(work("auto")).request.device == "auto"
-    monkeypatch.setattr(tasks.ray, "get_gpu_ids", list)
+    monkeypatch.setattr(ray, "get_gpu_ids", list)
     assert tasks.on_given_gpu(work("cuda:3")).request.device == "cuda:3"

@@ -110,7 +110,10 @@ class Disturbed:
         ]
         command = [sys.executable, "-m", "tests.cluster.campaign.faults.drive", str(self.trace)]
         command += ["campaign", "run", *options, "--ray", ray or self.ray, "--json"]
-        command += ["--workers", "2"] if self.manifest == "large" else []
+        if self.manifest == "large":
+            scratch = self.folder / "scratch"
+            scratch.mkdir(exist_ok=True)
+            command += ["--workers", "2", "--scratch", str(scratch)]
         with out.open("wb") as to, err.open("wb") as fro:
             process = subprocess.Popen(
                 command,

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import umbra
-from cluster.campaign import performing, supervisor
+from cluster.campaign import hands, performing, supervisor
 from cluster.campaign.account import Account
+from reduction.segment import measure_segment
 
 LEASE_S = 4.0
 """Long enough for a busy machine: it is renewed every `RENEW_S`."""
 
 RENEW_S = 0.5
-SPREAD_BYTES = 1 << 20
+SHARED_BYTES = 1 << 20
 
 
 def tell(trace: str, *words: object) -> None:
@@ -50,7 +51,7 @@ def order(_expected: str, _payload: str, job: str, attempt: int, *_: object) -> 
     return f"{job}/{attempt}"
 
 
-def span(_expected: str, _identity: str, _work: bytes, start: int, stop: int) -> str:
+def span(_survey: object, _view: object, start: int, stop: int, *_: object) -> str:
     """Name of a segment."""
     return f"{start}-{stop}"
 
@@ -61,9 +62,19 @@ def trace_tasks(trace: str) -> None:
 
     from cluster import tasks
 
-    for name, what in (("perform_order", order), ("measure_span", span)):
-        work = traced(trace, getattr(tasks, name), what)
-        setattr(tasks, f"{name}_task", ray.remote(num_cpus=tasks.TASK_CPUS)(work))
+    perform = traced(trace, tasks.perform_order, order)
+
+    def measure_span(*arguments: Any) -> Any:
+        """The task, by a worker that tells what it measures."""
+        vars(tasks)["measure_segment"] = traced(trace, measure_segment, span)
+        return tasks.measure_span(*arguments)
+
+    def perform_order(*arguments: Any) -> Any:
+        """The task, by a worker whose own tasks tell what they measure."""
+        tasks.measure_span_task = ray.remote(num_cpus=tasks.TASK_CPUS)(measure_span)
+        return perform(*arguments)
+
+    tasks.perform_order_task = ray.remote(num_cpus=tasks.TASK_CPUS)(perform_order)
 
 
 def trace_here(trace: str) -> None:
@@ -84,7 +95,7 @@ def main() -> None:
     trace = sys.argv.pop(1)
     Path(trace).touch()
     supervisor.LEASE_S, supervisor.RENEW_S = LEASE_S, RENEW_S
-    supervisor.IDLE_S, supervisor.SPREAD_BYTES = 0.3, SPREAD_BYTES
+    supervisor.IDLE_S, hands.SHARED_BYTES = 0.3, SHARED_BYTES
     supervisor.AGAIN_S = (0.5, 1.0, 2.0)
     trace_here(trace)
     if "run" in sys.argv and "none" not in sys.argv:
