@@ -1,11 +1,12 @@
 """Whether the two fields of each frame were exposed one after the other, and which came first.
 
 Stars that move from frame to frame tell: between the rows of the two fields they have moved by half of
-that (or back by half, when the other field is first), or not at all, when the frame is whole.
+that (or back by half, when the other field is first), or not at all, when the frame is whole. Burnt-in
+digits, which outshine the stars and stand still, are not looked at.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from gpu_kernels.align import fit_stars
 from gpu_kernels.detect import find_stars
 from gpu_kernels.planes import whole_frames
 from reduction.caveats import Caveat, Note
+from reduction.overlay import MOST_FRAMES, Line, find_overlay, masked
 from reduction.sampling import Fields
 from reduction.stack import SourceInfo, Stack
 from reduction.timing import FirstField
@@ -57,9 +59,11 @@ def judge_fields(stack: Stack) -> Judgement:
         return Judgement(None, 0.0, float("inf"))
     starts = np.unique(np.round(np.linspace(0, frames - RUN_FRAMES, RUNS)).astype(int))
     weight = product = 0.0
+    digits = _digits(stack)
     for start in starts:
-        pixels = stack.read(int(start), int(start) + RUN_FRAMES)
-        images = pixels.sum(axis=1, dtype=np.float32) if pixels.ndim == 4 else pixels
+        images = _mono(stack.read(int(start), int(start) + RUN_FRAMES))
+        if digits.size:
+            images = np.where(digits, images.dtype.type(np.median(images)), images)
         w, p = _run(whole_frames(images, 0))
         weight, product = weight + w, product + p
     if weight <= 0.0:
@@ -69,6 +73,20 @@ def judge_fields(stack: Stack) -> Judgement:
         return Judgement(None, share, sigma)
     first: Fields = "off" if abs(share) < 0.25 else "top" if share > 0.0 else "bottom"
     return Judgement(first, share, sigma)
+
+
+def _digits(stack: Stack) -> NDArray[np.bool_]:
+    """Pixels under burnt-in digits, ``(y, x)``; size 0 where there are none."""
+    info = stack.info
+    numbers = np.unique(np.round(np.linspace(0, info.frames - 1, MOST_FRAMES)).astype(int))
+    seen = find_overlay([_mono(stack.read(int(k), int(k) + 1))[0] for k in numbers])
+    return masked((*(Line(*box) for box in info.burnt_in), *seen), (info.height, info.width))
+
+
+def _mono(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Frames as one plane."""
+    summed: NDArray[Any] = pixels.sum(axis=1, dtype=np.float32) if pixels.ndim == 4 else pixels
+    return summed
 
 
 def _run(fields: NDArray[np.float32]) -> tuple[float, float]:

@@ -55,6 +55,30 @@ def test_motion_tells(fields: str | None, drift: tuple[float, float]) -> None:
     assert abs(found.share - expected) < max(5.0 * found.sigma, 0.1)
 
 
+class Stamped(SceneSource):
+    """A scene with a line of bright blocks burnt in, which change with the frame and never move."""
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        frames = super().read(start, stop).copy()
+        for number, frame in enumerate(frames, start):
+            for digit in range(14):
+                box = frame[104:114, 6 + 9 * digit : 12 + 9 * digit]
+                box[:] = 0
+                box[:, :2] = frame.max()
+                box[(number * (digit + 3)) % 8 :: 4] = frame.max()
+        return frames
+
+
+@pytest.mark.parametrize(("fields", "share"), [("top", 0.5), ("bottom", -0.5), (None, 0.0)])
+def test_burnt_in_digits_are_no_stars(fields: str | None, share: float) -> None:
+    scene = replace(SCENE, fields=fields, drift_px=(25.0, -8.0))  # type: ignore[arg-type]  # of a table
+    found = judge_fields(Stamped(scene))
+    assert found.fields == (fields or "off")
+    assert abs(found.share - share) < max(5.0 * found.sigma, 0.1)
+    resting = judge_fields(Stamped(replace(SCENE, fields=fields)))  # type: ignore[arg-type]  # of a table
+    assert resting.fields is None
+
+
 def test_a_field_at_rest_tells_nothing() -> None:
     for fields in ("top", None):
         scene = replace(SCENE, fields=fields)
