@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.frame_status import FrameStatus, status_of
+from ingest.ocr.kept_rows import KeptRows
 from ingest.ocr.network import Recogniser, recogniser
 from ingest.ocr.options import Vti
 from ingest.ocr.read import Frames, Progress, find_overlay_time, read_overlay, sample_frames, sampled
@@ -28,7 +29,11 @@ FIRST: dict[int | None, FirstField | None] = {0: "top", 1: "bottom", None: None}
 
 
 def read_burnt_in(
-    recording: FrameSource, vti: Vti, progress: Progress | None = None, sample: Frames | None = None
+    recording: FrameSource,
+    vti: Vti,
+    progress: Progress | None = None,
+    sample: Frames | None = None,
+    kept: KeptRows | None = None,
 ) -> BurntIn:
     """Find and read the burnt-in time of a recording.
 
@@ -42,6 +47,8 @@ def read_burnt_in(
         Called with frames done and frames in all.
     sample : array, (n, y, x), optional
         `ingest.ocr.read.sample_frames`, where they are at hand.
+    kept : KeptRows, optional
+        Rows of all frames, which are read instead of the recording where the line stands on them.
 
     Raises
     ------
@@ -58,7 +65,8 @@ def read_burnt_in(
         raise DataError(
             f"{name}: no line with a burnt-in time HH:MM:SS was found; say --vti off, or give --times"
         )
-    return burnt_in(read_overlay(recording, overlay, network, progress), vti, name)
+    frames = kept if kept is not None and kept.hold(overlay) else recording
+    return burnt_in(read_overlay(frames, overlay, network, progress), vti, name)
 
 
 def _recogniser(vti: Vti) -> Recogniser:
@@ -75,6 +83,7 @@ def burnt_in_times(
     options: TimeOptions,
     progress: Progress | None = None,
     sample: Frames | None = None,
+    kept: KeptRows | None = None,
 ) -> TimeSolution:
     """Times of frames from their burnt-in line, corrected as the options ask; arguments as `read_burnt_in`.
 
@@ -82,7 +91,7 @@ def burnt_in_times(
     """
     if options.vti is None:
         raise ValueError("no burnt-in time is asked for")
-    found = read_burnt_in(recording, options.vti, progress, sample)
+    found = read_burnt_in(recording, options.vti, progress, sample, kept)
     stamps = replace(found.stamps, notes=tuple(burnt_in_notes(found)))
     solution = apply_times(solve(stamps), recording.info.frames, replace(options, vti=None))
     return replace(solution, fields=FIRST[found.order.first])
@@ -96,6 +105,7 @@ class BurntInSource:
         self._options = options
         self._times: TimeSolution | None = None
         self._sample: Frames | None = None
+        self._kept: KeptRows | None = None
 
     @property
     def info(self) -> SourceInfo:
@@ -121,7 +131,8 @@ class BurntInSource:
     def times(self) -> TimeSolution:
         """The burnt-in times; all frames are read for them."""
         if self._times is None:
-            self._times = burnt_in_times(self._recording, self._options, sample=self._sample)
+            self._times = burnt_in_times(self._recording, self._options, None, self._sample, self._kept)
+            self._kept = None
         return self._times
 
     def times_from(self, stack: Stack, progress: Progress | None = None) -> TimeSolution:
@@ -129,16 +140,28 @@ class BurntInSource:
         self._times = burnt_in_times(stack_source(stack), self._options, progress)
         return self._times
 
+    def keep_digits(self) -> None:
+        """Keep the rows of digits when all frames come by: for those who ask for the times afterwards.
+
+        Nothing of a recording that can be read anywhere, which costs less than what would be kept.
+        """
+        if not isinstance(self._recording, Stack):
+            self._kept = KeptRows(self.info, self.container_times)
+
     def blocks(self, size: int, start: int = 0) -> Iterator[FrameBlock]:
         """Yield blocks of `size` frames (the last may be shorter) from frame `start`.
 
         Where all frames come by, those that the line is found on are kept, so that times which are asked for
-        afterwards need only one more reading.
+        afterwards need only one more reading, or none after `keep_digits`.
         """
         sample = []
+        if self._kept is not None:
+            self.keep_digits()
         for block in self._recording.blocks(size, start):
             if start == 0:
                 sample.append(sampled(block, self.info))
+                if self._kept is not None:
+                    self._kept.add(block)
             yield block
         if sample:
             self._sample = np.concatenate(sample)

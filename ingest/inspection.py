@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.burnt_in import BurntInSource
 from ingest.cadence import Cadence, cadence_notes, find_cadence
 from ingest.stack import ZarrStack, with_blank
 from ingest.stamps import GAP_CADENCES
@@ -196,6 +197,8 @@ def inspect_recording(source: FrameSource, progress: Callable[[int, int], None] 
     DataError
         A frame is unreadable.
     """
+    if isinstance(source, BurntInSource):
+        source.keep_digits()
     scan = _Scan(source.info)
     stored = source.known_digests if isinstance(source, ZarrStack) else None
     for start, frame in _frames(source, progress):

@@ -71,11 +71,8 @@ def normalise(fields: NDArray[Any], crop: Crop) -> NDArray[np.uint8]:
     array, (n, HEIGHT, crop.width), uint8
         White text on black; columns right of the crop are black.
     """
-    margin = (HEIGHT - TEXT_ROWS) / 2.0
-    row = (crop.bottom - crop.top) / TEXT_ROWS
-    edges = np.asarray(crop.top + (np.arange(HEIGHT) - margin) * row, np.float64)
-    first = max(0, int(np.floor(edges[0] - row)))
-    last = min(fields.shape[1], int(np.ceil(edges[-1] + 2 * row)))
+    row, edges = _row_edges(crop)
+    first, last = normalised_rows(crop, fields.shape[1])
     rows = _boxes(edges - first, max(row, 1.0), row, last - first)
     text = np.matmul(rows, fields[:, first:last].astype(np.float32))
     columns = int(np.ceil((crop.right - crop.left) * crop.scale))
@@ -85,6 +82,19 @@ def normalise(fields: NDArray[Any], crop: Crop) -> NDArray[np.uint8]:
     out = np.zeros((fields.shape[0], HEIGHT, crop.width), np.uint8)
     out[:, :, :columns] = _stretched(text)
     return out
+
+
+def normalised_rows(crop: Crop, height: int) -> tuple[int, int]:
+    """First row, and the one behind the last, that `normalise` reads of fields of some height."""
+    row, edges = _row_edges(crop)
+    return max(0, int(np.floor(edges[0] - row))), min(height, int(np.ceil(edges[-1] + 2 * row)))
+
+
+def _row_edges(crop: Crop) -> tuple[float, NDArray[np.float64]]:
+    """Rows of a field for one of the picture, and where each of these begins."""
+    row = (crop.bottom - crop.top) / TEXT_ROWS
+    margin = (HEIGHT - TEXT_ROWS) / 2.0
+    return row, np.asarray(crop.top + (np.arange(HEIGHT) - margin) * row, np.float64)
 
 
 def is_white(text: NDArray[Any]) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,12 @@ from ingest.burnt_in import BurntInSource
 from ingest.cli import ingest, inspect
 from ingest.convert import stack_of
 from ingest.formats import open_source
+from ingest.inspection import inspect_recording
+from ingest.ocr import kept_rows
+from ingest.ocr.kept_rows import KeptRows
+from ingest.ocr.network import recogniser
 from ingest.ocr.options import Vti, vti_options
+from ingest.ocr.read import find_overlay_time, sample_frames
 from ingest.stack import open_stack
 from ingest.time_arguments import time_options
 from ingest.timeoptions import TimeOptions
@@ -129,6 +135,32 @@ def test_frames_that_came_by_need_not_be_read_again_to_find_the_line(video: Path
     assert sum(len(block.frames) for block in source.blocks(7)) == SCENE.frames
     assert source.times.digest == expected.digest
     assert after.readings == 2
+
+
+def test_a_video_is_decoded_once_to_be_inspected(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = time_options({"vti_date": DATE})
+    once, twice = (Counted(open_source(str(video), TimeOptions())) for _ in range(2))
+    found = inspect_recording(BurntInSource(once, options))
+    assert once.readings == 1
+    np.testing.assert_allclose(found.solution.mid_ns, expected_ns(SCENE), atol=60_000, rtol=0)
+    monkeypatch.setattr(kept_rows, "MOST_BYTES", 100_000)  # too few: the frames are decoded again
+    again = inspect_recording(BurntInSource(twice, options))
+    assert twice.readings == 2
+    assert again.solution.digest == found.solution.digest
+
+
+def test_rows_kept_are_those_of_the_digits_and_serve_no_other_line(video: Path) -> None:
+    source = open_source(str(video), TimeOptions())
+    overlay = find_overlay_time(sample_frames(source), recogniser())
+    assert overlay is not None
+    kept = KeptRows(source.info, source.times)
+    for block in source.blocks(16):
+        assert not kept.hold(overlay)
+        kept.add(block)
+    assert kept.hold(overlay)
+    elsewhere = replace(overlay.crop, top=overlay.crop.top - 60, bottom=overlay.crop.bottom - 60)
+    assert not kept.hold(replace(overlay, crop=elsewhere))
+    assert not kept.hold(replace(overlay, interlaced=False))
 
 
 def test_a_reading_that_was_broken_off_is_no_sample(video: Path) -> None:
