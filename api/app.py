@@ -12,11 +12,17 @@ from api.database.migrate import migrate
 from api.database.transactions import Database
 from api.guard import Guard
 from api.mail.sender import Sender
+from api.observations import file_routes, observation_routes
 from api.people import account_routes, key_routes, registration_routes, user_routes
 from api.people.attempts import Attempts
 from api.settings import ServiceSettings
 from api.store import FolderStore
 from api.supervisor import Supervisor
+from api.uploads import tus_routes, upload_routes
+from api.uploads.creating import folder_of
+from api.uploads.keeping import Keeping
+from api.uploads.protocol import Tus
+from api.uploads.receiving import Receiving
 from cluster.executors import Executor
 from cluster.store import open_store
 from reduction.version import VERSION
@@ -26,6 +32,10 @@ ROUTERS = (
     account_routes.router,
     key_routes.router,
     user_routes.router,
+    observation_routes.router,
+    file_routes.router,
+    tus_routes.router,
+    upload_routes.router,
     reductions.router,
 )
 """All routes: an area adds its own."""
@@ -49,7 +59,8 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     database = Database(settings.where)
     migrate(database.engine)
     store = open_store(settings.kept)
-
+    arriving = folder_of(settings)
+    keeping = Keeping(database, store, arriving)
     sender = Sender(database, settings) if settings.smtp_host else None
 
     @asynccontextmanager
@@ -57,9 +68,11 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
         await run_in_threadpool(supervisor.start)
         if sender is not None:
             sender.start()
+        keeping.start()
         try:
             yield
         finally:
+            await run_in_threadpool(keeping.close)
             await run_in_threadpool(supervisor.close)
             if sender is not None:
                 await run_in_threadpool(sender.close)
@@ -79,9 +92,14 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     app.state.store = store
     app.state.settings = settings
     app.state.attempts = Attempts(settings)
+    app.state.keeping = keeping
+    app.state.receiving = Receiving(
+        database, arriving, settings.upload_days, settings.disk_reserve, keeping.tell
+    )
     for router in ROUTERS:
         app.include_router(router)
     check_declared(app)
     problems.install(app)
+    app.add_middleware(Tus)
     app.add_middleware(Guard, hosts=settings.hosts)
     return app

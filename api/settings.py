@@ -35,6 +35,12 @@ class ServiceSettings(BaseSettings):
         Folder or ``s3://BUCKET/PREFIX`` of recordings and results; empty is ``store`` in `home`.
     lease_s : float
         A reduction whose service says nothing for so long is begun again.
+    largest_file, quota : int
+        Bytes that one upload, and all uploads of a person, may have.
+    upload_days : int
+        How long an unfinished upload waits for its next byte.
+    disk_reserve : int
+        Bytes that uploads leave free on the disk of `home`.
     url : str
         Where people reach the service, for links in e-mails; with https, cookies are for https alone.
     proxies : str
@@ -57,6 +63,10 @@ class ServiceSettings(BaseSettings):
     database: str = ""
     store: str = ""
     lease_s: Annotated[float, Field(ge=2, le=3600)] = 30.0
+    largest_file: Annotated[int, Field(ge=1, le=1 << 50)] = 1 << 40
+    quota: Annotated[int, Field(ge=0, le=1 << 60)] = 1 << 40
+    upload_days: Annotated[int, Field(ge=1, le=365)] = 7
+    disk_reserve: Annotated[int, Field(ge=0, le=1 << 50)] = 256 << 20
     url: str = "http://127.0.0.1:8000"
     proxies: str = ""
     registration: Literal["open", "closed"] = "open"

@@ -97,10 +97,14 @@ class Operation(Enum):
 
     JOIN_CAMPAIGN = auto()
     SEE_PARTICIPANTS = auto()
+    SEE_OWN_OBSERVATIONS = auto()
+    SEE_OBSERVATIONS = auto()
     SEE_OBSERVATION = auto()
     CHANGE_OBSERVATION = auto()
     SEE_FILES = auto()
+    SEE_UPLOAD_SERVICE = auto()
     UPLOAD = auto()
+    SEE_OWN_UPLOADS = auto()
     SEE_UPLOAD = auto()
     REQUEST_EVENT_DATA = auto()
     LIST_AUTHORS = auto()
@@ -201,10 +205,14 @@ MATRIX = MappingProxyType(
         O.CHANGE_EQUIPMENT: Row(_D, S.OWNER),
         O.JOIN_CAMPAIGN: Row(_D, S.OBSERVER),
         O.SEE_PARTICIPANTS: _reads(_D, S.PARTICIPANT | _TEAM, seen_by=O.SEE_CAMPAIGNS),
+        O.SEE_OWN_OBSERVATIONS: _reads(_D, S.OBSERVER),
+        O.SEE_OBSERVATIONS: _reads(_D, _TEAM, seen_by=O.SEE_CAMPAIGNS),
         O.SEE_OBSERVATION: _reads(_D, S.OWNER | _TEAM),
         O.CHANGE_OBSERVATION: Row(_D, S.OWNER | _TEAM),
         O.SEE_FILES: _reads(_D, S.OWNER | _TEAM),
+        O.SEE_UPLOAD_SERVICE: _reads(_D, S.ANYONE),
         O.UPLOAD: Row(_D, S.OWNER | _TEAM),
+        O.SEE_OWN_UPLOADS: _reads(_D, S.OBSERVER),
         O.SEE_UPLOAD: _reads(_D, S.OWNER | _TEAM),
         O.REQUEST_EVENT_DATA: Row(_D, _TEAM, seen_by=O.SEE_CAMPAIGNS),
         O.LIST_AUTHORS: _reads(_D, _TEAM, seen_by=O.SEE_CAMPAIGNS),

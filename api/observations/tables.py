@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.database.tables import Id, Line, Sha256, Short, Table
@@ -41,7 +41,7 @@ class Observation(Table):
     __table_args__ = (
         Index(None, "campaign", "created", "id"),
         Index(None, "person", "created", "id"),
-        Index(None, "campaign", "person"),
+        UniqueConstraint("campaign", "person", "station"),
     )
 
     @property

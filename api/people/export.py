@@ -11,7 +11,7 @@ from api.campaigns.tables import Responsible
 from api.database.tables import Table
 from api.equipment.tables import Equipment, Site
 from api.mail.tables import Message
-from api.observations.tables import Observation
+from api.observations.tables import Observation, ObservationFile
 from api.people.tables import ApiKey, LoginSession, Person
 from api.uploads.tables import Upload
 
@@ -38,6 +38,11 @@ def _entries(session: Session, person: str) -> list[dict[str, Any]]:
     return [row_of(row) for row in found]
 
 
+def _files(session: Session, person: str) -> list[dict[str, Any]]:
+    theirs = select(ObservationFile).join(Observation, Observation.id == ObservationFile.observation)
+    return [row_of(row) for row in session.scalars(theirs.where(Observation.person == person))]
+
+
 PARTS: dict[str, Callable[[Session, str], list[dict[str, Any]]]] = {
     "sessions": _of(LoginSession),
     "keys": _of(ApiKey),
@@ -45,6 +50,7 @@ PARTS: dict[str, Callable[[Session, str], list[dict[str, Any]]]] = {
     "equipment": _of(Equipment),
     "sites": _of(Site),
     "observations": _of(Observation),
+    "files": _files,
     "uploads": _of(Upload),
     "appointments": _of(Responsible),
     "actions": _entries,

@@ -8,6 +8,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from api.database.tables import Id, Line, Sha256, Short, Table
 
+ARRIVING, WHOLE, STORED, REFUSED = "arriving", "whole", "stored", "refused"
+STATES = (ARRIVING, WHOLE, STORED, REFUSED)
+"""Bytes are missing; all are here; in the store, as a file of the observation; not what was promised."""
+
 
 class Upload(Table):
     """A file that arrives in pieces.
@@ -20,6 +24,12 @@ class Upload(Table):
         Bytes it shall have.
     sha256 : str or None
         As the client promised, or as it was found once whole.
+    details : dict
+        ``metadata``: as the client wrote it.
+    state : str
+        One of `STATES`.
+    problem : str
+        Why it was refused.
     """
 
     __tablename__ = "upload"
@@ -33,6 +43,7 @@ class Upload(Table):
     sha256: Mapped[Sha256 | None]
     details: Mapped[dict[str, Any]]
     state: Mapped[Short]
+    problem: Mapped[Line] = mapped_column(default="")
     created: Mapped[datetime]
     expires: Mapped[datetime]
     file: Mapped[Id | None] = mapped_column(ForeignKey("observation_file.id"))

@@ -1,13 +1,17 @@
 """How each route is asked, so that somebody who may succeeds. A new route needs a line here."""
 
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from api.access.caller import digest_of
 from api.database.tables import new_id, now
+from api.equipment.tables import Site
+from api.observations.tables import Observation, ObservationFile
 from api.people.accounts import GOOD_FOR
 from api.people.tables import ApiKey, Registration, Token
+from api.uploads.tables import Upload
 from tests.api.access.world import PASSWORD, World, kept, person, session_of
 
 
@@ -100,6 +104,75 @@ def _user(**fields: Any) -> Builder:
     return build
 
 
+TUS = {"Tus-Resumable": "1.0.0"}
+
+
+def _join(world: World, caller: str) -> Ask:
+    """With a site of the caller's own; nobody's where they have no account."""
+    somebody = world.people.get(caller, world.people["owner"])
+    site = Site(
+        id=new_id(), person=somebody.id, name="home", latitude_deg=0.0, longitude_deg=0.0, height_m=0.0,
+        created=now(),
+    )  # fmt: skip
+    world.add(site)
+    campaign = world.things_for(caller)["campaign"]
+    return Ask({}, {"json": {"campaign": campaign, "site": site.id, "station": new_id()}})
+
+
+def _campaign(world: World, caller: str) -> Ask:
+    return Ask({"campaign_id": world.things_for(caller)["campaign"]}, {})
+
+
+def _observation(**fields: Any) -> Builder:
+    def build(world: World, caller: str) -> Ask:
+        identity = world.things_for(caller)["observation"]
+        return Ask({"observation_id": identity}, {"json": fields} if fields else {})
+
+    return build
+
+
+def _fresh_observation(world: World, caller: str) -> Ask:
+    things, at = world.things_for(caller), now()
+    row = Observation(
+        id=new_id(), campaign=things["campaign"], person=world.owner_for(caller).id, site=things["site"],
+        station=new_id(), status="planned", report={}, created=at, changed=at,
+    )  # fmt: skip
+    world.add(row)
+    return Ask({"observation_id": row.id}, {})
+
+
+def _file(world: World, caller: str) -> Ask:
+    row = ObservationFile(
+        id=new_id(), observation=world.things_for(caller)["observation"], role="recording", name="a.ser",
+        size=1, sha256="0" * 64, state="refused", finding={}, created=now(),
+    )  # fmt: skip
+    world.add(row)
+    return Ask({"file_id": row.id}, {})
+
+
+def _begin_upload(world: World, caller: str) -> Ask:
+    observation = world.things_for(caller)["observation"]
+    pairs = {"observation": observation, "filename": "a.ser"}
+    metadata = ",".join(f"{key} {b64encode(value.encode()).decode()}" for key, value in pairs.items())
+    return Ask({}, {"headers": {**TUS, "Upload-Length": "5", "Upload-Metadata": metadata}})
+
+
+def _upload(content: bytes | None = None) -> Builder:
+    def build(world: World, caller: str) -> Ask:
+        row = Upload(
+            id=new_id(), person=world.owner_for(caller).id, role="recording", name="a.ser", length=5,
+            received=0, observation=world.things_for(caller)["observation"], details={}, state="arriving",
+            problem="", created=now(), expires=now() + GOOD_FOR,
+        )  # fmt: skip
+        world.add(row)
+        if content is None:
+            return Ask({"upload_id": row.id}, {"headers": TUS})
+        headers = {**TUS, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+        return Ask({"upload_id": row.id}, {"headers": headers, "content": content})
+
+    return build
+
+
 def _job(_world: World, _caller: str) -> Ask:
     return Ask({"job_id": JOB["id"]}, {})
 
@@ -137,6 +210,22 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     ("GET", f"{API}/folder/reductions/{{job_id}}/lightcurve.csv"): _job,
     ("GET", f"{API}/folder/reductions/{{job_id}}/summary.json"): _job,
     ("GET", f"{API}/folder/reductions/{{job_id}}/report.html"): _job,
+    ("POST", f"{API}/observations"): _join,
+    ("GET", f"{API}/observations"): _bare,
+    ("GET", f"{API}/campaigns/{{campaign_id}}/observations"): _campaign,
+    ("GET", f"{API}/observations/{{observation_id}}"): _observation(),
+    ("PATCH", f"{API}/observations/{{observation_id}}"): _observation(status="negative"),
+    ("DELETE", f"{API}/observations/{{observation_id}}"): _fresh_observation,
+    ("GET", f"{API}/observations/{{observation_id}}/files"): _observation(),
+    ("GET", f"{API}/files/{{file_id}}"): _file,
+    ("OPTIONS", f"{API}/uploads"): _bare,
+    ("POST", f"{API}/uploads"): _begin_upload,
+    ("HEAD", f"{API}/uploads/{{upload_id}}"): _upload(),
+    ("PATCH", f"{API}/uploads/{{upload_id}}"): _upload(b"abc"),
+    ("DELETE", f"{API}/uploads/{{upload_id}}"): _upload(),
+    ("GET", f"{API}/uploads"): _bare,
+    ("GET", f"{API}/uploads/{{upload_id}}"): _upload(),
+    ("GET", f"{API}/account/usage"): _bare,
     ("GET", f"{API}/health"): _bare,
 }
 """(method, path) -> how it is asked."""

@@ -25,7 +25,8 @@ MANAGES = {
     "prediction": ("MANAGE_PREDICTIONS", "OPEN_CAMPAIGN", "APPOINT_RESPONSIBLE"),
     "reduction": ("REDUCE", "SEE_REDUCTION", "CONTROL_REDUCTION", "SEE_RESULT", "FIT_CAMPAIGN"),
     "data": (
-        "MANAGE_CAMPAIGN", "SEE_OBSERVATION", "CHANGE_OBSERVATION", "SEE_FILES", "UPLOAD", "SEE_UPLOAD",
+        "MANAGE_CAMPAIGN", "SEE_OBSERVATIONS", "SEE_OBSERVATION", "CHANGE_OBSERVATION", "SEE_FILES", "UPLOAD",
+        "SEE_UPLOAD",
         "REQUEST_EVENT_DATA", "LIST_AUTHORS",
     ),
     "notification": ("ANNOUNCE", "SEE_OUTBOX"),
@@ -68,10 +69,14 @@ MAKE_EQUIPMENT         -       -        y         y         y      y         y  
 CHANGE_EQUIPMENT       -       -        -         -         y      y         -        -       -
 JOIN_CAMPAIGN          -       -        y         y         y      y         y        y       y
 SEE_PARTICIPANTS       -       -        -         y         y      y         y        y       y
+SEE_OWN_OBSERVATIONS   -       -        y         y         y      y         y        y       y
+SEE_OBSERVATIONS       -       -        -         -         -      -         y        y       y
 SEE_OBSERVATION        -       -        -         -         y      y         y        y       y
 CHANGE_OBSERVATION     -       -        -         -         y      y         y        y       y
 SEE_FILES              -       -        -         -         y      y         y        y       y
+SEE_UPLOAD_SERVICE     y       y        y         y         y      y         y        y       y
 UPLOAD                 -       -        -         -         y      y         y        y       y
+SEE_OWN_UPLOADS        -       -        y         y         y      y         y        y       y
 SEE_UPLOAD             -       -        -         -         y      y         y        y       y
 REQUEST_EVENT_DATA     -       -        -         -         -      -         y        y       y
 LIST_AUTHORS           -       -        -         -         -      -         y        y       y

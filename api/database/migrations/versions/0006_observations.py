@@ -37,12 +37,12 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["site"], ["site.id"], name=op.f("fk_observation_site")),
         sa.ForeignKeyConstraint(["telescope"], ["equipment.id"], name=op.f("fk_observation_telescope")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_observation")),
+        sa.UniqueConstraint(
+            "campaign", "person", "station", name=op.f("uq_observation_campaign_person_station")
+        ),
     )
     op.create_index(
         op.f("ix_observation_campaign_created_id"), "observation", ["campaign", "created", "id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_observation_campaign_person"), "observation", ["campaign", "person"], unique=False
     )
     op.create_index(
         op.f("ix_observation_person_created_id"), "observation", ["person", "created", "id"], unique=False

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(length=64), nullable=True),
         sa.Column("details", DOCUMENT, nullable=False),
         sa.Column("state", sa.String(length=64), nullable=False),
+        sa.Column("problem", sa.String(length=256), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("expires", sa.BigInteger(), nullable=False),
         sa.Column("file", sa.String(length=32), nullable=True),

@@ -1,0 +1,52 @@
+"""Routes of the files of observations."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from sqlalchemy import select
+
+from api.access.matrix import Operation
+from api.access.permit import Permit, may
+from api.dependencies import Cursor, DatabaseDep, IdPath, Limit
+from api.observations.tables import Observation, ObservationFile
+from api.observations.views import FileDetail, FileView, file_detail, file_view
+from api.pages import Page, page_of
+from api.problems import responses
+
+router = APIRouter(prefix="/api/v1", tags=["observations"])
+
+
+@router.get(
+    "/observations/{observation_id}/files",
+    responses=responses(401, 403, 404, 422, 503),
+    summary="Files of an observation",
+)
+def list_files(
+    observation_id: IdPath,
+    permit: Annotated[Permit, may(Operation.SEE_FILES)],
+    database: DatabaseDep,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[FileView]:
+    """List the files of an observation, in the order they came."""
+    rows = select(ObservationFile).where(ObservationFile.observation == observation_id)
+    with database.reading() as session:
+        permit.over(session, session.get(Observation, observation_id), "observation")
+        found, following = page_of(
+            session, rows, (ObservationFile.created, ObservationFile.id), limit, cursor
+        )
+    return Page(items=tuple(file_view(row) for row in found), next=following)
+
+
+@router.get(
+    "/files/{file_id}", responses=responses(401, 403, 404, 422, 503), summary="A file, and what is in it"
+)
+def show_file(
+    file_id: IdPath, permit: Annotated[Permit, may(Operation.SEE_FILES)], database: DatabaseDep
+) -> FileDetail:
+    """Tell a file's recordings: type, image type, axes and times of each file in it."""
+    with database.reading() as session:
+        row = session.get(ObservationFile, file_id)
+        permit.over(session, None if row is None else session.get(Observation, row.observation), "file")
+        assert row is not None
+        return file_detail(row)

@@ -1,0 +1,178 @@
+"""What happens to uploads once nobody waits for an answer: stored, examined, collected."""
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.audit.log import record
+from api.database.tables import new_id, now
+from api.database.transactions import Database
+from api.observations.tables import ObservationFile
+from api.uploads.examining import examine_next
+from api.uploads.parts import part_of, parts_in
+from api.uploads.tables import ARRIVING, REFUSED, STORED, WHOLE, Upload
+from cluster.store.protocol import Store
+from cluster.store.records import Raw
+from cluster.store.transfer import digest_of
+from reduction.errors import RequestError, UmbraError
+
+PAUSE_S = 30.0
+"""How often it is looked for work that nobody has told of."""
+
+LOST = "the disk of the service has lost the file; send it again"
+_log = logging.getLogger("umbra.uploads")
+
+
+class Keeping:
+    """Threads that store and examine what has arrived. What a crash interrupted is done again.
+
+    Parameters
+    ----------
+    database : Database
+    store : Store
+    folder : Path
+        Of the files that arrive; `quarantine` in it is where they are examined.
+    """
+
+    def __init__(self, database: Database, store: Store, folder: Path) -> None:
+        self._database, self._store, self._folder = database, store, folder
+        self.stopping = threading.Event()
+        self._arrived, self._stored = threading.Event(), threading.Event()
+        self._threads = [
+            threading.Thread(target=self._repeat, args=(step, told), name=f"umbra-{name}", daemon=True)
+            for name, step, told in (
+                ("store", self.store_all, self._arrived),
+                ("examine", self.examine_all, self._stored),
+            )
+        ]
+
+    def start(self) -> None:
+        """Begin, with what the last run left."""
+        for thread in self._threads:
+            thread.start()
+
+    def tell(self) -> None:
+        """An upload has all its bytes."""
+        self._arrived.set()
+
+    def close(self) -> None:
+        """End; what is under way is begun again by the next start."""
+        self.stopping.set()
+        self._arrived.set()
+        self._stored.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+
+    def _repeat(self, step: Callable[[], None], told: threading.Event) -> None:
+        while not self.stopping.is_set():
+            told.clear()
+            try:
+                step()
+            except UmbraError as error:  # the database or the store; they may be back soon
+                _log.warning("uploads wait: %s", error)
+            told.wait(PAUSE_S)
+
+    def store_all(self) -> None:
+        """Store every upload that is whole; forget those that have expired, and what is nobody's.
+
+        Raises
+        ------
+        ResourceError
+            The database cannot be reached.
+        """
+        with self._database.reading() as session:
+            waiting = list(
+                session.scalars(select(Upload).where(Upload.state == WHOLE).order_by(Upload.created))
+            )
+        for upload in waiting:
+            if self.stopping.is_set():
+                return
+            try:
+                self._keep(upload)
+            except UmbraError as error:
+                _log.warning("upload %s waits: %s", upload.id, error)
+        self.collect()
+
+    def _keep(self, upload: Upload) -> None:
+        """Put one into the store, then make it a file of its observation, in one transaction."""
+        path = part_of(self._folder, upload.id)
+        try:
+            if not upload.length:
+                path.touch()
+            raw = digest_of(path)
+            problem = _problem(upload, raw)
+        except RequestError:
+            problem = LOST
+        if problem:
+            self._end(upload.id, problem)
+        else:
+            self._store.put_raw(path, raw)
+            with self._database.writing() as session:
+                row = _whole(session, upload.id)
+                if row is not None:
+                    _become_file(session, row, raw)
+        path.unlink(missing_ok=True)
+        self._stored.set()
+
+    def _end(self, identity: str, problem: str) -> None:
+        with self._database.writing() as session:
+            row = _whole(session, identity)
+            if row is not None:
+                row.state, row.problem = REFUSED, problem
+                record(session, None, "upload refused", row.id)
+
+    def collect(self) -> None:
+        """Forget uploads for which nothing came for too long, and bytes that belong to none.
+
+        Raises
+        ------
+        ResourceError
+            The database cannot be reached.
+        """
+        with self._database.writing() as session:
+            over = select(Upload).where(Upload.state == ARRIVING, Upload.expires <= now()).with_for_update()
+            for row in session.scalars(over):
+                record(session, None, "upload expired", row.id, received=row.received)
+                session.delete(row)
+        present = dict(parts_in(self._folder))
+        with self._database.reading() as session:
+            kept = set(session.scalars(select(Upload.id).where(Upload.state.in_((ARRIVING, WHOLE)))))
+        for identity in present.keys() - kept:
+            present[identity].unlink(missing_ok=True)
+
+    def examine_all(self) -> None:
+        """Examine every file that is in quarantine. Raises as `store_all`."""
+        room = self._folder / "quarantine"
+        while not self.stopping.is_set() and examine_next(self._database, self._store, room, self.stopping):
+            pass
+
+
+def _problem(upload: Upload, raw: Raw) -> str:
+    """Why a whole upload is not what was promised; empty: it is."""
+    if raw.size != upload.length:
+        return LOST
+    if upload.sha256 is not None and upload.sha256 != raw.sha256:
+        return f"the SHA-256 is {raw.sha256}, not what was promised; send the file again"
+    return ""
+
+
+def _whole(session: Session, identity: str) -> Upload | None:
+    """An upload that is still to be stored."""
+    found = select(Upload).where(Upload.id == identity, Upload.state == WHOLE).with_for_update()
+    return session.scalars(found).one_or_none()
+
+
+def _become_file(session: Session, row: Upload, raw: Raw) -> None:
+    file = ObservationFile(
+        id=new_id(), observation=row.observation, role=row.role, name=row.name, size=raw.size,
+        sha256=raw.sha256, state="quarantined", finding={}, created=now(),
+    )  # fmt: skip
+    session.add(file)
+    session.flush()
+    row.state, row.sha256, row.file = STORED, raw.sha256, file.id
+    record(session, None, "file stored", file.id, observation=row.observation, upload=row.id, size=raw.size)
