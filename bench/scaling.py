@@ -60,7 +60,7 @@ def _target(name: str, cores: int, gains: Mapping[str, float], plain: Case | Non
     what = f"{name}, faster on {cores} cores by"
     if plain is None:
         return Target(what, NEEDED * cores, gains[name])
-    most = min(float(cores), gains[plain.name])
+    most = min(float(cores), max(1.0, gains[plain.name]))
     return Target(f"{what} ({plain.name} by {most:.2f})", round(NEEDED * most, 2), gains[name])
 
 

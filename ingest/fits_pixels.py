@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.block_memory import empty_block
 from ingest.fits_header import BLOCK, FitsImage, Scaling, TruncatedError
 from ingest.rawfile import RawFile
 from reduction.errors import DataError
@@ -42,7 +43,8 @@ def decode(raw: NDArray[Any], scaling: Scaling) -> NDArray[Any]:
     flipping the highest bit makes them, without a detour by floats.
     """
     if not raw.dtype.isnative:
-        raw = raw.astype(raw.dtype.newbyteorder("="))  # four times as quick as byteswap()
+        stored, raw = raw, empty_block(raw.shape, raw.dtype.newbyteorder("="))
+        raw[...] = stored  # four times as quick as byteswap()
     goal = np.dtype(scaling.dtype)
     if goal == raw.dtype:
         return raw

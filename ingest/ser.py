@@ -290,7 +290,8 @@ class SerStack:
         frames = empty_block(shape, np.uint8 if header.sample_bytes == 1 else "<u2")
         self._file.read_into(frames, HEADER.size + start * header.frame_bytes)
         if self._swap:
-            frames = frames.view(">u2").astype("<u2")  # four times as quick as byteswap()
+            stored, frames = frames.view(">u2"), empty_block(shape, "<u2")
+            frames[...] = stored  # four times as quick as byteswap()
         if header.planes == 3:
             planes = np.moveaxis(frames, -1, 1)
             frames = np.ascontiguousarray(planes[:, ::-1] if header.colour_id == BGR else planes)

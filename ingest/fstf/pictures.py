@@ -25,7 +25,7 @@ from reduction.caveats import Caveat, Note
 from reduction.cores import on_all_cores
 from reduction.errors import DataError
 
-TOGETHER_BYTES = 1 << 20
+TOGETHER_BYTES = 8 << 20
 """Frames that are not compressed are read by a thread in parts of about this size."""
 
 CHECKSUMS: tuple[Checksum, ...] = ("format", "zlib", "bytes")
