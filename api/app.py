@@ -15,6 +15,8 @@ from api.mail.sender import Sender
 from api.observations import file_routes, observation_routes
 from api.people import account_routes, key_routes, registration_routes, user_routes
 from api.people.attempts import Attempts
+from api.results import batch_routes, reduction_routes
+from api.results.service import reducing
 from api.settings import ServiceSettings
 from api.store import FolderStore
 from api.supervisor import Supervisor
@@ -37,6 +39,8 @@ ROUTERS = (
     tus_routes.router,
     upload_routes.router,
     reductions.router,
+    reduction_routes.router,
+    batch_routes.router,
 )
 """All routes: an area adds its own."""
 
@@ -62,6 +66,7 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     arriving = folder_of(settings)
     keeping = Keeping(database, store, arriving)
     sender = Sender(database, settings) if settings.smtp_host else None
+    work = reducing(settings, database, store, executor, supervisor.stopping)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -69,9 +74,12 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
         if sender is not None:
             sender.start()
         keeping.start()
+        work.worker.start()
         try:
             yield
         finally:
+            supervisor.stopping.set()
+            await run_in_threadpool(work.close)
             await run_in_threadpool(keeping.close)
             await run_in_threadpool(supervisor.close)
             if sender is not None:
@@ -90,6 +98,7 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     app.state.supervisor = supervisor
     app.state.database = database
     app.state.store = store
+    app.state.reducing = work
     app.state.settings = settings
     app.state.attempts = Attempts(settings)
     app.state.keeping = keeping

@@ -49,7 +49,7 @@ def files_of(request: ReductionRequest) -> Iterator[Named]:
     named = {"times": request.times.table, "wcs": request.sky.wcs, "catalogue": request.sky.catalogue}
     named |= {name: getattr(request, name) for name in ("bias", "dark", "flat", "coordinates")}
     for role, text in named.items():
-        for path in [] if text is None else expand([text]):
+        for path in [] if text is None or text.startswith("raw:") else expand([text]):
             yield from _below(role, path)
 
 

@@ -140,11 +140,19 @@ class OnRay:
         Recordings at once; the CPUs of this process, or of the cluster.
     scratch : Path, optional
         As `cluster.campaign.performing.perform`.
+    executor : RayExecutor, optional
+        One that runs already, instead of one at `address`; closed by `close` as well.
     """
 
-    def __init__(self, address: str, workers: int | None, scratch: Path | None) -> None:
+    def __init__(
+        self,
+        address: str,
+        workers: int | None,
+        scratch: Path | None,
+        executor: "RayExecutor | None" = None,
+    ) -> None:
         self._address, self._asked, self._scratch = address, workers, scratch
-        self._executor: RayExecutor | None = None
+        self._executor, self._started = executor, False
         self._workers = workers or len(os.sched_getaffinity(0))
         self._memory, self._has_gpus = RECORDING_BYTES, False
         self._sharing = threading.Lock()  # two who wait for tasks could keep all memory from them
@@ -158,11 +166,13 @@ class OnRay:
         ResourceError
             It does not start, or cannot be reached.
         """
-        if self._executor is not None:
+        if self._started:
             return
-        from cluster.executors import RayExecutor
+        if self._executor is None:
+            from cluster.executors import RayExecutor
 
-        self._executor = RayExecutor(self._address, self._asked)
+            self._executor = RayExecutor(self._address, self._asked)
+        self._started = True
         if self._asked is None and self._address != "local":
             self._workers = max(1, self._executor.cpus)
         self._has_gpus = self._executor.gpus > 0

@@ -86,7 +86,7 @@ def _text(path: Path) -> str:
 def _csv_lines(path: Path, text: str, faults: list[Fault]) -> Iterator[tuple[int, Cells]]:
     """Lines of a table: number and cells by column."""
     header: list[str] | None = None
-    for number, cells in _csv_rows(text, faults):
+    for number, cells in table_rows(text, faults):
         if header is None:
             header = [cell.strip() for cell in cells]
             _check_header(path, number, header)
@@ -98,7 +98,7 @@ def _csv_lines(path: Path, text: str, faults: list[Fault]) -> Iterator[tuple[int
         yield number, {name: cell for name, cell in zip(header, cells, strict=False) if name and cell.strip()}
 
 
-def _csv_rows(text: str, faults: list[Fault]) -> Iterator[tuple[int, list[str]]]:
+def table_rows(text: str, faults: list[Fault]) -> Iterator[tuple[int, list[str]]]:
     """Rows that hold something, with the numbers of their first lines."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=_delimiter(text))
     before = csv.field_size_limit(MOST_CELL)

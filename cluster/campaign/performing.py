@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cluster.campaign.account import KIND, Account
 from cluster.campaign.digests import state_of
+from cluster.campaign.observation import FILES
 from cluster.campaign.orders import Work
 from cluster.recording import ReductionRequest, reduce_to_folder
 from cluster.store import Store, open_store
@@ -140,17 +141,23 @@ def _stacks(folder: Path | None) -> Iterator[Path | None]:
 
 
 def fetched(request: ReductionRequest, store: Store, room: Path) -> ReductionRequest:
-    """The same request with recordings of the store brought into a folder.
+    """The same request with recordings and calibration frames of the store brought into a folder.
 
     Raises as `Store.fetch_raw`.
     """
-    inputs = []
-    for text in request.inputs:
-        if text.startswith("raw:"):
-            digest = text.removeprefix("raw:")
-            text = str(store.fetch_raw(digest, room / "raw" / digest))  # noqa: PLW2901 - the same file, here
-        inputs.append(text)
-    return request.model_copy(update={"inputs": tuple(inputs)})
+
+    def here(text: str) -> str:
+        if not text.startswith("raw:"):
+            return text
+        digest = text.removeprefix("raw:")
+        place = room / "raw" / digest
+        return str(place if place.exists() else store.fetch_raw(digest, place))
+
+    files = {name: getattr(request, name) for name in FILES}
+    found: dict[str, object] = {name: here(text) for name, text in files.items() if text is not None}
+    if request.times.table is not None:
+        found["times"] = request.times.model_copy(update={"table": here(request.times.table)})
+    return request.model_copy(update=found | {"inputs": tuple(map(here, request.inputs))})
 
 
 class _Log:

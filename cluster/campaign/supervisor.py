@@ -52,7 +52,7 @@ class _Running:
 
 
 @dataclass(slots=True)
-class _Wanted:
+class Wanted:
     """A job that this run waits for."""
 
     work: Work
@@ -72,15 +72,25 @@ class Supervisor:
     onlooker : Onlooker
     owner : str
         To whom the queue counts the jobs.
+    lease_s : float
+        A job of a supervisor that says nothing for so long is begun again by others.
     """
 
     def __init__(
-        self, queue: JobStore, store: Store, hands: Hands, campaign: str, onlooker: Onlooker, owner: str = ""
+        self,
+        queue: JobStore,
+        store: Store,
+        hands: Hands,
+        campaign: str,
+        onlooker: Onlooker,
+        owner: str = "",
+        lease_s: float = LEASE_S,
     ) -> None:
         self._queue, self._store, self._hands = queue, store, hands
         self._campaign, self._onlooker, self._owner = campaign, onlooker, owner
+        self._lease_s = lease_s
         self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
-        self._wanted: dict[str, _Wanted] = {}
+        self._wanted: dict[str, Wanted] = {}
         self._known: dict[str, Job] = {}
         self._running: dict[str, _Running] = {}
         self._counts: Counter[Kind] = Counter()
@@ -166,7 +176,7 @@ class Supervisor:
                 continue
             if known is None:
                 fresh.append(order)
-            self._wanted[order.id] = _Wanted(planned)
+            self._wanted[order.id] = Wanted(planned)
         if fresh:
             gate.submit(fresh)
             for order in fresh:
@@ -205,7 +215,7 @@ class Supervisor:
         room = self._hands.slots - len(self._running)
         if room < 1:
             return False
-        claims = self._queue.claim(self._name, LEASE_S, room, waiting[:ROWS])
+        claims = self._queue.claim(self._name, self._lease_s, room, waiting[:ROWS])
         if not claims:
             self._next_claim = now + IDLE_S
         for claim in claims:
@@ -250,7 +260,7 @@ class Supervisor:
         """Publish: the queue's transaction checks the token, then the result becomes a version."""
         work, claim = running.work, running.claim
         self._queue.finish(claim, account.result, account.log)
-        self._store.add_version(self._campaign, work.station, account.result)
+        self._store.add_version(claim.campaign, work.station, account.result)
         self._keep_logs()
         self._frames += account.frames
         self._ended_here += 1
@@ -336,10 +346,10 @@ class Supervisor:
     def _renew(self) -> None:
         """Keep what runs; stop what is to be cancelled, and what others have by now."""
         now = time.monotonic()
-        if now - self._renewed < RENEW_S or not self._running:
+        if now - self._renewed < min(RENEW_S, self._lease_s / 4) or not self._running:
             return
         self._renewed = now
-        kept = self._queue.renew([each.claim for each in self._running.values()], LEASE_S)
+        kept = self._queue.renew([each.claim for each in self._running.values()], self._lease_s)
         for job, running in self._running.items():
             if kept.get(job, True):
                 running.stop.set()
@@ -365,11 +375,15 @@ class Supervisor:
         """Queue again what silent supervisors had, with a log of each attempt that says so."""
         for identity in self._queue.expire(MOST_DEATHS):
             job = self._queue.get(identity)
-            if job.campaign != self._campaign or is_plan(job):
+            if not self._concerns(job):
                 continue
             last = [one for one in self._queue.attempts(identity) if one.outcome == "died"][-1]
             text = f"{last.worker} fell silent: killed, out of memory, or cut off"
             self._log_of(identity, last.number, f"{station_of(job)}: {text}")
+
+    def _concerns(self, job: Job) -> bool:
+        """Whether a job that fell silent is of those that are run here."""
+        return job.campaign == self._campaign and not is_plan(job)
 
     def close(self) -> None:
         """Stop what runs and give it back to the queue; safe to call at any time, also after an error."""

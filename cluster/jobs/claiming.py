@@ -29,8 +29,11 @@ def taken(
     lease_s: float,
     most: int,
     jobs: Sequence[str] | None = None,
+    owned: bool = False,
 ) -> list[Claim]:
     """Claim up to `most` jobs that wait, of `jobs` if they are given, for `worker`, until ``now + lease_s``.
+
+    `owned`: none but jobs that are somebody's.
 
     One that another claimer holds at this moment is passed over.
     """
@@ -38,6 +41,8 @@ def taken(
     waits: Waits = (JobRow.state == "queued", JobRow.not_before <= now)
     if jobs is not None:
         waits = (*waits, JobRow.id.in_(jobs))
+    if owned:
+        waits = (*waits, JobRow.owner != "")
     heads = _heads(connection, waits)
     while heads and len(claims) < most:
         head = min(heads, key=lambda each: (-each.priority, each.served, each.place))

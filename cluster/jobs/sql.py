@@ -77,16 +77,23 @@ class SqlJobStore:
         connection.execute(update(OwnerRow).where(*behind).values(served=least))
 
     def claim(
-        self, worker: str, lease_s: float, most: int = 1, jobs: Sequence[str] | None = None
+        self,
+        worker: str,
+        lease_s: float,
+        most: int = 1,
+        jobs: Sequence[str] | None = None,
+        owned: bool = False,
     ) -> list[Claim]:
         """Take up to `most` jobs to do: highest priority, then the owner served least, then the oldest.
 
-        Where `jobs` are given, at most `ROWS`, none but these.
+        Where `jobs` are given, at most `ROWS`, none but these; with `owned` none but those of an owner.
         """
         only = None if jobs is None else jobs[:ROWS]
-        return self._database.write(
-            lambda connection: taken(connection, self._database.now(connection), worker, lease_s, most, only)
-        )
+
+        def work(connection: Connection) -> list[Claim]:
+            return taken(connection, self._database.now(connection), worker, lease_s, most, only, owned)
+
+        return self._database.write(work)
 
     def renew(self, claims: Sequence[Claim], lease_s: float) -> Mapping[str, bool]:
         """Keep jobs for longer. By job: True where it is to be stopped; a job that was lost is not there."""

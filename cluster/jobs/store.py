@@ -18,11 +18,17 @@ class JobStore(Protocol):
         ...
 
     def claim(
-        self, worker: str, lease_s: float, most: int = 1, jobs: Sequence[str] | None = None
+        self,
+        worker: str,
+        lease_s: float,
+        most: int = 1,
+        jobs: Sequence[str] | None = None,
+        owned: bool = False,
     ) -> list[Claim]:
         """Take up to `most` jobs to do: highest priority, then the owner served least, then the oldest.
 
-        Where `jobs` are given, none but these; only the first 500 are looked at.
+        Where `jobs` are given, none but these; only the first 500 are looked at. With `owned`, none but
+        those of an owner.
         """
         ...
 

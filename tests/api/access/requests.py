@@ -1,5 +1,6 @@
 """How each route is asked, so that somebody who may succeeds. A new route needs a line here."""
 
+import json
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +12,11 @@ from api.equipment.tables import Site
 from api.observations.tables import Observation, ObservationFile
 from api.people.accounts import GOOD_FOR
 from api.people.tables import ApiKey, Registration, Token
+from api.results.tables import Batch, Reduction
 from api.uploads.tables import Upload
+from cluster.jobs.tables import JobRow
 from tests.api.access.world import PASSWORD, World, kept, person, session_of
+from tests.api.results.things import ABSENT, file_of
 
 
 @dataclass(frozen=True)
@@ -180,6 +184,56 @@ def _job(_world: World, _caller: str) -> Ask:
 JOB: dict[str, str] = {}
 """A finished job of the data folder, which the test of routes makes."""
 
+
+def _recording(world: World, caller: str) -> str:
+    """A recording that the store does not have: its reduction fails at once."""
+    row = file_of(world.things_for(caller)["observation"], ABSENT)
+    world.add(row)
+    return row.id
+
+
+def _reduction(world: World, caller: str) -> Ask:
+    return Ask({}, {"json": {"file": _recording(world, caller)}})
+
+
+def _batch_asked(world: World, caller: str) -> Ask:
+    line = json.dumps({"file": _recording(world, caller)})
+    campaign = world.things_for(caller)["campaign"]
+    headers = {"Content-Type": "application/jsonl"}
+    return Ask({}, {"params": {"campaign": campaign}, "content": line, "headers": headers})
+
+
+def _reduced(world: World, caller: str) -> Reduction:
+    """A reduction whose job has ended."""
+    things, owner = world.things_for(caller), world.owner_for(caller).id
+    batch = Batch(
+        id=new_id(), campaign=things["campaign"], person=owner, digest=ABSENT, faults={}, created=now()
+    )
+    world.add(batch)
+    row = Reduction(
+        id=new_id(), campaign=things["campaign"], observation=things["observation"], batch=batch.id, line=1,
+        file=_recording(world, caller), person=owner, asker=owner, priority=0, request={}, key=ABSENT,
+        created=now(),
+    )  # fmt: skip
+    world.add(row)
+    with world.database.writing() as session:
+        session.add(
+            JobRow(
+                id=row.id, payload="{}", owner=owner, campaign=row.campaign, priority=0, state="failed",
+                submitted=1.0, finished=2.0, failure="data", error="bad",
+            )
+        )  # fmt: skip
+    return row
+
+
+def _reduction_job(world: World, caller: str) -> Ask:
+    return Ask({"job_id": _reduced(world, caller).id}, {})
+
+
+def _batch(world: World, caller: str) -> Ask:
+    return Ask({"batch_id": str(_reduced(world, caller).batch)}, {})
+
+
 API = "/api/v1"
 BUILDERS: dict[tuple[str, str], Builder] = {
     ("POST", f"{API}/accounts"): _register,
@@ -227,5 +281,18 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     ("GET", f"{API}/uploads/{{upload_id}}"): _upload(),
     ("GET", f"{API}/account/usage"): _bare,
     ("GET", f"{API}/health"): _bare,
+    ("POST", f"{API}/reductions"): _reduction,
+    ("GET", f"{API}/observations/{{observation_id}}/jobs"): _observation(),
+    ("GET", f"{API}/jobs/{{job_id}}"): _reduction_job,
+    ("GET", f"{API}/jobs/{{job_id}}/events"): _reduction_job,
+    ("GET", f"{API}/jobs/{{job_id}}/logs"): _reduction_job,
+    ("POST", f"{API}/jobs/{{job_id}}:cancel"): _reduction_job,
+    ("POST", f"{API}/jobs/{{job_id}}:retry"): _reduction_job,
+    ("POST", f"{API}/batches"): _batch_asked,
+    ("GET", f"{API}/batches/{{batch_id}}"): _batch,
+    ("GET", f"{API}/batches/{{batch_id}}/jobs"): _batch,
+    ("GET", f"{API}/batches/{{batch_id}}/events"): _batch,
+    ("POST", f"{API}/batches/{{batch_id}}:cancel"): _batch,
+    ("POST", f"{API}/batches/{{batch_id}}:retry-failed"): _batch,
 }
 """(method, path) -> how it is asked."""
