@@ -39,7 +39,9 @@ def estimate_of(asked: Sequence[Asked], workers: int) -> EstimateView:
 
 def _one(file: ObservationFile) -> Estimate:
     """One recording: by format, frames and size where its inspection tells them."""
-    told = file.finding
+    found = file.finding.get("recordings")
+    first = next((each for each in found if each.get("role") == "light"), {}) if found else {}
+    told = (first.get("inspection") or {}).get("input") or {}
     kind = str(told.get("format") or "archive")
     frames, width, height = (_whole(told.get(name)) for name in ("frames", "width", "height"))
     if frames is None or width is None or height is None:

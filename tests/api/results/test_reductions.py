@@ -94,7 +94,9 @@ def test_from_request_to_version(client: Client, world: World, recording: Path, 
 
 
 def test_a_dry_run_writes_nothing(client: Client, world: World) -> None:
-    row = file_of(world.strict["observation"], ABSENT, format="ser", frames=1000, width=640, height=480)
+    seen = {"input": {"format": "ser", "frames": 1000, "width": 640, "height": 480}}
+    found = [{"role": "dark", "inspection": {"input": {"frames": 9}}}, {"role": "light", "inspection": seen}]
+    row = file_of(world.strict["observation"], ABSENT, recordings=found)
     world.add(row)
     tables = (Reduction, JobRow, Entry)
     before = [count(world, table) for table in tables]
