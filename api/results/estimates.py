@@ -1,6 +1,7 @@
 """What reductions will take, by what the inspection found of their recordings."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from api.observations.tables import ObservationFile
 from api.results.orders import Asked
@@ -40,7 +41,8 @@ def estimate_of(asked: Sequence[Asked], workers: int) -> EstimateView:
 def _one(file: ObservationFile) -> Estimate:
     """One recording: by format, frames and size where its inspection tells them."""
     found = file.finding.get("recordings")
-    first = next((each for each in found if each.get("role") == "light"), {}) if found else {}
+    lights = [each for each in found or () if each.get("role") == "light"]
+    first: dict[str, Any] = lights[0] if lights else {}
     told = (first.get("inspection") or {}).get("input") or {}
     kind = str(told.get("format") or "archive")
     frames, width, height = (_whole(told.get(name)) for name in ("frames", "width", "height"))
