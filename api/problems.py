@@ -100,6 +100,8 @@ def install(app: FastAPI) -> None:
     async def http(_request: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, HTTPException):
             return respond(problem_of(error))
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # the framework's, for bytes that are no text
+            return respond(problem_of(RequestError(f"body: not JSON in UTF-8 ({error.detail})")))
         response = respond(plain(error.status_code, str(error.detail)))
         response.headers.update(error.headers or {})
         return response

@@ -22,6 +22,7 @@ PARTS = {
     "solve": (),
     "s3": ("obstore",),
     "mail": ("aiosmtpd",),
+    "schemathesis": ("schemathesis",),
 }
 PROGRAMS = {
     "cc": ("gcc", "cc", "clang"),

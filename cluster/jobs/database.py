@@ -155,6 +155,8 @@ def open_engine(url: str | Path) -> Engine:
             f"{path}: not on a built-in disk; SQLite loses data on network file systems: use another folder, "
             "or PostgreSQL"
         )
+    if not path.exists():
+        path.touch(mode=0o600)
     engine = create_engine(parsed, connect_args={"timeout": BUSY_S}, max_overflow=64)
     event.listen(engine, "connect", _durable)
     event.listen(engine, "begin", _begin)
