@@ -18,6 +18,7 @@ from cluster.campaign.gate import all_jobs, is_plan
 from cluster.campaign.places import open_queue
 from cluster.campaign.queue_cli import standings
 from cluster.store import Store, open_store
+from tests.cluster.campaign.faults.drive import SPAN_S, UPLOADED_S
 from tests.cluster.campaign.faults.ground import LARGE, MANY, ROOT, Ground, Place, results
 
 PATIENCE_S = 240.0
@@ -153,18 +154,36 @@ class Disturbed:
         return {pid: name for pid, name in found.items() if Path(f"/proc/{pid}").exists()}
 
     def while_it_works(self, rng: random.Random) -> int:
-        """Wait until some work was begun, not the last, and then a while; a process that works then."""
+        """Wait until some work was begun, not the last, and then a while; a process that works then.
+
+        In one of three campaigns that is when a result is uploaded and not yet committed.
+        """
         if self.manifest == "large":
-            goal, delay = rng.randint(1, 8), rng.uniform(0.0, 0.02)
+            what, goal, longest_s = "begun", rng.randint(1, 8), SPAN_S
+        elif rng.random() < 0.33:
+            what, goal, longest_s = "uploaded", rng.randint(1, len(self.stations) - 1), UPLOADED_S
         else:
-            goal, delay = (
+            what, goal, longest_s = (
+                "begun",
                 rng.randint(1, len(self.stations) - 1),
-                rng.uniform(0.0, self.ground.seconds["many"]),
+                self.ground.seconds["many"],
             )
-        self.until(lambda: sum(what == "begun" for what, _, _ in self._units()) >= goal)
+        delay = rng.uniform(0.0, longest_s)
+        self.until(lambda: len(self._pids(what)) >= goal)
         time.sleep(delay)
+        if what == "uploaded" and self._pids(what)[-1] in self.working():
+            return self._pids(what)[-1]
         self.until(lambda: bool(self.working()))
         return rng.choice(sorted(self.working()))
+
+    def _pids(self, what: str) -> list[int]:
+        """Who told that, in the order of the times it was told."""
+        told = self._units() if what == "begun" else self.told()
+        return [pid for some, _, pid in told if some == what]
+
+    def leading(self) -> int:
+        """The worker that leads a large recording."""
+        return next(pid for _, name, pid in self.told() if "/" in name)
 
     def until(self, seen: Callable[[], bool]) -> None:
         ends = time.monotonic() + PATIENCE_S
@@ -225,7 +244,8 @@ class Disturbed:
         """Units of work that were begun again: recordings, or segments of a large one."""
         begun: Counter[str] = Counter()
         for what, name, _ in self._units():
-            begun[name.partition("/")[0]] += (what == "begun") - (what == "known")
+            if what != "uploaded":
+                begun[name.partition("/")[0]] += (what == "begun") - (what == "known")
         return sum(count - 1 for count in begun.values())
 
     def _said(self) -> str:

@@ -6,6 +6,7 @@ Run as ``python -m tests.cluster.campaign.faults.drive TRACE campaign run ...``.
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import umbra
 from cluster.campaign import hands, performing, supervisor
 from cluster.campaign.account import Account
+from cluster.store.published import ObjectStore
+from cluster.store.records import Commit
 from reduction.segment import measure_segment
 
 LEASE_S = 4.0
@@ -20,6 +23,11 @@ LEASE_S = 4.0
 
 RENEW_S = 0.5
 SHARED_BYTES = 1 << 20
+UPLOADED_S = 0.2
+"""Between the upload of a result and its commit: long enough to be hit."""
+
+SPAN_S = 0.15
+"""The same of a segment, which takes some milliseconds otherwise."""
 
 
 def tell(trace: str, *words: object) -> None:
@@ -56,6 +64,21 @@ def span(_survey: object, _view: object, start: int, stop: int, *_: object) -> s
     return f"{start}-{stop}"
 
 
+def trace_uploads(trace: str) -> None:
+    """Have it told when a result is uploaded and not yet committed, and that take a while."""
+    uploaded = ObjectStore._uploaded
+    if uploaded.__name__ == "told":
+        return
+
+    def told(store: ObjectStore, kind: Any, key: str, *arguments: Any) -> Commit:
+        commit = uploaded(store, kind, key, *arguments)
+        tell(trace, "uploaded", f"{kind}/{key}", os.getpid())
+        time.sleep(UPLOADED_S)
+        return commit
+
+    ObjectStore._uploaded = told  # type: ignore[method-assign]
+
+
 def trace_tasks(trace: str) -> None:
     """Have the tasks on Ray told of."""
     import ray
@@ -66,11 +89,17 @@ def trace_tasks(trace: str) -> None:
 
     def measure_span(*arguments: Any) -> Any:
         """The task, by a worker that tells what it measures."""
-        vars(tasks)["measure_segment"] = traced(trace, measure_segment, span)
+
+        def measured(*arguments: Any) -> Any:
+            time.sleep(SPAN_S)
+            return measure_segment(*arguments)
+
+        vars(tasks)["measure_segment"] = traced(trace, measured, span)
         return tasks.measure_span(*arguments)
 
     def perform_order(*arguments: Any) -> Any:
         """The task, by a worker whose own tasks tell what they measure."""
+        trace_uploads(trace)
         tasks.measure_span_task = ray.remote(num_cpus=tasks.TASK_CPUS)(measure_span)
         return perform(*arguments)
 
@@ -88,6 +117,7 @@ def trace_here(trace: str) -> None:
         return account
 
     performing.perform = told
+    trace_uploads(trace)
 
 
 def main() -> None:

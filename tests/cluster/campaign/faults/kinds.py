@@ -49,6 +49,22 @@ def segment(ground: Ground, folder: Path, name: str, rng: random.Random) -> Iter
 
 
 @contextmanager
+def leader(ground: Ground, folder: Path, name: str, rng: random.Random) -> Iterator[Disturbed]:
+    """In the middle of a large recording the worker that leads it is killed, or the driver."""
+    with on_cluster(ground, folder, name, somewhere(ground, folder, name, rng), "large") as campaign:
+        campaign.while_it_works(rng)
+        campaign.lost += 1
+        if rng.random() < 0.5:
+            os.kill(campaign.leading(), signal.SIGKILL)
+        else:
+            campaign.drivers[0].process.kill()
+            campaign.drivers[0].wait()
+            campaign.start()
+        campaign.ends_well()
+        yield campaign
+
+
+@contextmanager
 def raylet(ground: Ground, folder: Path, name: str, rng: random.Random) -> Iterator[Disturbed]:
     """The raylet of a node is killed; its worker goes with it."""
     node = ground.cluster.start_node(1)
@@ -206,6 +222,7 @@ def stopped(ground: Ground, folder: Path, name: str, rng: random.Random) -> Iter
 KINDS: dict[str, Fault] = {
     "worker": worker,
     "segment": segment,
+    "leader": leader,
     "raylet": raylet,
     "driver": driver,
     "head": head,
