@@ -17,6 +17,9 @@ from reduction.errors import DataError, ResourceError
 
 FILE = "digests.sqlite"
 CHUNK = 4 << 20
+BUSY_S = 1.0
+"""How long another campaign that writes there is waited for."""
+
 SETTLED_NS = 2_000_000_000
 """A file that changed less than this ago may change again within the same tick of its file system's clock."""
 
@@ -90,7 +93,8 @@ def _status(path: Path) -> tuple[int, int, int]:
 class Digests:
     """SHA-256 of files. A file is read once, and again when its size, time of change or inode is another.
 
-    Safe for threads.
+    Safe for threads, and for several campaigns at once: nothing is locked but while `settle` writes. What
+    cannot be remembered, on a full disk for one, is only read again by the next run.
 
     Parameters
     ----------
@@ -108,6 +112,7 @@ class Digests:
     def __init__(self, folder: Path | None, read_only: bool = False) -> None:
         self._alone = threading.Lock()
         self._read_only = read_only
+        self._fresh: dict[str, tuple[tuple[int, int, int], str]] = {}
         self.bytes_read = 0
         path = None if folder is None else folder / FILE
         if path is None or (read_only and not path.is_file()) or not on_built_in_disk(path.parent):
@@ -135,16 +140,20 @@ class Digests:
         with self._alone:
             self.bytes_read += size
             if not self._read_only and time.time_ns() - status[1] > SETTLED_NS:
-                self._memory.execute(
-                    "INSERT OR REPLACE INTO digest VALUES (?,?,?,?,?)", (place, *status, digest)
-                )
+                self._fresh[place] = status, digest
         return digest
 
     def _known(self, place: str, status: tuple[int, int, int]) -> str | None:
         with self._alone:
-            row = self._memory.execute(
-                "SELECT size, changed, inode, digest FROM digest WHERE path = ?", (place,)
-            ).fetchone()
+            if place in self._fresh:
+                known, digest = self._fresh[place]
+                return digest if known == status else None
+            try:
+                row = self._memory.execute(
+                    "SELECT size, changed, inode, digest FROM digest WHERE path = ?", (place,)
+                ).fetchone()
+            except sqlite3.OperationalError:  # locked by another: the file itself tells as well
+                return None
         return str(row[3]) if row is not None and row[:3] == status else None
 
     def size_of(self, request: ReductionRequest) -> int:
@@ -152,14 +161,22 @@ class Digests:
         return sum(_status(path)[0] for _, path in files_of(request))
 
     def settle(self) -> None:
-        """Write down what was found."""
+        """Write down what was found; what finds no room now is tried again the next time."""
         with self._alone:
-            self._memory.commit()
+            rows = [(place, *status, digest) for place, (status, digest) in self._fresh.items()]
+            if not rows:
+                return
+            try:
+                with self._memory:
+                    self._memory.executemany("INSERT OR REPLACE INTO digest VALUES (?,?,?,?,?)", rows)
+            except sqlite3.OperationalError:  # locked, or a full disk
+                return
+            self._fresh.clear()
 
     def close(self) -> None:
         """Write down what was found, and let go."""
+        self.settle()
         with self._alone:
-            self._memory.commit()
             self._memory.close()
 
 
@@ -171,6 +188,7 @@ def _opened(place: str, read_only: bool) -> sqlite3.Connection:
                 "CREATE TABLE IF NOT EXISTS digest"
                 "(path TEXT PRIMARY KEY, size INTEGER, changed INTEGER, inode INTEGER, digest TEXT)"
             )
+        found.execute(f"PRAGMA busy_timeout = {round(1e3 * BUSY_S)}")
     except sqlite3.Error as error:
         raise ResourceError(f"{place}: the digests of files cannot be kept there: {error}") from error
     return found

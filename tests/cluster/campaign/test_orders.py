@@ -1,6 +1,8 @@
 """Keys of orders: the same work is the same job, whatever its paths; other work is another."""
 
+import hashlib
 import os
+import sqlite3
 import time
 from pathlib import Path
 
@@ -90,6 +92,42 @@ def test_digests_are_remembered_while_files_stay(tmp_path: Path) -> None:
     put(path, b"PIXELS", age_s=50.0)
     assert digests.of(path) != first
     assert digests.bytes_read == 6
+    digests.close()
+
+
+def test_campaigns_that_share_digests_do_not_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.campaign.digests.BUSY_S", 0.0)
+    a, b = put(tmp_path / "a.ser", b"a"), put(tmp_path / "b.ser", b"b")
+    one, other = Digests(tmp_path), Digests(tmp_path)
+    one.of(a)
+    other.of(b)
+    other.settle()
+    one.settle()
+    assert (one.of(b), other.of(a)) == (hashlib.sha256(b"b").hexdigest(), hashlib.sha256(b"a").hexdigest())
+    assert (one.bytes_read, other.bytes_read) == (1, 1)
+    one.close()
+    other.close()
+
+
+def test_digests_that_cannot_be_written_are_written_later_or_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.campaign.digests.BUSY_S", 0.0)
+    path = put(tmp_path / "a.ser", b"pixels")
+    digests = Digests(tmp_path)
+    with sqlite3.connect(tmp_path / "digests.sqlite") as locking:
+        locking.execute("BEGIN EXCLUSIVE")
+        found = digests.of(path)
+        digests.settle()
+        assert digests.of(path) == found
+        assert digests.bytes_read == 6
+    locking.close()
+    digests.settle()
+    with sqlite3.connect(tmp_path / "digests.sqlite") as looking:
+        assert looking.execute("SELECT digest FROM digest").fetchall() == [(found,)]
+    looking.close()
     digests.close()
 
 
