@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from cluster.requests import ReductionRequest
 from ingest.formats import expand, natural_key
@@ -118,7 +119,9 @@ class Digests:
         if path is None or (read_only and not path.is_file()) or not on_built_in_disk(path.parent):
             self._memory = _opened(":memory:", False)
         else:
-            self._memory = _opened(f"file:{path}?mode={'ro' if read_only else 'rwc'}", read_only)
+            self._memory = _opened(
+                f"file:{quote(os.fsencode(path))}?mode={'ro' if read_only else 'rwc'}", read_only
+            )
 
     def of(self, path: Path, stopped: Callable[[], bool] = lambda: False) -> str:
         """SHA-256 of a file, hex.

@@ -83,6 +83,8 @@ def test_files_that_belong_to_a_recording(tmp_path: Path) -> None:
 
 def test_digests_are_remembered_while_files_stay(tmp_path: Path) -> None:
     path = put(tmp_path / "a.ser", b"pixels")
+    tmp_path /= "what? 50%#"
+    tmp_path.mkdir()
     digests = Digests(tmp_path)
     first = digests.of(path)
     digests.close()

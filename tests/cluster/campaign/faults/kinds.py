@@ -50,16 +50,11 @@ def segment(ground: Ground, folder: Path, name: str, rng: random.Random) -> Iter
 
 @contextmanager
 def leader(ground: Ground, folder: Path, name: str, rng: random.Random) -> Iterator[Disturbed]:
-    """In the middle of a large recording the worker that leads it is killed, or the driver."""
+    """The worker that leads a large recording is killed."""
     with on_cluster(ground, folder, name, somewhere(ground, folder, name, rng), "large") as campaign:
         campaign.while_it_works(rng)
-        campaign.lost += 1
-        if rng.random() < 0.5:
-            os.kill(campaign.leading(), signal.SIGKILL)
-        else:
-            campaign.drivers[0].process.kill()
-            campaign.drivers[0].wait()
-            campaign.start()
+        os.kill(campaign.leading(), signal.SIGKILL)
+        campaign.lost += 1  # of the workers that it gives segments to
         campaign.ends_well()
         yield campaign
 
@@ -81,18 +76,22 @@ def raylet(ground: Ground, folder: Path, name: str, rng: random.Random) -> Itera
         ground.cluster.end(node)
 
 
-@contextmanager
-def driver(ground: Ground, folder: Path, name: str, rng: random.Random) -> Iterator[Disturbed]:
+def killed_driver(manifest: str) -> Fault:
     """The driver is killed; the same command is given again."""
-    with on_cluster(ground, folder, name, somewhere(ground, folder, name, rng)) as campaign:
-        campaign.while_it_works(rng)
-        campaign.drivers[0].process.kill()
-        campaign.lost += 1  # the worker ends with it
-        campaign.drivers[0].wait()
-        time.sleep(rng.uniform(0.0, 1.0))
-        campaign.start()
-        campaign.ends_well()
-        yield campaign
+
+    @contextmanager
+    def driver(ground: Ground, folder: Path, name: str, rng: random.Random) -> Iterator[Disturbed]:
+        with on_cluster(ground, folder, name, somewhere(ground, folder, name, rng), manifest) as campaign:
+            campaign.while_it_works(rng)
+            campaign.drivers[0].process.kill()
+            campaign.lost += 1  # the worker ends with it
+            campaign.drivers[0].wait()
+            time.sleep(rng.uniform(0.0, 1.0))
+            campaign.start()
+            campaign.ends_well()
+            yield campaign
+
+    return driver
 
 
 @contextmanager
@@ -219,16 +218,14 @@ def stopped(ground: Ground, folder: Path, name: str, rng: random.Random) -> Iter
         yield campaign
 
 
-KINDS: dict[str, Fault] = {
-    "worker": worker,
-    "segment": segment,
-    "leader": leader,
-    "raylet": raylet,
-    "driver": driver,
-    "head": head,
-    "postgresql": database,
-    "s3": refused,
-    "disk": disk,
-    "stopped": stopped,
+KINDS: dict[str, tuple[Fault, ...]] = {
+    "worker": (worker, segment, leader),
+    "raylet": (raylet,),
+    "driver": (killed_driver("many"), killed_driver("large")),
+    "head": (head,),
+    "postgresql": (database,),
+    "s3": (refused,),
+    "disk": (disk,),
+    "stopped": (stopped,),
 }
-"""By the word that says what is taken away."""
+"""By the word that says what is taken away: seed after seed, one of these."""
