@@ -33,7 +33,7 @@ QUICK = {
     "RAY_health_check_failure_threshold": "3",
     "RAY_worker_niceness": "0",
 }
-"""Ray notices within seconds that a part of it is gone, instead of within minutes, and its workers do not wait for others."""
+"""Ray notices within seconds that a part of it is gone, and its workers are as nice as others."""
 
 
 def results(store: Store, campaign: str, stations: Sequence[str], folder: Path) -> Bytes:
