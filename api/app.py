@@ -8,8 +8,10 @@ from starlette.concurrency import run_in_threadpool
 
 from api import problems, reductions
 from api.access.declared import check_declared
+from api.campaigns import listing_routes, prediction_routes
 from api.database.migrate import migrate
 from api.database.transactions import Database
+from api.equipment import equipment_routes, site_routes
 from api.guard import Guard
 from api.mail.sender import Sender
 from api.observations import file_routes, observation_routes
@@ -38,6 +40,10 @@ ROUTERS = (
     file_routes.router,
     tus_routes.router,
     upload_routes.router,
+    listing_routes.router,
+    prediction_routes.router,
+    equipment_routes.router,
+    site_routes.router,
     reductions.router,
     reduction_routes.router,
     batch_routes.router,

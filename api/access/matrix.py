@@ -91,6 +91,7 @@ class Operation(Enum):
     APPOINT_RESPONSIBLE = auto()
     MANAGE_CAMPAIGN = auto()
 
+    LIST_EQUIPMENT = auto()
     SEE_EQUIPMENT = auto()
     MAKE_EQUIPMENT = auto()
     CHANGE_EQUIPMENT = auto()
@@ -200,6 +201,7 @@ MATRIX = MappingProxyType(
         O.APPOINT_RESPONSIBLE: Row(_P, S.STAFF),
         # data service
         O.MANAGE_CAMPAIGN: Row(_D, _TEAM, seen_by=O.SEE_CAMPAIGNS),
+        O.LIST_EQUIPMENT: _reads(_D, S.OBSERVER),
         O.SEE_EQUIPMENT: _reads(_D, S.OWNER | S.STAFF),
         O.MAKE_EQUIPMENT: Row(_D, S.OBSERVER),
         O.CHANGE_EQUIPMENT: Row(_D, S.OWNER),

@@ -18,10 +18,12 @@ class Prediction(Table):
         The predictor's own identity of it.
     at : datetime
         UTC of geocentric closest approach.
+    object_key : str
+        By which the object is found: number and name without blanks, signs, accents, capitals.
     star_mag : float or None
         Magnitude of the star.
     elements : dict
-        Occultation elements, as they were imported.
+        A `reduction.geometry.prediction.Prediction`; empty where there is none.
     """
 
     __tablename__ = "prediction"
@@ -29,6 +31,7 @@ class Prediction(Table):
     occ_id: Mapped[Line] = mapped_column(unique=True)
     source: Mapped[Line]
     object_name: Mapped[Line]
+    object_number: Mapped[Short] = mapped_column(default="")
     object_key: Mapped[Line] = mapped_column(index=True)
     object_class: Mapped[Line] = mapped_column(default="")
     star_name: Mapped[Line] = mapped_column(default="")

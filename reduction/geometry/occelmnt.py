@@ -70,7 +70,7 @@ def read_occelmnt(path: Path) -> PredictionFile:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(data) > MOST_BYTES:
         raise DataError(f"{path}: more than {MOST_BYTES >> 20} MiB; predictions are a few kB, check the file")
-    return parse_occelmnt(_decoded(data), str(path))
+    return parse_occelmnt(decoded(data), str(path))
 
 
 def parse_occelmnt(text: str, name: str) -> PredictionFile:
@@ -111,7 +111,7 @@ def parse_occelmnt(text: str, name: str) -> PredictionFile:
     return PredictionFile(tuple(found), tuple(notes))
 
 
-def _decoded(data: bytes) -> str:
+def decoded(data: bytes) -> str:
     """Text of a file in UTF-8, UTF-16 with its mark, or else in Windows' western letters."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace")

@@ -142,7 +142,7 @@ def shadow_path(plane: SkyPlane, outline: Outline | None = None) -> ShadowPath:
 
 
 def ground_points(
-    plane: SkyPlane, utc_ns: Times, offset_km: float = 0.0, beside_km: Floats | None = None
+    plane: SkyPlane, utc_ns: Times, offset_km: float | Floats = 0.0, beside_km: Floats | None = None
 ) -> tuple[Floats, Floats]:
     """Where lines parallel to the shadow's axis meet the side of the Earth that faces the star.
 
@@ -152,7 +152,7 @@ def ground_points(
         Of the prediction.
     utc_ns : array, (n,)
         When.
-    offset_km : float
+    offset_km : float, or array, (n, 1)
         Of the line from the axis, across the shadow's motion over the ground there, positive to the north.
     beside_km : array, (2,), or None
         (east, north) of the outline's centre against the predicted one, axes of date.

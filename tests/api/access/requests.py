@@ -2,8 +2,6 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from api.access.caller import digest_of
@@ -15,28 +13,10 @@ from api.people.tables import ApiKey, Registration, Token
 from api.results.tables import Batch, Reduction
 from api.uploads.tables import Upload
 from cluster.jobs.tables import JobRow
+from tests.api.access.asks import Ask, Builder
+from tests.api.access.campaign_requests import CAMPAIGN_BUILDERS
 from tests.api.access.world import PASSWORD, World, kept, person, session_of
 from tests.api.results.things import ABSENT, file_of
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What fills the route's path, and what is sent.
-
-    Attributes
-    ----------
-    path : dict
-        Parameters of the path: ids of things of `world.owner_for(caller)` and `world.things_for(caller)`.
-    options : dict
-        As httpx takes them: json, params, headers, content.
-    """
-
-    path: dict[str, str]
-    options: dict[str, Any]
-
-
-Builder = Callable[[World, str], Ask]
-"""(world, caller) -> the request; makes what it needs anew, since it may be deleted."""
 
 
 def _body(**fields: Any) -> Builder:
@@ -294,5 +274,6 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     ("GET", f"{API}/batches/{{batch_id}}/events"): _batch,
     ("POST", f"{API}/batches/{{batch_id}}:cancel"): _batch,
     ("POST", f"{API}/batches/{{batch_id}}:retry-failed"): _batch,
+    **CAMPAIGN_BUILDERS,
 }
 """(method, path) -> how it is asked."""

@@ -64,6 +64,7 @@ SEE_CAMPAIGNS          -       -        y         y         y      y         y  
 OPEN_CAMPAIGN          -       -        -         -         -      -         -        y       y
 APPOINT_RESPONSIBLE    -       -        -         -         -      -         -        y       y
 MANAGE_CAMPAIGN        -       -        -         -         -      -         y        y       y
+LIST_EQUIPMENT         -       -        y         y         y      y         y        y       y
 SEE_EQUIPMENT          -       -        -         -         y      y         -        y       y
 MAKE_EQUIPMENT         -       -        y         y         y      y         y        y       y
 CHANGE_EQUIPMENT       -       -        -         -         y      y         -        -       -

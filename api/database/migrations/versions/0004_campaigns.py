@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("occ_id", sa.String(length=256), nullable=False),
         sa.Column("source", sa.String(length=256), nullable=False),
         sa.Column("object_name", sa.String(length=256), nullable=False),
+        sa.Column("object_number", sa.String(length=64), nullable=False),
         sa.Column("object_key", sa.String(length=256), nullable=False),
         sa.Column("object_class", sa.String(length=256), nullable=False),
         sa.Column("star_name", sa.String(length=256), nullable=False),
