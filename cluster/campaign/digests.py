@@ -38,23 +38,29 @@ def files_of(request: ReductionRequest) -> Iterator[Named]:
     RequestError
         One of them does not exist.
     """
+    for role, path in _given(request):
+        yield from _below(role, path)
+
+
+def _given(request: ReductionRequest) -> Iterator[Named]:
+    """Files and folders of a request, with what they are to the recording."""
     inputs = [text for text in request.inputs if not text.startswith("raw:")]
     if inputs:
         paths = expand(inputs)
         for path in paths:
-            yield from _below("input", path)
+            yield "input", path
         for beside in find_beside(paths):
-            yield f"beside/{beside.path.name}", beside.path
+            yield "beside", beside.path
         if request.sky.wcs is None:
             solution = side_file(inputs)
             for path in (solution, solution.with_name(f"{solution.name}.json")):
                 if path.is_file():
-                    yield f"wcs/{path.name}", path
+                    yield "wcs", path
     named = {"times": request.times.table, "wcs": request.sky.wcs, "catalogue": request.sky.catalogue}
     named |= {name: getattr(request, name) for name in ("bias", "dark", "flat", "coordinates")}
     for role, text in named.items():
         for path in [] if text is None or text.startswith("raw:") else expand([text]):
-            yield from _below(role, path)
+            yield role, path
 
 
 def _below(role: str, path: Path) -> Iterator[Named]:
@@ -75,15 +81,26 @@ def state_of(request: ReductionRequest) -> str:
     Raises as `files_of`; `DataError` where a file has gone.
     """
     digest = hashlib.sha256()
-    for name, path in files_of(request):
-        size, changed, _ = _status(path)
-        digest.update(f"{name}\0{size}\0{changed}\n".encode("utf-8", "surrogateescape"))
+    for role, given in _given(request):
+        for name, path in _names_below(str(given)) if given.is_dir() else [(given.name, str(given))]:
+            size, changed, _ = _status(path)
+            digest.update(f"{role}/{name}\0{size}\0{changed}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
-def _status(path: Path) -> tuple[int, int, int]:
+def _names_below(folder: str) -> Iterator[tuple[str, str]]:
+    """The files of `_below` with their names below a folder, in some fixed order, at a tenth of the cost."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith("."):
+                path = f"{parent}/{name}"
+                yield path[len(folder) :], path
+
+
+def _status(path: Path | str) -> tuple[int, int, int]:
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - of thousands of files: no object for each of them
     except OSError as error:
         raise DataError(
             f"{path}: cannot be looked at: {error.strerror}; is something writing there?"

@@ -6,6 +6,7 @@ import socket
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,10 +66,11 @@ def perform(
     store = open_store(work.store)
     log = _Log(job, attempt, work)
     try:
-        done = None
         if store.find(KIND, work.key) is None:
-            done = _reduce(work, store, attempt, scratch, log.watching(progress), crew)
-        log.say("published" if done is not None else "the store has this result already")
+            done, place = _reduce(work, store, attempt, scratch, log, log.watching(progress), crew)
+        else:
+            log.say("the store has this result already")
+            done, place = None, log.keep(store)
     except UmbraError as error:
         log.say(f"{type(error).__name__}: {error}")
         with suppress(UmbraError):
@@ -79,7 +81,6 @@ def perform(
         with suppress(UmbraError):
             log.keep(store)
         raise
-    place = log.keep(store)
     wall, cpu = time.monotonic() - began, time.process_time() - used
     if done is None:
         return Account(work.key, 0, wall, cpu, place, known=True)
@@ -100,10 +101,11 @@ def _reduce(
     store: Store,
     attempt: int,
     scratch: Path | None,
+    log: "_Log",
     progress: Progress,
     crew: "Crew | None",
-) -> _Reduced:
-    """Reduce into scratch, look whether the files stayed as they were, publish."""
+) -> tuple[_Reduced, str]:
+    """Reduce into scratch, look whether the files stayed as they were, publish; where the log is kept."""
     kept = None if crew is None or scratch is None else scratch / STACKS / work.key
     with scratch_folder(scratch) as room, _stacks(kept) as stacks:
         request = fetched(work.request, store, room)
@@ -117,8 +119,11 @@ def _reduce(
                 f"{work.request.inputs[0]}: its files changed after the campaign was planned; run it "
                 "again when they are complete"
             )
-        store.publish(KIND, work.key, room / "results", attempt)
-    return done
+        log.say("reduced; publishing")
+        with ThreadPoolExecutor(1, "umbra-log") as beside:  # both wait for the disk, or the server
+            place = beside.submit(log.keep, store)
+            store.publish(KIND, work.key, room / "results", attempt)
+        return done, place.result()
 
 
 @contextmanager
