@@ -28,6 +28,7 @@ BENCHES: dict[str, str] = {
     "queue": "bench.queue:queue",
     "campaign": "bench.campaign:campaign",
     "campaign_large": "bench.campaign_large:campaign_large",
+    "campaign_memory": "bench.campaign_memory:campaign_memory",
     "figure9": "bench.figure9:figure9",
     "extraction": "bench.extraction:extraction",
     "events_deep": "bench.events_deep:events_deep",

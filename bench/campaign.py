@@ -3,6 +3,7 @@
 import json
 import statistics
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from bench.pinning import allowed_cores
 from bench.processes import Process
 from bench.record import Record, Target
 from bench.timing import Timed
+from cluster.campaign.digests import Digests
 from cluster.campaign.manifest import read_manifest
 from cluster.demo_stations import FRAMES, planned_stations, write_uploads
 from cluster.recording import reduce_to_folder
@@ -59,6 +61,7 @@ def campaign(scratch: Path, frames: int | None, repetitions: int) -> Record:
         "stages": _stages(scratch / "apart"),
         "bytes of a recording": _bytes_of(scratch / "uploads") // stations,
         "queue": queue_costs(scratch),
+        "digest, MB/s": _digest_mb_s(scratch / "large"),
     }
     record.targets = [
         Target("a job beyond its reduction, ms", OVERHEAD_MS, costs["wall, ms"], at_least=False),
@@ -131,6 +134,16 @@ def _stages(store: Path) -> dict[str, Any]:
         "seconds": {name: round(statistics.median(each[name] for each in seconds), 4) for name in seconds[0]},
         "bytes of a result": round(statistics.median(sizes)),
     }
+
+
+def _digest_mb_s(path: Path) -> float:
+    """How fast a supervisor makes the digest of a file that is in memory, one thread."""
+    size = 256 << 20
+    path.write_bytes(bytes(size))
+    with closing(Digests(None)) as digests:
+        began = time.process_time()
+        digests.of(path)
+        return round(size / 1e6 / (time.process_time() - began), 1)
 
 
 def _bytes_of(folder: Path) -> int:

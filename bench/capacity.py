@@ -15,6 +15,9 @@ NODES = (1, 10, 100)
 CORES = 32
 NIC_MB_S = 1250.0
 """10 Gbit/s, of a node and of the store's gateway."""
+DIGESTS = 2
+"""Threads of a supervisor that read files: `cluster.campaign.planning.THREADS`."""
+
 REQUESTS_S = 3000.0
 """What one gateway of an S3-compatible store may answer; an assumption, to be replaced by one's own."""
 
@@ -27,14 +30,15 @@ class Kind:
     ----------
     cpu_s : float
         Of a worker.
-    read_mb, written_mb : float
+    size_mb, written_mb : float
+        Of the recording, and of its result.
     requests : float
         To a store on S3.
     """
 
     name: str
     cpu_s: float
-    read_mb: float
+    size_mb: float
     written_mb: float
     requests: float
 
@@ -46,6 +50,7 @@ class Measured:
     kinds: tuple[Kind, ...]
     supervisor_s: float
     database_s: float
+    digest_mb_s: float
 
 
 def measured(results: Path = RESULTS) -> Measured:
@@ -65,17 +70,18 @@ def measured(results: Path = RESULTS) -> Measured:
     queue = small["values"]["queue"]
     return Measured(
         (
-            Kind("small", alone + costs["worker, processor ms"] * 1e-3, 2.0 * size, written, requests),
+            Kind("small", alone + costs["worker, processor ms"] * 1e-3, size, written, requests),
             Kind(
                 f"FFV1, {setting['frames']:,} frames of {setting['pixels']}",
                 whole,
-                2.0 * setting["bytes"] / 1e6,
+                setting["bytes"] / 1e6,
                 written,
                 requests,
             ),
         ),
         costs["supervisor, processor ms"] * 1e-3,
         queue.get("PostgreSQL, ms a job", queue["SQLite, ms a job"]) * 1e-3,
+        small["values"]["digest, MB/s"],
     )
 
 
@@ -88,10 +94,11 @@ def loads(kind: Kind, found: Measured, nodes: int) -> dict[str, float]:
     """How busy each part is when every core reduces recordings of a kind: 1 is its limit."""
     each_s = nodes * CORES / kind.cpu_s
     return {
-        "a node's network": each_s / nodes * (kind.read_mb + kind.written_mb) / NIC_MB_S,
-        "the store's network": each_s * (kind.read_mb + kind.written_mb) / NIC_MB_S,
+        "a node's network": each_s / nodes * (kind.size_mb + kind.written_mb) / NIC_MB_S,
+        "the disk's or store's network": each_s * (2 * kind.size_mb + kind.written_mb) / NIC_MB_S,
         "the store's requests": each_s * kind.requests / REQUESTS_S,
         "one supervisor": each_s * found.supervisor_s,
+        "its digests": each_s * kind.size_mb / min(NIC_MB_S, DIGESTS * found.digest_mb_s),
         "the database": each_s * found.database_s,
     }
 
@@ -99,16 +106,17 @@ def loads(kind: Kind, found: Measured, nodes: int) -> dict[str, float]:
 def table(found: Measured) -> str:
     """Markdown: what a recording takes, and how busy each part is."""
     lines = [
-        "| a recording | processor s | read, MB | written, MB | requests |",
+        "| a recording | processor s | MB | result, MB | requests |",
         "|---|--:|--:|--:|--:|",
         *(
-            f"| {kind.name} | {kind.cpu_s:.2f} | {kind.read_mb:.1f} | {kind.written_mb:.1f} "
+            f"| {kind.name} | {kind.cpu_s:.2f} | {kind.size_mb:.1f} | {kind.written_mb:.1f} "
             f"| {kind.requests:.0f} |"
             for kind in found.kinds
         ),
         "",
         f"A job costs the supervisor {1e3 * found.supervisor_s:.1f} ms of processor time and the database "
-        f"{1e3 * found.database_s:.1f} ms.",
+        f"{1e3 * found.database_s:.1f} ms; {DIGESTS} of its threads make digests, each at "
+        f"{found.digest_mb_s:.0f} MB/s.",
         "",
         f"Nodes of {CORES} cores; {NIC_MB_S:g} MB/s for each node and for the store, {REQUESTS_S:g} "
         "requests/s of the store. Share of each limit with every core at work; **bold**: what limits.",
@@ -123,9 +131,18 @@ def table(found: Measured) -> str:
         for nodes in NODES:
             busy = loads(kind, found, nodes)
             most = max(busy.values())
-            cells = [f"**{x:.2g}**" if x == most and x > 1 else f"{x:.2g}" for x in busy.values()]
-            lines.append(f"| {nodes} nodes | {nodes * CORES / kind.cpu_s:,.1f} | " + " | ".join(cells) + " |")
+            cells = [f"**{share(x)}**" if x == most and x > 1 else share(x) for x in busy.values()]
+            lines.append(
+                f"| {'1 node' if nodes == 1 else f'{nodes} nodes'} | {nodes * CORES / kind.cpu_s:,.1f} | "
+                + " | ".join(cells)
+                + " |"
+            )
     return "\n".join(lines)
+
+
+def share(value: float) -> str:
+    """A share of a limit."""
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
 def write(page: Path = PAGE, results: Path = RESULTS) -> None:
