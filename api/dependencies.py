@@ -1,4 +1,4 @@
-"""What routes are given besides their permit."""
+"""What routes are given besides their permit; asynchronous, so that no thread is asked for it."""
 
 from typing import Annotated
 
@@ -10,25 +10,25 @@ from api.settings import ServiceSettings
 from cluster.store.published import ObjectStore
 
 
-def database_of(request: Request) -> Database:
+async def database_of(request: Request) -> Database:
     """Database of the app."""
     database: Database = request.app.state.database
     return database
 
 
-def settings_of(request: Request) -> ServiceSettings:
+async def settings_of(request: Request) -> ServiceSettings:
     """Settings of the app."""
     settings: ServiceSettings = request.app.state.settings
     return settings
 
 
-def attempts_of(request: Request) -> Attempts:
+async def attempts_of(request: Request) -> Attempts:
     """Counters of attempts, of the app."""
     attempts: Attempts = request.app.state.attempts
     return attempts
 
 
-def store_of(request: Request) -> ObjectStore:
+async def store_of(request: Request) -> ObjectStore:
     """Store of the app: recordings, results, logs."""
     store: ObjectStore = request.app.state.store
     return store

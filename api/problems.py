@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 
 from reduction.errors import DataError, RequestError, ResourceError, UmbraError
@@ -106,7 +107,12 @@ def install(app: FastAPI) -> None:
         response.headers.update(error.headers or {})
         return response
 
+    async def clash(_request: Request, error: Exception) -> JSONResponse:
+        log_failure("a transaction", error)
+        return respond(plain(409, "somebody else changed the same at this moment; look, and ask again"))
+
     app.add_exception_handler(UmbraError, explained)
+    app.add_exception_handler(IntegrityError, clash)
     app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)

@@ -27,7 +27,7 @@ REPORT_POLICY = f"{POLICY}; frame-ancestors 'none'; sandbox"
 router = APIRouter(prefix=PREFIX)
 
 
-def supervisor_of(request: Request) -> Supervisor:
+async def supervisor_of(request: Request) -> Supervisor:
     """Return the supervisor of the app."""
     supervisor: Supervisor = request.app.state.supervisor
     return supervisor
