@@ -1,5 +1,6 @@
 """Where reductions run: in this process, or as tasks on Ray. The results are the same, byte for byte."""
 
+import atexit
 import json
 import logging
 import os
@@ -8,8 +9,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -314,6 +316,10 @@ def _start(address: str, workers: int) -> Any:
     finally:
         if not started:
             ray.shutdown()
+    with suppress(ImportError):
+        # Ray's library of colours ends a process with a code for the terminal, sent to whatever stands in
+        # place of standard output now
+        atexit.unregister(import_module("colorama.initialise").reset_all)
     return ray
 
 

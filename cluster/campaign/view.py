@@ -209,4 +209,5 @@ def summary_text(progress: Progress, campaign: str, interrupted: bool = False) -
         )
         said.append(f"{progress.left} {why}")
     pace = f"; {progress.frames} frames in {duration(progress.busy_s)}, {progress.frames_per_s:,.0f} frames/s"
-    return f"{campaign}: {progress.total} observations, {', '.join(said)}{pace if progress.frames else ''}\n"
+    observations = "1 observation" if progress.total == 1 else f"{progress.total} observations"
+    return f"{campaign}: {observations}, {', '.join(said)}{pace if progress.frames else ''}\n"
