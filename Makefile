@@ -4,7 +4,7 @@
 # make vti    20 recordings of 500 frames with a burnt-in time, read and compared with their truth
 # make fuzz   100,000 mutated inputs for each parser; what came of them goes to bench/results/fuzz.log
 # make faults  100 campaigns of which something is killed, cut off or filled up; what came of them goes to
-#             bench/results/faults.json
+#             bench/results/faults.json; and 200 kills of the service while it takes uploads (upload-kills.json)
 # make gpu    on a machine with a CUDA device: its tests, then its bench
 PYTHON ?= python3
 VENV := .venv
@@ -34,7 +34,12 @@ lint: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint $(VENV)/s3/.ready
+# tus-js-client of the tests, where npm is there
+$(VENV)/.tus: tests/api/uploads/js/package-lock.json $(VENV)/.ready
+	! command -v npm >/dev/null || npm ci --ignore-scripts --prefix tests/api/uploads/js
+	touch $@
+
+test: lint $(VENV)/s3/.ready $(VENV)/.tus
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/.ready
@@ -49,6 +54,8 @@ fuzz: $(VENV)/.ready
 
 faults: $(VENV)/.ready $(VENV)/s3/.ready
 	UMBRA_FAULTS=100 UMBRA_FAULTS_OUT=bench/results/faults.json $(BIN)/pytest tests/cluster/campaign/test_faults.py
+	UMBRA_UPLOAD_KILLS=200 UMBRA_UPLOAD_KILLS_OUT=bench/results/upload-kills.json \
+		$(BIN)/pytest tests/api/uploads/test_kills.py -k random
 
 gpu: $(VENV)/.ready
 	$(BIN)/pytest -m gpu
