@@ -26,7 +26,7 @@ from bench.record import Record  # noqa: E402
 from cluster.store import open_store  # noqa: E402
 from tests.api.client import API  # noqa: E402
 from tests.api.uploads.observer import BODY, TUS, UPLOADS, metadata  # noqa: E402
-from tests.api.uploads.served import SERVE, Served, running  # noqa: E402
+from tests.api.uploads.served import SERVE, Served, forged, running  # noqa: E402
 
 KILLS = int(os.environ.get("UMBRA_UPLOAD_KILLS", "10"))
 OUT = os.environ.get("UMBRA_UPLOAD_KILLS_OUT")
@@ -141,7 +141,7 @@ def finish(served: Served, sender: Sender) -> None:
 def test_kills_at_random_points(tmp_path: Path) -> None:
     kills = lost = files = 0
     rng = random.Random(11)
-    with running(tmp_path / "home", UMBRA_DISK_RESERVE="0") as served:
+    with forged(tmp_path / "home", UMBRA_DISK_RESERVE="0") as served:
         while kills < KILLS:
             with closing(Sender(served, rng.randbytes(SIZE), rng)) as sender:
                 for _ in range(min(EACH, KILLS - kills)):
