@@ -87,14 +87,16 @@ def _astropy_table(path: Path, form: str) -> dict[str, _Column]:
 
     from astropy.io.fits import VerifyError
     from astropy.table import Table
+    from astropy.utils.exceptions import AstropyWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # units and dates of other people's tables are not ours to judge
         try:
-            table = Table.read(path, format=form)
-            columns = [table[name] for name in table.colnames if len(table[name].shape) == 1]
-            out = {column.name: _Column(_unmasked(column), str(column.unit or "")) for column in columns}
-        except (*DAMAGE, VerifyError) as error:
+            with path.open("rb") as file:  # of a damaged one astropy forgets to close what it opens
+                table = Table.read(path if form == "ascii.ecsv" else file, format=form)
+                columns = [table[name] for name in table.colnames if len(table[name].shape) == 1]
+                out = {column.name: _Column(_unmasked(column), str(column.unit or "")) for column in columns}
+        except (*DAMAGE, VerifyError, AstropyWarning) as error:  # its VOTable reader raises warnings
             said = " ".join(str(error).split())[:200]
             raise DataError(f"--catalogue {path.name}: damaged, or no {form}: {said}") from error
     return out

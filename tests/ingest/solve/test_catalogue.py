@@ -1,6 +1,7 @@
 """Catalogues as programs write them, and damaged ones."""
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,16 @@ def test_mutated_inputs_are_read_or_refused(tmp_path: Path, form: str) -> None:
         assert (np.abs(stars.dec) <= 90).all()
 
     endure(tmp_path / "mutated.tab", mutations([whole], count, 3000), read, f"catalogue {form}")
+
+
+def test_a_votable_field_without_a_name_is_damage(tmp_path: Path) -> None:
+    path = written(tmp_path, "votable")
+    whole = path.read_bytes()
+    path.write_bytes(
+        re.sub(rb'(<FIELD[^>]*) name="[^"]*"', rb"\1", re.sub(rb'(<FIELD) ID="[^"]*"', rb"\1", whole))
+    )
+    with pytest.raises(DataError, match="damaged, or no votable"):
+        read_catalogue(path)
 
 
 def test_no_text_of_python_is_run(tmp_path: Path) -> None:
