@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from api import problems, reductions
+from api import problems, readiness, reductions
 from api.access.declared import check_declared
 from api.campaigns import listing_routes, prediction_routes
 from api.database.migrate import migrate
@@ -45,6 +45,7 @@ ROUTERS = (
     equipment_routes.router,
     site_routes.router,
     reductions.router,
+    readiness.router,
     reduction_routes.router,
     batch_routes.router,
 )
@@ -103,6 +104,7 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     )
     app.state.supervisor = supervisor
     app.state.database = database
+    app.state.sender = sender
     app.state.store = store
     app.state.reducing = work
     app.state.settings = settings

@@ -42,10 +42,12 @@ def _serve(
         raise ResourceError(
             f"the service needs {error.name}; pip install 'umbra-occultation[server]'"
         ) from error
+    from api.logs import keep_log
     from api.notes import notes
     from api.settings import make_settings, reached_by
 
     settings = make_settings(data, host, workers)
+    keep_log(settings.log)
     listener = _listen(host, port)
     where = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     settings = reached_by(settings, where)

@@ -1,5 +1,6 @@
 """What holds for every request and response: host names, problems, headers for browsers."""
 
+import time
 from collections.abc import Sequence
 from http import HTTPStatus
 
@@ -7,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.database.tables import new_id
+from api.logs import log_request
 from api.problems import plain, respond
 
 REQUEST_ID = "X-Request-ID"
@@ -37,14 +39,15 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
-        request = new_id()
+        request, begun, status = new_id(), time.monotonic(), 500
         scope.setdefault("state", {})["request_id"] = request
         replaced = False
 
         async def guarded(message: Message) -> None:
-            nonlocal replaced
+            nonlocal replaced, status
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                status = message["status"]
                 plain_text = headers.get("content-type", "").startswith("text/plain")
                 if message["status"] >= HTTPStatus.BAD_REQUEST and plain_text:
                     phrase = HTTPStatus(message["status"]).phrase
@@ -58,14 +61,23 @@ class Guard:
             if not replaced:
                 await send(message)
 
+        try:
+            await self._answer(scope, receive, guarded)
+        finally:
+            client = scope["client"][0] if scope.get("client") else ""
+            seconds = time.monotonic() - begun
+            log_request(scope["method"], scope["path"], status, seconds, request, client)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the app answer, if the request is for this service."""
         host = Headers(scope=scope).get("host", "")
         if self._hosts is not None and _name(host) not in self._hosts:
             refusal = respond(
                 plain(421, f"this service is not {host!r}; use the address it was started with")
             )
-            await refusal(scope, receive, guarded)
+            await refusal(scope, receive, send)
             return
-        await self._app(scope, receive, guarded)
+        await self._app(scope, receive, send)
 
 
 def _name(host: str) -> str:

@@ -20,7 +20,7 @@ Status = Literal["queued", "running", "done", "failed"]
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
-class ReductionBody(Settings):
+class FolderReductionBody(Settings):
     """A reduction that is asked for. Paths are relative to the service's data folder.
 
     Attributes
@@ -104,7 +104,7 @@ class Job(Settings):
     """
 
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    body: ReductionBody
+    body: FolderReductionBody
     status: Status
     submitted: datetime
     started: datetime | None = None
@@ -126,13 +126,13 @@ class Job(Settings):
         return self.status in {"done", "failed"}
 
 
-def job_id(body: ReductionBody, root: Path) -> str:
+def job_id(body: FolderReductionBody, root: Path) -> str:
     """Identity of a request; checks that it can be carried out.
 
     Raises
     ------
     RequestError
-        As `ReductionBody.confined`.
+        As `FolderReductionBody.confined`.
     DataError
         The input is no recording.
     """

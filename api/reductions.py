@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse
 
 from api.access.matrix import Operation
 from api.access.permit import Permit, may
-from api.jobs import Job, ReductionBody, Status
+from api.jobs import FolderReductionBody, Job, Status
 from api.problems import Problem, responses
 from api.supervisor import Supervisor
 from reduction.outputs.page import POLICY
@@ -56,7 +56,7 @@ class Links(Settings):
     report: str | None = None
 
 
-class JobView(Settings):
+class FolderJobView(Settings):
     """A job as clients see it."""
 
     id: str
@@ -80,7 +80,7 @@ class Health(Settings):
     running: int
 
 
-def view_of(job: Job, jobs: Supervisor) -> JobView:
+def view_of(job: Job, jobs: Supervisor) -> FolderJobView:
     """Return what a client sees of a job."""
     report = jobs.report(job.id) if job.status == "running" else None
     base = f"{FOLDER}/reductions/{job.id}"
@@ -92,7 +92,7 @@ def view_of(job: Job, jobs: Supervisor) -> JobView:
             summary=f"{base}/summary.json",
             report=f"{base}/report.html",
         )
-    return JobView(
+    return FolderJobView(
         id=job.id,
         status=job.status,
         progress=None if report is None else Progress(stage=report[0], done=report[1], total=report[2]),
@@ -113,12 +113,12 @@ def view_of(job: Job, jobs: Supervisor) -> JobView:
     summary="Ask for a reduction",
 )
 def submit(
-    body: ReductionBody,
+    body: FolderReductionBody,
     response: Response,
     jobs: Jobs,
     _permit: MayReduce,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
-) -> JobView:
+) -> FolderJobView:
     """Reduce a recording of the data folder.
 
     The same request of the same files is the same job, however often it is sent. `Location` is the job.
@@ -137,7 +137,7 @@ async def job_status(
     jobs: Jobs,
     _permit: MaySee,
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S)] = 0,
-) -> JobView:
+) -> FolderJobView:
     """Tell a job's state; with `wait`, when it is done or failed, or after so many seconds."""
     job = jobs.get(job_id)
     ends = time.monotonic() + wait

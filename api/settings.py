@@ -47,6 +47,8 @@ class ServiceSettings(BaseSettings):
         Addresses, comma between, whose X-Forwarded-For is believed.
     registration : str
         ``open``, or ``closed``: accounts are made by `umbra user add` alone.
+    log : str
+        File of the log, JSON lines, or ``-`` for standard error; empty: warnings alone.
     smtp_host, smtp_port, smtp_security, smtp_user, smtp_password, mail_from
         Where e-mail goes out; without a host it stays in the outbox.
     rate_visitor, rate_address : str
@@ -70,6 +72,7 @@ class ServiceSettings(BaseSettings):
     url: str = "http://127.0.0.1:8000"
     proxies: str = ""
     registration: Literal["open", "closed"] = "open"
+    log: str = ""
     smtp_host: str = ""
     smtp_port: Annotated[int, Field(ge=1, le=65535)] = 587
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from api.jobs import Job, JobStore, ReductionBody, job_id
+from api.jobs import FolderReductionBody, Job, JobStore, job_id
 from api.problems import RefusedError, log_failure, plain, problem_of
 from cluster.executors import Executor, ResultRef
 from cluster.stopping import StoppedError
@@ -67,7 +67,7 @@ class Supervisor:
                 detail = f"the service ended {crashes} times while this ran; ask again to try once more"
                 self._keep(job.evolve(status="failed", finished=_now(), error=plain(503, detail)))
 
-    def submit(self, body: ReductionBody, key: str | None = None) -> Job:
+    def submit(self, body: FolderReductionBody, key: str | None = None) -> Job:
         """Take a reduction, or find it among those that were asked for.
 
         A job that failed for want of something on this machine, or whose results were removed, is begun
@@ -75,7 +75,7 @@ class Supervisor:
 
         Parameters
         ----------
-        body : ReductionBody
+        body : FolderReductionBody
         key : str, optional
             Idempotency-Key: the job is then the one first asked for under it, even when files have changed.
 
@@ -110,7 +110,7 @@ class Supervisor:
                 self._enqueue(identity)
             return job
 
-    def _known_by(self, key: str, body: ReductionBody) -> Job | None:
+    def _known_by(self, key: str, body: FolderReductionBody) -> Job | None:
         known = self._jobs.get(self._keys.get(key, ""))
         if known is not None and known.body.digest != body.digest:
             raise RefusedError(

@@ -13,7 +13,7 @@ from api.audit.log import record
 from api.dependencies import AttemptsDep, Cursor, DatabaseDep, IdPath, Limit, SettingsDep
 from api.pages import Page, page_of
 from api.people import accounts, sessions
-from api.people.attempts import Attempts
+from api.people.attempts import Attempts, evenly
 from api.people.export import everything_of
 from api.people.passwords import check_strength, hashed, matches
 from api.people.registration_routes import MOST_BODY_BYTES, SENT
@@ -133,7 +133,7 @@ def ask_address(
     """Ask for another address; an e-mail goes there, and the old one stays until it is answered."""
     confirm(request, attempts, database, permit.caller, body.password)
     attempts.count(request, "address", body.email)
-    with database.writing() as session:
+    with evenly(), database.writing() as session:
         person = oneself(session, permit.caller)
         accounts.ask_address(session, settings, permit.caller, person, body.email)
     return SENT

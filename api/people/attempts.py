@@ -2,6 +2,8 @@
 
 import hashlib
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from fastapi import Request
 from limits import RateLimitItem, parse
@@ -11,6 +13,16 @@ from limits.strategies import MovingWindowRateLimiter
 from api.problems import RefusedError
 from api.settings import ServiceSettings
 from api.words import email_key
+
+
+@contextmanager
+def evenly(seconds: float = 0.1) -> Iterator[None]:
+    """Make what is done take at least so long, whichever way it went: its time tells nothing."""
+    ends = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        time.sleep(max(0.0, ends - time.monotonic()))
 
 
 class Attempts:

@@ -9,6 +9,7 @@ from api.access.permit import Permit, may
 from api.audit.log import record
 from api.dependencies import AttemptsDep, DatabaseDep, SettingsDep
 from api.people import accounts, sessions
+from api.people.attempts import evenly
 from api.people.passwords import check_strength, hashed, matches
 from api.people.tables import Person
 from api.people.views import (
@@ -50,7 +51,7 @@ def register(
     attempts.count(request, "register", body.email)
     check_strength(body.password, body.email, body.name)
     kept = hashed(body.password)
-    with database.writing() as session:
+    with evenly(), database.writing() as session:
         accounts.ask(session, settings, permit.caller, body, kept)
     return SENT
 
@@ -142,7 +143,7 @@ def ask_reset(
 ) -> Told:
     """Ask for an e-mail with which to choose a new password; the answer is the same without an account."""
     attempts.count(request, "reset", body.email)
-    with database.writing() as session:
+    with evenly(), database.writing() as session:
         accounts.ask_reset(session, settings, permit.caller, body.email)
     return SENT
 

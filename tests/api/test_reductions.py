@@ -193,7 +193,7 @@ def test_times_that_contradict_each_other(client: Client) -> None:
 
 def test_unknown_ids_and_routes(client: Client) -> None:
     for path in ("jobs/0123", "jobs/..%2f..%2fetc", "reductions/0123/lightcurve.csv"):
-        check_problem(client.get(f"{API}/{path}"), 404)
+        check_problem(client.get(f"{API}/folder/{path}"), 404)
     check_problem(client.get("/"), 404)
     check_problem(client.get("/docs"), 404)
     check_problem(client.get(REDUCTIONS), 405)
@@ -321,7 +321,8 @@ def test_openapi_tells_every_route_and_problem(client: Client) -> None:
         f"{API}/folder/reductions/{{job_id}}/report.html",
         f"{API}/health",
     }
-    assert document["components"]["schemas"]["ReductionBody"]["additionalProperties"] is False
+    assert document["components"]["schemas"]["FolderReductionBody"]["additionalProperties"] is False
+    assert not [name for name in document["components"]["schemas"] if "__" in name], "two of one name"
     for path in document["paths"].values():
         for operation in path.values():
             assert operation["summary"]

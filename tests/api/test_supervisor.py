@@ -11,7 +11,7 @@ from tests.requirements import require
 
 require("server")
 
-from api.jobs import Job, ReductionBody  # noqa: E402 - after the check for the extra
+from api.jobs import FolderReductionBody, Job  # noqa: E402 - after the check for the extra
 from api.store import FolderStore  # noqa: E402
 from api.supervisor import MOST_CRASHES, Supervisor  # noqa: E402
 from ingest.writers import write_ser  # noqa: E402
@@ -165,4 +165,4 @@ def test_a_service_that_stops_takes_no_more(store: FolderStore, data: Path) -> N
     supervisor = Supervisor(store, Scripted(), data)
     supervisor.stopping.set()
     with pytest.raises(ResourceError, match="stopping"):
-        supervisor.submit(ReductionBody(input="a.ser"))
+        supervisor.submit(FolderReductionBody(input="a.ser"))

@@ -261,6 +261,7 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     ("GET", f"{API}/uploads/{{upload_id}}"): _upload(),
     ("GET", f"{API}/account/usage"): _bare,
     ("GET", f"{API}/health"): _bare,
+    ("GET", f"{API}/ready"): _bare,
     ("POST", f"{API}/reductions"): _reduction,
     ("GET", f"{API}/observations/{{observation_id}}/jobs"): _observation(),
     ("GET", f"{API}/jobs/{{job_id}}"): _reduction_job,
