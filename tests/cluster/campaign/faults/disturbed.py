@@ -166,7 +166,7 @@ class Disturbed:
             what, goal, longest_s = (
                 "begun",
                 rng.randint(1, len(self.stations) - 1),
-                self.ground.seconds["many"],
+                self.ground.seconds,
             )
         delay = rng.uniform(0.0, longest_s)
         self.until(lambda: len(self._pids(what)) >= goal)

@@ -28,6 +28,17 @@ def on_cluster(ground: Ground, folder: Path, name: str, place: Place, manifest: 
     return found
 
 
+def started(
+    ground: Ground, folder: Path, name: str, place: Place, ray: bool, manifest: str = "many"
+) -> Disturbed:
+    """A campaign on the cluster, or in one process, started."""
+    if ray:
+        return on_cluster(ground, folder, name, place, manifest)
+    found = Disturbed(ground, folder, name, place, manifest=manifest)
+    found.start()
+    return found
+
+
 @contextmanager
 def worker(ground: Ground, folder: Path, name: str, rng: random.Random) -> Iterator[Disturbed]:
     """A worker is killed while it reduces a recording."""
@@ -66,8 +77,8 @@ def raylet(ground: Ground, folder: Path, name: str, rng: random.Random) -> Itera
     (pid,) = (pid for pid, line in below(node.pid).items() if b"raylet/raylet" in line.split(b"\0")[0])
     try:
         with on_cluster(ground, folder, name, somewhere(ground, folder, name, rng)) as campaign:
-            campaign.while_it_works(rng)
             campaign.until(lambda: bool(campaign.working().keys() & below(pid).keys()))
+            time.sleep(rng.uniform(0.0, ground.seconds))
             os.kill(pid, signal.SIGKILL)
             campaign.lost += 1
             campaign.ends_well()
@@ -76,12 +87,13 @@ def raylet(ground: Ground, folder: Path, name: str, rng: random.Random) -> Itera
         ground.cluster.end(node)
 
 
-def killed_driver(manifest: str) -> Fault:
+def killed_driver(manifest: str, ray: bool) -> Fault:
     """The driver is killed; the same command is given again."""
 
     @contextmanager
     def driver(ground: Ground, folder: Path, name: str, rng: random.Random) -> Iterator[Disturbed]:
-        with on_cluster(ground, folder, name, somewhere(ground, folder, name, rng), manifest) as campaign:
+        place = somewhere(ground, folder, name, rng)
+        with started(ground, folder, name, place, ray, manifest) as campaign:
             campaign.while_it_works(rng)
             campaign.drivers[0].process.kill()
             campaign.lost += 1  # the worker ends with it
@@ -113,12 +125,7 @@ def head(ground: Ground, folder: Path, name: str, rng: random.Random) -> Iterato
 
 def anywhere(ground: Ground, folder: Path, name: str, rng: random.Random) -> Disturbed:
     """A campaign on servers, in one process or on the cluster, started."""
-    place = on_servers(ground, name)
-    if rng.random() < 0.34:
-        return on_cluster(ground, folder, name, place)
-    campaign = Disturbed(ground, folder, name, place)
-    campaign.start()
-    return campaign
+    return started(ground, folder, name, on_servers(ground, name), rng.random() < 0.34)
 
 
 @contextmanager
@@ -221,7 +228,7 @@ def stopped(ground: Ground, folder: Path, name: str, rng: random.Random) -> Iter
 KINDS: dict[str, tuple[Fault, ...]] = {
     "worker": (worker, segment, leader),
     "raylet": (raylet,),
-    "driver": (killed_driver("many"), killed_driver("large")),
+    "driver": (killed_driver("many", False), killed_driver("large", True), killed_driver("many", True)),
     "head": (head,),
     "postgresql": (database,),
     "s3": (refused,),
