@@ -71,7 +71,7 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     migrate(database.engine)
     store = open_store(settings.kept)
     arriving = folder_of(settings)
-    keeping = Keeping(database, store, arriving)
+    keeping = Keeping(database, store, arriving, settings)
     sender = Sender(database, settings) if settings.smtp_host else None
     work = reducing(settings, database, store, executor, supervisor.stopping)
 

@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 
 from api.audit.log import record
 from api.database.transactions import Database
-from api.observations.tables import ObservationFile
+from api.observations.tables import Observation, ObservationFile
+from api.settings import ServiceSettings
+from api.uploads.telling import tell_refused
 from cluster.store.protocol import Store
 from ingest.archives.kinds import kind_of_file
 from ingest.archives.members import RefusedError, SafeNames
@@ -36,7 +38,9 @@ KEPT = frozenset(
 """Of the environment: no password of a database or a server for a process that reads strangers' files."""
 
 
-def examine_next(database: Database, store: Store, room: Path, stopping: threading.Event) -> bool:
+def examine_next(
+    database: Database, store: Store, room: Path, stopping: threading.Event, settings: ServiceSettings
+) -> bool:
     """Examine the file that has waited longest; False: none waits.
 
     Raises
@@ -54,7 +58,7 @@ def examine_next(database: Database, store: Store, room: Path, stopping: threadi
     shutil.rmtree(room, ignore_errors=True)
     if tries >= MOST_TRIES:
         text = f"{file.name}: the service ended {tries} times while it looked at this file; ask the staff"
-        _settle(database, file, {"message": text}, False)
+        _settle(database, file, {"message": text}, False, settings)
         return True
     room.mkdir(mode=0o700, parents=True)
     try:
@@ -67,7 +71,7 @@ def examine_next(database: Database, store: Store, room: Path, stopping: threadi
     if stopping.is_set() and not good:
         _wait(database, file, tries)
         return False
-    _settle(database, file, finding, good)
+    _settle(database, file, finding, good, settings)
     return True
 
 
@@ -79,12 +83,17 @@ def _wait(database: Database, file: ObservationFile, tries: int) -> None:
             row.finding = {"tries": tries}
 
 
-def _settle(database: Database, file: ObservationFile, finding: dict[str, Any], good: bool) -> None:
+def _settle(
+    database: Database, file: ObservationFile, finding: dict[str, Any], good: bool, settings: ServiceSettings
+) -> None:
     with database.writing() as session:
         row = _quarantined(session, file.id)
         if row is not None:
             row.state, row.finding = "accepted" if good else "refused", plain(finding)
             record(session, None, f"file {row.state}", row.id, observation=row.observation)
+            if not good:
+                person = session.get_one(Observation, row.observation).person
+                tell_refused(session, settings, person, row.name, str(row.finding.get("message", "")))
 
 
 def _quarantined(session: Session, identity: str) -> ObservationFile | None:

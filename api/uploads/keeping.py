@@ -12,14 +12,17 @@ from api.audit.log import record
 from api.database.tables import new_id, now
 from api.database.transactions import Database
 from api.observations.tables import ObservationFile
+from api.settings import ServiceSettings
 from api.uploads.examining import examine_next
 from api.uploads.parts import part_of, parts_in
 from api.uploads.tables import ARRIVING, REFUSED, STORED, WHOLE, Upload
+from api.uploads.telling import tell_refused
 from cluster.store.protocol import Store
 from cluster.store.records import Raw
 from cluster.store.transfer import digest_of
 from reduction.errors import RequestError, UmbraError
 
+GRACE_S = 5.0
 PAUSE_S = 30.0
 """How often it is looked for work that nobody has told of."""
 
@@ -36,10 +39,12 @@ class Keeping:
     store : Store
     folder : Path
         Of the files that arrive; `quarantine` in it is where they are examined.
+    settings : ServiceSettings
+        For e-mails.
     """
 
-    def __init__(self, database: Database, store: Store, folder: Path) -> None:
-        self._database, self._store, self._folder = database, store, folder
+    def __init__(self, database: Database, store: Store, folder: Path, settings: ServiceSettings) -> None:
+        self._database, self._store, self._folder, self._settings = database, store, folder, settings
         self.stopping = threading.Event()
         self._arrived, self._stored = threading.Event(), threading.Event()
         self._threads = [
@@ -60,13 +65,13 @@ class Keeping:
         self._arrived.set()
 
     def close(self) -> None:
-        """End; what is under way is begun again by the next start."""
+        """End; what is under way, and takes too long to wait for, is begun again by the next start."""
         self.stopping.set()
         self._arrived.set()
         self._stored.set()
         for thread in self._threads:
             if thread.is_alive():
-                thread.join()
+                thread.join(GRACE_S)
 
     def _repeat(self, step: Callable[[], None], told: threading.Event) -> None:
         while not self.stopping.is_set():
@@ -125,6 +130,7 @@ class Keeping:
             if row is not None:
                 row.state, row.problem = REFUSED, problem
                 record(session, None, "upload refused", row.id)
+                tell_refused(session, self._settings, row.person, row.name, problem)
 
     def collect(self) -> None:
         """Forget uploads for which nothing came for too long, and bytes that belong to none.
@@ -148,7 +154,9 @@ class Keeping:
     def examine_all(self) -> None:
         """Examine every file that is in quarantine. Raises as `store_all`."""
         room = self._folder / "quarantine"
-        while not self.stopping.is_set() and examine_next(self._database, self._store, room, self.stopping):
+        while not self.stopping.is_set() and examine_next(
+            self._database, self._store, room, self.stopping, self._settings
+        ):
             pass
 
 

@@ -48,7 +48,6 @@ class Part:
         self._path = path
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            self._new = not path.exists()
             self._descriptor = os.open(path, flags, 0o600)
         except OSError as error:
             raise failure(error) from error
@@ -64,6 +63,7 @@ class Part:
             os.close(self._descriptor)
             raise
         self.settled = self.written = 0
+        self._new = True
 
     def begin(self, at: int) -> None:
         """Go on at an offset.
@@ -76,6 +76,7 @@ class Part:
         if os.fstat(self._descriptor).st_size < at:
             raise RefusedError(410, "the disk has lost what was sent; begin the upload again")
         self.settled = self.written = at
+        self._new = at == 0  # whoever acknowledged the first byte has settled the name, too
 
     def write(self, data: bytes, checksum: Checksum | None, reserve: int) -> None:
         """Write behind what is written.

@@ -20,6 +20,7 @@ from api.observations.tables import ObservationFile
 from api.uploads.examining import MOST_TRIES, examine_next, plain
 from reduction.errors import ResourceError
 from tests.api.client import API
+from tests.api.people.browser import mails
 from tests.api.uploads.observer import Observer
 from tests.recordings import SMALL, fits_of, ser_of
 
@@ -134,6 +135,10 @@ def test_hostile_files(observer: Observer, name: str, content: bytes, why: str) 
     """Refused with a message; the service is as before, and tells no path of its own."""
     file = observer.file_of(observer.upload(content, name))
     assert file["state"] == "refused"
+    email = observer.world.people["owner"].email
+    assert email is not None
+    (mail,) = mails(observer.client, email, "file_refused")
+    assert file["message"] in mail.text
     assert why in file["message"]
     assert file["message"]
     assert str(observer.client.app.state.settings.home) not in json.dumps(file)
@@ -168,10 +173,10 @@ def test_a_file_waits_while_the_store_is_away(observer: Observer, tmp_path: Path
     """However often; it is not the file's fault."""
     file = quarantined(observer)
     state(observer, file, state="quarantined")
-    stopping = threading.Event()
+    stopping, settings = threading.Event(), observer.client.app.state.settings
     for _ in range(MOST_TRIES + 2):
         with pytest.raises(ResourceError, match="away"):
-            examine_next(observer.world.database, Broken(), tmp_path / "room", stopping)  # type: ignore[arg-type]  # all of it that is used
+            examine_next(observer.world.database, Broken(), tmp_path / "room", stopping, settings)  # type: ignore[arg-type]  # all of it that is used
     assert state(observer, file, state="refused") == ("refused", {"tries": 0})
 
 
@@ -179,7 +184,8 @@ def test_a_file_that_ends_the_service(observer: Observer, tmp_path: Path) -> Non
     """Is not looked at for ever."""
     file = quarantined(observer)
     state(observer, file, state="quarantined", finding={"tries": MOST_TRIES})
-    assert examine_next(observer.world.database, Broken(), tmp_path / "room", threading.Event())  # type: ignore[arg-type]  # all of it that is used
+    settings = observer.client.app.state.settings
+    assert examine_next(observer.world.database, Broken(), tmp_path / "room", threading.Event(), settings)  # type: ignore[arg-type]  # all of it that is used
     found, finding = state(observer, file)
     assert found == "refused"
     assert "ended 3 times" in finding["message"]
