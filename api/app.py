@@ -8,7 +8,14 @@ from starlette.concurrency import run_in_threadpool
 
 from api import problems, readiness, reductions
 from api.access.declared import check_declared
-from api.campaigns import listing_routes, prediction_routes
+from api.campaigns import (
+    author_routes,
+    calendar_routes,
+    campaign_routes,
+    listing_routes,
+    path_routes,
+    prediction_routes,
+)
 from api.database.migrate import migrate
 from api.database.transactions import Database
 from api.equipment import equipment_routes, site_routes
@@ -42,6 +49,10 @@ ROUTERS = (
     upload_routes.router,
     listing_routes.router,
     prediction_routes.router,
+    path_routes.router,
+    campaign_routes.router,
+    calendar_routes.router,
+    author_routes.router,
     equipment_routes.router,
     site_routes.router,
     reductions.router,

@@ -87,6 +87,8 @@ class Operation(Enum):
     SEE_PREDICTIONS = auto()
     MANAGE_PREDICTIONS = auto()
     SEE_CAMPAIGNS = auto()
+    SEE_FEED = auto()
+    MAKE_FEED = auto()
     OPEN_CAMPAIGN = auto()
     APPOINT_RESPONSIBLE = auto()
     MANAGE_CAMPAIGN = auto()
@@ -197,6 +199,8 @@ MATRIX = MappingProxyType(
         O.SEE_PREDICTIONS: _reads(_P, S.OBSERVER),
         O.MANAGE_PREDICTIONS: Row(_P, S.STAFF),
         O.SEE_CAMPAIGNS: _reads(_P, S.OBSERVER),
+        O.SEE_FEED: _reads(_P, S.ANYONE),
+        O.MAKE_FEED: Row(_P, S.OBSERVER, by_key=False),
         O.OPEN_CAMPAIGN: Row(_P, S.STAFF),
         O.APPOINT_RESPONSIBLE: Row(_P, S.STAFF),
         # data service

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.database.tables import Id, Line, Short, Table
+from api.database.tables import Id, Line, Owned, Sha256, Short, Table
 
 
 class Prediction(Table):
@@ -84,3 +84,20 @@ class Responsible(Table):
     person: Mapped[Id] = mapped_column(ForeignKey("person.id"), primary_key=True, index=True)
     appointed: Mapped[datetime]
     appointed_by: Mapped[Id | None] = mapped_column(ForeignKey("person.id"))
+
+
+class Feed(Owned, Table):
+    """The secret address of a person's calendar: its SHA-256."""
+
+    __tablename__ = "feed"
+    person: Mapped[Id] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    digest: Mapped[Sha256] = mapped_column(unique=True)
+    created: Mapped[datetime]
+
+
+class NoCalls(Owned, Table):
+    """A person who wants no e-mail when a campaign is opened."""
+
+    __tablename__ = "no_calls"
+    person: Mapped[Id] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    since: Mapped[datetime]

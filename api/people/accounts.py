@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from api.access.caller import Caller, digest_of, new_secret
 from api.access.matrix import Level
 from api.audit.log import record
+from api.campaigns.tables import Feed, NoCalls
 from api.database.tables import new_id, now
 from api.mail.outbox import post, tell
 from api.mail.tables import Message
@@ -270,7 +271,7 @@ def erase(session: Session, settings: ServiceSettings, caller: Caller, person: P
         update(Message).where(Message.person == person.id, Message.state == "waiting").values(person=None)
     )
     session.execute(delete(Message).where(Message.person == person.id))
-    for table in (LoginSession, ApiKey, Token):
+    for table in (LoginSession, ApiKey, Token, Feed, NoCalls):
         session.execute(delete(table).where(table.person == person.id))
     person.email = person.email_key = person.password = person.orcid = None
     person.name, person.affiliation = DELETED, ""

@@ -7,7 +7,7 @@ from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
 from api.audit.tables import Entry
-from api.campaigns.tables import Responsible
+from api.campaigns.tables import Feed, NoCalls, Responsible
 from api.database.tables import Table
 from api.equipment.tables import Equipment, Site
 from api.mail.tables import Message
@@ -53,6 +53,8 @@ PARTS: dict[str, Callable[[Session, str], list[dict[str, Any]]]] = {
     "files": _files,
     "uploads": _of(Upload),
     "appointments": _of(Responsible),
+    "calendar": _of(Feed),
+    "no_calls": _of(NoCalls),
     "actions": _entries,
 }
 """Kind of things -> what there is of a person."""

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from api.campaigns.tables import Prediction
+from api.access.caller import digest_of
+from api.campaigns.tables import Feed, Prediction, Responsible
 from api.database.tables import new_id, now
 from api.equipment.tables import Equipment, Site
 from tests.api.access.asks import Ask, Builder
-from tests.api.access.world import World
+from tests.api.access.world import World, person
 from tests.reduction.geometry.predictions import event, event_text
 
 API = "/api/v1"
@@ -77,6 +78,34 @@ def _plain(**options: Any) -> Builder:
     return lambda _world, _caller: Ask({}, options)
 
 
+def _campaign(**options: Any) -> Builder:
+    return lambda world, caller: Ask({"campaign_id": world.things_for(caller)["campaign"]}, options)
+
+
+def _open(world: World, _caller: str) -> Ask:
+    return Ask({}, {"json": {"prediction": prediction(world).id, "tell": False}})
+
+
+def _appoint(world: World, caller: str) -> Ask:
+    somebody = person("somebody")
+    world.add(somebody)
+    return Ask({"campaign_id": world.things_for(caller)["campaign"]}, {"json": {"person": somebody.id}})
+
+
+def _withdraw(world: World, caller: str) -> Ask:
+    somebody, campaign = person("somebody"), world.things_for(caller)["campaign"]
+    world.add(somebody)
+    world.add(Responsible(campaign=campaign, person=somebody.id, appointed=now()))
+    return Ask({"campaign_id": campaign, "person_id": somebody.id}, {})
+
+
+def _feed(world: World, _caller: str) -> Ask:
+    somebody, secret = person("somebody"), new_id()
+    world.add(somebody)
+    world.add(Feed(person=somebody.id, digest=digest_of(secret), created=now()))
+    return Ask({"secret": secret}, {})
+
+
 PLACE = {"name": "home", "latitude_deg": 36.8, "longitude_deg": 30.3, "height_m": 2500}
 CAMPAIGN_BUILDERS: dict[tuple[str, str], Builder] = {
     ("GET", "/api/predictions"): _plain(),
@@ -87,6 +116,29 @@ CAMPAIGN_BUILDERS: dict[tuple[str, str], Builder] = {
     ("GET", f"{API}/predictions/{{prediction_id}}"): a_prediction(),
     ("PUT", f"{API}/predictions/{{prediction_id}}"): a_prediction(json=_fresh),
     ("DELETE", f"{API}/predictions/{{prediction_id}}"): a_prediction(),
+    **{
+        ("GET", f"{API}/predictions/{{prediction_id}}/{name}"): a_prediction()
+        for name in ("path", "path.geojson", "path.kml", "path.csv", "occelmnt.xml")
+    },
+    ("GET", f"{API}/predictions/{{prediction_id}}/circumstances"): a_prediction(
+        params={"latitude": 36.8, "longitude": 30.3}
+    ),
+    ("GET", f"{API}/campaigns"): _plain(),
+    ("POST", f"{API}/campaigns"): _open,
+    ("GET", f"{API}/campaigns/{{campaign_id}}"): _campaign(),
+    ("PATCH", f"{API}/campaigns/{{campaign_id}}"): _campaign(json={"name": "Ixion"}),
+    ("POST", f"{API}/campaigns/{{campaign_id}}/responsibles"): _appoint,
+    ("DELETE", f"{API}/campaigns/{{campaign_id}}/responsibles/{{person_id}}"): _withdraw,
+    ("GET", f"{API}/campaigns/{{campaign_id}}/participants"): _campaign(),
+    ("GET", f"{API}/campaigns/{{campaign_id}}/authors"): _campaign(),
+    ("GET", f"{API}/campaigns/{{campaign_id}}/authors.csv"): _campaign(),
+    ("GET", f"{API}/campaigns/{{campaign_id}}/authors.tex"): _campaign(),
+    ("GET", f"{API}/account/calls"): _plain(),
+    ("PUT", f"{API}/account/calls"): _plain(json={"wanted": True}),
+    ("GET", f"{API}/calendar"): _plain(),
+    ("POST", f"{API}/calendar/address"): _plain(),
+    ("DELETE", f"{API}/calendar/address"): _plain(),
+    ("GET", f"{API}/calendar/{{secret}}/campaigns.ics"): _feed,
     ("GET", f"{API}/equipment"): _plain(),
     ("POST", f"{API}/equipment"): _plain(json={"equipment": TELESCOPE}),
     ("GET", f"{API}/equipment/{{equipment_id}}"): _equipment(),

@@ -61,6 +61,8 @@ SEE_AUDIT              -       -        -         -         -      -         -  
 SEE_PREDICTIONS        -       -        y         y         y      y         y        y       y
 MANAGE_PREDICTIONS     -       -        -         -         -      -         -        y       y
 SEE_CAMPAIGNS          -       -        y         y         y      y         y        y       y
+SEE_FEED               y       y        y         y         y      y         y        y       y
+MAKE_FEED              -       -        y         y         y      y         y        y       y
 OPEN_CAMPAIGN          -       -        -         -         -      -         -        y       y
 APPOINT_RESPONSIBLE    -       -        -         -         -      -         -        y       y
 MANAGE_CAMPAIGN        -       -        -         -         -      -         y        y       y
