@@ -24,7 +24,7 @@ from api.mail.sender import Sender
 from api.observations import file_routes, observation_routes
 from api.people import account_routes, key_routes, registration_routes, user_routes
 from api.people.attempts import Attempts
-from api.results import batch_routes, reduction_routes
+from api.results import batch_routes, frame_routes, reduction_routes, result_routes
 from api.results.service import reducing
 from api.settings import ServiceSettings
 from api.store import FolderStore
@@ -59,6 +59,8 @@ ROUTERS = (
     readiness.router,
     reduction_routes.router,
     batch_routes.router,
+    result_routes.router,
+    frame_routes.router,
 )
 """All routes: an area adds its own."""
 

@@ -34,6 +34,10 @@ class ResultCache:
         except OSError as error:
             raise ResourceError(f"{folder}: cannot be made: {error.strerror}") from error
 
+    def add_version(self, campaign: str, observation: str, key: str) -> None:
+        """Tell the store of a version, so that it can be read without the database."""
+        self._store.add_version(campaign, observation, key)
+
     def folder(self, key: str) -> Path:
         """The files of a result.
 

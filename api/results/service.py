@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI, Request
 from api.database.transactions import Database
 from api.results.cache import ResultCache
 from api.results.following import Following
+from api.results.kept import Stacks
 from api.results.transitions import watch_queue
 from api.results.worker import Worker
 from api.settings import ServiceSettings
@@ -27,11 +28,13 @@ class Reducing:
     worker: Worker
     following: Following
     cache: ResultCache
+    stacks: Stacks
     workers: int
 
     def close(self) -> None:
         """Give back what runs, and let go of the queue."""
         self.worker.close()
+        self.stacks.close()
         self.queue.close()
 
 
@@ -57,8 +60,9 @@ def reducing(
         scratch.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise ResourceError(f"{scratch}: cannot be made: {error.strerror}") from error
+    stacks = Stacks(store, settings.home / "cache" / "stacks")
     worker = Worker(database, queue, store, cache, executor, scratch, settings.lease_s)
-    return Reducing(queue, worker, Following(database, stopping), cache, executor.workers)
+    return Reducing(queue, worker, Following(database, stopping), cache, stacks, executor.workers)
 
 
 def reducing_of(request: Request) -> Reducing:

@@ -33,6 +33,7 @@ def settle(database: Database, cache: ResultCache, reduction: str) -> None:
     if row is None or row.result is not None or not done:
         return
     figures = figures_of(cache, row.key)
+    cache.add_version(row.campaign, row.observation, row.key)
     with database.writing() as session:
         _add(session, reduction, figures)
 

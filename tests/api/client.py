@@ -40,12 +40,12 @@ class Client:
     def send(self, method: str, url: str, **options: Any) -> httpx.Response:
         return self._runner.run(self._client.request(method, url, **options))
 
-    async def bare(self, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
+    async def bare(self, path: str, headers: dict[str, str], query: str = "") -> tuple[int, bytes]:
         """Status and body of a GET, without httpx around it: for thousands of requests."""
         sent: list[Any] = []
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
-            "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
+            "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": query.encode(), "root_path": "",
             "headers": [(b"host", b"localhost")]
             + [(name.lower().encode(), value.encode()) for name, value in headers.items()],
             "client": ("127.0.0.1", 1), "server": ("localhost", 80),

@@ -4,13 +4,15 @@ import json
 from base64 import b64encode
 from typing import Any
 
+from sqlalchemy import func, select
+
 from api.access.caller import digest_of
 from api.database.tables import new_id, now
 from api.equipment.tables import Site
 from api.observations.tables import Observation, ObservationFile
 from api.people.accounts import GOOD_FOR
 from api.people.tables import ApiKey, Registration, Token
-from api.results.tables import Batch, Reduction
+from api.results.tables import Batch, Reduction, Result
 from api.uploads.tables import Upload
 from cluster.jobs.tables import JobRow
 from tests.api.access.asks import Ask, Builder
@@ -206,6 +208,41 @@ def _reduced(world: World, caller: str) -> Reduction:
     return row
 
 
+def _result(**more: str) -> Builder:
+    def build(world: World, caller: str) -> Ask:
+        """A result whose files the store has lost."""
+        reduced = _reduced(world, caller)
+        row = Result(
+            id=new_id(), campaign=reduced.campaign, observation=reduced.observation, person=reduced.person,
+            reduction=reduced.id, version=_version(world, reduced.observation), key=ABSENT, edition="1",
+            figures={}, created=now(),
+        )  # fmt: skip
+        world.add(row)
+        if more == {"version": ""}:
+            return Ask({"observation_id": row.observation, "version": str(row.version)}, {})
+        return Ask({"result_id": row.id, **more}, {})
+
+    return build
+
+
+def _version(world: World, observation: str) -> int:
+    with world.database.reading() as session:
+        return (
+            1
+            + session.scalars(
+                select(func.count()).select_from(Result).where(Result.observation == observation)
+            ).one()
+        )
+
+
+def _frame(**more: str) -> Builder:
+    """A frame of a recording that the store has lost."""
+    return lambda world, caller: Ask({"file_id": _recording(world, caller), **more}, PLACE)
+
+
+PLACE: dict[str, Any] = {"params": {"x": 5, "y": 5}}
+
+
 def _reduction_job(world: World, caller: str) -> Ask:
     return Ask({"job_id": _reduced(world, caller).id}, {})
 
@@ -275,6 +312,18 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     ("GET", f"{API}/batches/{{batch_id}}/events"): _batch,
     ("POST", f"{API}/batches/{{batch_id}}:cancel"): _batch,
     ("POST", f"{API}/batches/{{batch_id}}:retry-failed"): _batch,
+    ("GET", f"{API}/observations/{{observation_id}}/results"): _observation(),
+    ("GET", f"{API}/results/{{observation_id}}@{{version}}"): _result(version=""),
+    ("GET", f"{API}/results/{{result_id}}"): _result(),
+    ("GET", f"{API}/results/{{result_id}}/files/{{name}}"): _result(name="summary.json"),
+    ("GET", f"{API}/results/{{result_id}}/lightcurve.{{form}}"): _result(form="csv"),
+    ("GET", f"{API}/results/{{result_id}}/provenance"): _result(),
+    ("GET", f"{API}/results/{{result_id}}/cutouts/{{star}}/{{frame}}.{{form}}"): _result(
+        star="T", frame="0", form="png"
+    ),
+    ("GET", f"{API}/files/{{file_id}}/frames/{{frame}}.{{form}}"): _frame(frame="0", form="png"),
+    ("GET", f"{API}/files/{{file_id}}/frames/{{frame}}/star"): _frame(frame="0"),
+    ("GET", f"{API}/files/{{file_id}}/reference"): _frame(),
     **CAMPAIGN_BUILDERS,
 }
 """(method, path) -> how it is asked."""
