@@ -41,9 +41,11 @@ class Killer(threading.Thread):
     def __init__(self, served: Served, after_s: float) -> None:
         super().__init__(daemon=True)
         self._served, self._after_s = served, after_s
+        self.killed = threading.Event()
 
     def run(self) -> None:
         time.sleep(self._after_s)
+        self.killed.set()
         self._served.restart()
 
 
@@ -110,10 +112,8 @@ def hit(served: Served, sender: Sender, rng: random.Random) -> bool:
     """One kill while the file is sent; whether it was still on its way."""
     before = sender.offset()
     killer = Killer(served, rng.uniform(0.0, 0.4))
-    over = threading.Event()
     killer.start()
-    while killer.is_alive() and sender.offset() < len(sender.content):
-        sender.until(over)
+    sender.until(killer.killed)
     killer.join()
     return before < len(sender.content)
 
