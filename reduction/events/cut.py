@@ -102,7 +102,10 @@ def columns_of(cut: Cut, order: int) -> Floats:
 
 
 def ranges_of(cut: Cut, margin_s: float) -> tuple[Range, Range]:
-    """Where the edges are looked for first: about the dip; outside, of a dip at an end of the curve."""
+    """Where the edges are looked for first: about the dip; outside, of a dip at an end of the curve.
+
+    Wherever they may be moved to, the event keeps to the dip: a bad sample elsewhere is another matter.
+    """
     at = np.flatnonzero(cut.usable)
     d_at, r_at = cut.start_s[cut.first], cut.stop_s[cut.last]
     begin, end = float(cut.start_s[at[0]]), float(cut.stop_s[at[-1]])
@@ -110,8 +113,9 @@ def ranges_of(cut: Cut, margin_s: float) -> tuple[Range, Range]:
     length = r_at - d_at
     margin = max(4.0 * cut.cadence_s, min(0.75 * length, 64 * cut.cadence_s)) + margin_s
     inward = min(margin, max(0.5 * length, 2.0 * cut.cadence_s))
-    d = Range(max(d_at - margin, begin), min(d_at + inward, end), begin, end)
-    r = Range(max(r_at - inward, begin), min(r_at + margin, end), begin, end)
+    beside = 2.0 * cut.cadence_s
+    d = Range(max(d_at - margin, begin), min(d_at + inward, end), begin, min(r_at + beside, end))
+    r = Range(max(r_at - inward, begin), min(r_at + margin, end), max(d_at - beside, begin), end)
     if cut.first <= at[0]:
         d = OUTSIDE_D
     if cut.last >= at[-1]:

@@ -346,18 +346,19 @@ def _beside(z: Floats, used: Mask, bad: Mask, best: _Searched, price: float) -> 
     if not low.any():
         return 0.0
     bottom = float(np.median(z[low]))
-    evenly = min(2.0 * float(np.log(2.0 * max(-bottom, 1.0) / np.sqrt(2.0 * np.pi))), price)
+    evenly = min(2.0 * float(np.log(max(-bottom, 1.0) / np.sqrt(2.0 * np.pi))), price)
+    every_other = min(evenly + 2.0 * float(np.log(2.0)), price)
     without = np.minimum(z**2, price)
     between = (z > bottom) & (z < 0.0)
     inside = used & bad
     inside[: best.first] = inside[best.last + 1 :] = False
-    gain = float((without - np.where(between, evenly, price))[inside].sum())
+    gain = float((without - np.where(between, every_other, price))[inside].sum())
     order = np.flatnonzero(used)
     for at, step in ((best.first, -1), (best.last, 1)):
-        place = int(np.searchsorted(order, at)) + step
+        place, cost = int(np.searchsorted(order, at)) + step, evenly  # that next to a run is of an edge
         while 0 <= place < order.size and bad[order[place]] and between[order[place]]:
-            gain += max(float(without[order[place]]) - evenly, 0.0)
-            place += step
+            gain += max(float(without[order[place]]) - cost, 0.0)
+            place, cost = place + step, every_other
     return gain
 
 
