@@ -170,7 +170,7 @@ def see_result(result_id: IdPath, permit: MaySee, database: DatabaseDep, store: 
 @router.get(
     "/results/{result_id}/files/{name}",
     response_class=FileResponse,
-    responses=responses(401, 403, 404, 422, 503),
+    responses=responses(401, 403, 404, 410, 422, 503),
     summary="A file of a result",
 )
 def result_file(
