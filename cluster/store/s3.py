@@ -210,6 +210,8 @@ class S3Objects:
         def watched() -> Iterator[bytes]:
             try:
                 yield from parts
+            except GeneratorExit:  # obstore wants no more, of which it tells itself
+                raise
             except BaseException as error:
                 failed.append(error)
                 raise
