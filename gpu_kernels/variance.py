@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gpu_kernels._agnostic.gather import shifted
-from gpu_kernels._agnostic.photometry import aperture_squares
+from gpu_kernels._agnostic.photometry import aperture_squares, ring_squares
 from gpu_kernels.calibrate import Development
 from gpu_kernels.device import Array, namespace, on_host, to_device, to_host, type_name
 
@@ -121,4 +121,29 @@ def aperture_variance(variance: Array, x: ArrayLike, y: ArrayLike, radii: ArrayL
     xp = namespace(variance)
     columns, rows = (xp.astype(to_device(at, variance) if on_host(at) else at, xp.float64) for at in (x, y))
     sums: Any = aperture_squares(variance, columns, rows, tuple(float(radius) for radius in to_host(radii)))
+    return sums
+
+
+def ring_variance(variance: Array, x: ArrayLike, y: ArrayLike, radii: ArrayLike) -> Array:
+    """Variance of the sum within each ring between neighbouring circles.
+
+    Pixels are taken as independent, and weighted by the squared area that the ring covers of them. The
+    differences of `aperture_variance` are something else, since a pixel may be partly in several rings.
+
+    Parameters
+    ----------
+    variance : array, (n, height, width)
+    x, y : array, (n, s), pixels
+        NaN gives NaN.
+    radii : array, (r,), pixels
+        Ascending; the first ring is the first circle.
+
+    Returns
+    -------
+    array, (n, s, r), float64
+        Of the part of each ring that is on the frame.
+    """
+    xp = namespace(variance)
+    columns, rows = (xp.astype(to_device(at, variance) if on_host(at) else at, xp.float64) for at in (x, y))
+    sums: Any = ring_squares(variance, columns, rows, tuple(float(radius) for radius in to_host(radii)))
     return sums

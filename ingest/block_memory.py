@@ -23,6 +23,9 @@ KEPT_BYTES = 128 << 20
 
 ROUNDED_BYTES = 1 << 20
 
+LINE_BYTES = 64
+"""Blocks begin where a line of memory does, so that whole lines can be written."""
+
 _free: deque[NDArray[np.uint8]] = deque()
 
 
@@ -71,7 +74,10 @@ def _memory(size: int) -> NDArray[np.uint8]:
         if size <= memory.size <= 2 * size:
             return memory
         _free.append(memory)
-    return np.empty(-(-size // ROUNDED_BYTES) * ROUNDED_BYTES, np.uint8)
+    size = -(-size // ROUNDED_BYTES) * ROUNDED_BYTES
+    plenty = np.empty(size + LINE_BYTES, np.uint8)
+    start = -plenty.ctypes.data % LINE_BYTES
+    return plenty[start : start + size]
 
 
 def _take_back(memory: NDArray[np.uint8]) -> None:

@@ -4,8 +4,9 @@ Every order of bits is one pattern: a group of bytes holds a few samples, and ea
 two of those bytes. So sixteen samples are one choice of bytes, two shifts and two masks, which are written
 out here as vector instructions: those that the compiler finds by itself are slower, or none.
 
-While some are made, the lines of memory that come next are fetched: those to read, and those to write as ones
-that will change, so that a store need not wait for them.
+While some are made, the lines of memory that are read next are fetched. Samples of a large block go to memory
+in whole lines past the caches, which could not keep them: such a store neither fetches a line nor waits for
+one. Elsewhere the lines to write are fetched too, as ones that will change.
 """
 
 from dataclasses import dataclass
@@ -34,6 +35,12 @@ LINE = 64
 
 AHEAD = 4096
 """Bytes by which lines are fetched before their turn."""
+
+VECTOR = 2 * TOGETHER
+"""Bytes of a vector; one that begins at a multiple of this can go past the caches."""
+
+CACHED_BYTES = 8 << 20
+"""Blocks from this size on are more than the caches of a core keep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,13 @@ TABLES = {name: pattern.table() for name, pattern in PATTERNS.items()}
 
 
 def take_samples(
-    data: NDArray[np.uint8], stride: int, samples: NDArray[np.uint16], pattern: str, shift: int = 0
+    data: NDArray[np.uint8],
+    stride: int,
+    samples: NDArray[np.uint16],
+    pattern: str,
+    shift: int = 0,
+    *,
+    past_caches: bool = False,
 ) -> None:
     """Rows of bytes to rows of samples.
 
@@ -121,6 +134,8 @@ def take_samples(
         Name in `PATTERNS`.
     shift : int
         Bits by which values are scaled up.
+    past_caches : bool
+        The samples are part of a block of `CACHED_BYTES` or more.
 
     Raises
     ------
@@ -137,21 +152,33 @@ def take_samples(
         )
     if stride == needed and count % order.samples == 0:  # one long row, of which parts make shorter ones
         samples = samples.reshape(1, -1)
-    _take(read_only(data), stride, samples, ORDERS[pattern], order.group, TABLES[pattern], shift)
+    _take(read_only(data), stride, samples, ORDERS[pattern], order.group, TABLES[pattern], shift, past_caches)
 
 
 @compiled
-def _take(data: Any, stride: int, samples: Any, order: int, group: int, table: Any, shift: int) -> None:
+def _take(
+    data: Any, stride: int, samples: Any, order: int, group: int, table: Any, shift: int, past_caches: bool
+) -> None:
+    """Places are numbers here: a slice counts its owners, and that waits for all stores past the caches."""
     rows, count = samples.shape
     each = table.shape[0]
     step, reach = TOGETHER // each * group, HALF // each * group + LOADED
+    source, target = np.int64(data.ctypes.data), np.int64(samples.ctypes.data)
     for row in range(rows):
-        line, goal = data[row * stride :], samples[row]
         most = min(count + TOGETHER - 1, (rows - row) * count)  # into rows that are still to come
-        fit = min(most // TOGETHER, (line.size - reach) // step + 1)
-        if fit > 0:
-            _take_together(line.ctypes.data, goal.ctypes.data, fit, order, shift)
-        _take_singly(line, goal, max(0, fit * TOGETHER), group, table, shift)
+        fit = max(0, min(most // TOGETHER, (data.size - row * stride - reach) // step + 1))
+        begin, end = fit, fit
+        if past_caches and target % VECTOR == 0:  # whole lines only: the caches join parts
+            begin = min(fit, target % LINE // VECTOR)
+            end = fit - (fit - begin) % (LINE // VECTOR)
+        _take_together(source, target, begin, order, shift, False)
+        _take_together(source + begin * step, target + begin * VECTOR, end - begin, order, shift, True)
+        _take_together(source + end * step, target + end * VECTOR, fit - end, order, shift, False)
+        if fit * TOGETHER < count:
+            _take_singly(data[row * stride :], samples[row], fit * TOGETHER, group, table, shift)
+        source, target = source + stride, target + 2 * count
+    if past_caches:
+        _settle()
 
 
 @compiled
@@ -163,23 +190,32 @@ def _take_singly(line: Any, goal: Any, start: int, group: int, table: Any, shift
         goal[k] = ((both >> part[2] & part[3]) | (both >> part[4] & part[5])) << shift
 
 
-def _emit_together(typing: Any, source: Any, target: Any, vectors: Any, order: Any, shift: Any) -> Any:
+def _emit_together(
+    typing: Any, source: Any, target: Any, vectors: Any, order: Any, shift: Any, past: Any
+) -> Any:
     """An intrinsic: a loop over `vectors` of samples, that of the pattern."""
-    del typing, source, target, vectors, order, shift
+    del typing, source, target, vectors, order, shift, past
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         del signature
-        *places, order, shift = arguments
-        for number, pattern in enumerate(PATTERNS.values()):
-            loop = _emit_loop(builder.module, pattern, [value.type for value in (*places, shift)])
-            with builder.if_then(builder.icmp_signed("==", order, order.type(number))):
-                builder.call(loop, [*places, shift])
+        *places, order, shift, past = arguments
+        kinds = [value.type for value in (*places, shift)]
+        past = context.cast(builder, past, types.boolean, types.int64)
+        some = builder.icmp_signed(">", arguments[2], arguments[2].type(0))
+        for way in range(2):
+            asked = builder.and_(some, builder.icmp_signed("==", past, past.type(way)))
+            with builder.if_then(asked):
+                for number, pattern in enumerate(PATTERNS.values()):
+                    loop = _emit_loop(builder.module, pattern, kinds, way == 1)
+                    with builder.if_then(builder.icmp_signed("==", order, order.type(number))):
+                        builder.call(loop, [*places, shift])
         return context.get_dummy_value()
 
-    return types.void(types.uintp, types.uintp, types.int64, types.int64, types.int64), generate
+    kinds = (types.int64, types.int64, types.int64, types.int64, types.int64, types.boolean)
+    return types.void(*kinds), generate
 
 
-def _emit_loop(module: Any, pattern: Pattern, kinds: Any) -> Any:
+def _emit_loop(module: Any, pattern: Pattern, kinds: Any, past: bool) -> Any:
     """A function of source, target, number of vectors and shift; not inlined, which would multiply it."""
     known: Any = ir
     function = known.Function(
@@ -194,25 +230,29 @@ def _emit_loop(module: Any, pattern: Pattern, kinds: Any) -> Any:
     turns = builder.sdiv(vectors, turn)
     with cgutils.for_range(builder, turns) as loop:
         first = builder.mul(loop.index, turn)
-        _emit_fetches(builder, pattern, source, target, first)
+        _emit_fetches(builder, pattern, source, None if past else target, first)
         for k in range(UNROLLED):
-            _emit_one(builder, pattern, source, target, builder.add(first, first.type(k)), scale)
+            _emit_one(builder, pattern, source, target, builder.add(first, first.type(k)), scale, past)
     with cgutils.for_range_slice(builder, builder.mul(turns, turn), vectors, vectors.type(1)) as (index, _):
-        _emit_one(builder, pattern, source, target, index, scale)
+        _emit_one(builder, pattern, source, target, index, scale, past)
     builder.ret_void()
     return function
 
 
 def _emit_fetches(builder: Any, pattern: Pattern, source: Any, target: Any, first: Any) -> None:
-    """Lines that a later turn of the loop reads and writes."""
+    """Lines that a later turn of the loop reads and, where there is a target, writes."""
     step = TOGETHER // pattern.samples * pattern.group
-    for begin, each, to_write in ((source, step, False), (target, 2 * TOGETHER, True)):
+    for begin, each, to_write in ((source, step, False), (target, VECTOR, True)):
+        if begin is None:
+            continue
         here = builder.add(begin, builder.mul(first, first.type(each)))
         for line in range(0, UNROLLED * each, LINE):
             _fetch(builder, builder.add(here, here.type(AHEAD + line)), to_write)
 
 
-def _emit_one(builder: Any, pattern: Pattern, source: Any, target: Any, index: Any, scale: Any) -> None:
+def _emit_one(
+    builder: Any, pattern: Pattern, source: Any, target: Any, index: Any, scale: Any, past: bool
+) -> None:
     """`TOGETHER` samples: load, choose bytes, shift, mask, store."""
     groups = HALF // pattern.samples
     word, lanes = ir.IntType(16), ir.VectorType(ir.IntType(16), TOGETHER)
@@ -234,8 +274,11 @@ def _emit_one(builder: Any, pattern: Pattern, source: Any, target: Any, index: A
         return builder.and_(builder.lshr(pairs, ir.Constant(lanes, shifts)), ir.Constant(lanes, masks))
 
     values = builder.shl(builder.or_(part(pattern.main), part(pattern.rest)), scale)
-    goal = builder.add(target, builder.mul(index, index.type(2 * TOGETHER)))
-    builder.store(values, builder.inttoptr(goal, lanes.as_pointer())).align = 2
+    goal = builder.add(target, builder.mul(index, index.type(VECTOR)))
+    store = builder.store(values, builder.inttoptr(goal, lanes.as_pointer()))
+    store.align = VECTOR if past else 2
+    if past:
+        store.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
 
 
 def _load(builder: Any, address: Any) -> Any:
@@ -261,4 +304,17 @@ def _fetch(builder: Any, address: Any, to_write: bool) -> None:
     builder.call(fetch, [builder.inttoptr(address, byte), number(int(to_write)), second_cache, of_data])
 
 
+def _emit_settle(typing: Any) -> Any:
+    """An intrinsic: what went past the caches is there for all threads before anything that follows."""
+    del typing
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        del signature, arguments
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
 _take_together: Any = intrinsic(_emit_together)
+_settle: Any = intrinsic(_emit_settle)

@@ -1,10 +1,12 @@
 """Bytes of a file at a place, from any thread."""
 
+import ctypes
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,11 +74,17 @@ class RawFile:
                 )
             done += got
 
-    def mapped(self, offset: int, size: int) -> NDArray[np.uint8] | None:
+    def mapped(self, offset: int, size: int, present: bool = True) -> NDArray[np.uint8] | None:
         """`size` bytes from `offset` as a read-only view of the file, without a copy; None: read them.
 
         None where the file is not on a built-in disk, where Linux is older than 5.14, and where a page cannot
         be had: `read_into` then says why. The view lives as long as it is referred to.
+
+        Parameters
+        ----------
+        offset, size : int
+        present : bool
+            Make all of its pages present; otherwise that is the caller's, by `make_present`, part by part.
 
         Raises
         ------
@@ -99,12 +107,32 @@ class RawFile:
         view = mmap.mmap(
             self._descriptor, before + size, mmap.MAP_SHARED, mmap.PROT_READ, offset=offset - before
         )
-        try:
-            view.madvise(MADV_POPULATE_READ)
-        except OSError:
+        bytes_there = np.frombuffer(view, np.uint8, size, before)
+        if present and not make_present(bytes_there):
             return None
         os.posix_fadvise(self._descriptor, offset + size, size, os.POSIX_FADV_WILLNEED)
-        return np.frombuffer(view, np.uint8, size, before)
+        return bytes_there
+
+    def mapped_together(self, places: Sequence[int], size: int) -> tuple[NDArray[np.uint8] | None, int]:
+        """`size` bytes from each place in one view of the file, and the place that it begins with.
+
+        None where it is not to be had (`mapped`), or where the places lie far apart. One view is for all
+        threads: each mapping made or undone stops the other threads of a process. Whoever reads a part of it
+        makes that part present first, by `make_present`.
+
+        Raises
+        ------
+        DataError
+            The file has shrunk.
+        ValueError
+            The file is closed.
+        """
+        if not places:
+            return None, 0
+        first, end = min(places), max(places) + size
+        if end - first > 2 * size * len(places) or end > self.size:
+            return None, first
+        return self.mapped(first, end - first, present=False), first
 
     def read_bytes(self, size: int, offset: int) -> bytes:
         """`size` bytes from `offset`; fewer only at the end of the file."""
@@ -140,6 +168,23 @@ class RawFile:
 
     def __del__(self) -> None:
         self.close()
+
+
+def make_present(view: NDArray[np.uint8]) -> bool:
+    """Make all pages of a part of a mapped view present, other threads going on; False: read it instead.
+
+    `mmap.madvise` would keep the interpreter's lock meanwhile.
+    """
+    before = view.ctypes.data % mmap.PAGESIZE
+    return _madvise()(view.ctypes.data - before, before + view.size, MADV_POPULATE_READ) == 0
+
+
+@cache
+def _madvise() -> Callable[[int, int, int], int]:
+    function = ctypes.CDLL(None).madvise
+    function.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    function.restype = ctypes.c_int
+    return cast(Callable[[int, int, int], int], function)
 
 
 def on_built_in_disk(path: Path) -> bool:

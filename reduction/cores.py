@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -63,7 +63,8 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int
 def on_all_cores(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """Results in order; the first error of an item is raised.
 
-    All calls at work in this process share its cores: where others keep them busy, one thread does it.
+    All calls at work in this process share its cores: where others keep them busy, one thread does it. The
+    calling thread works too: it has its core already, which a thread that takes its place has to wait for.
     """
     with _lock:
         threads = max(1, min(cores() - sum(_busy), len(items)))
@@ -71,7 +72,53 @@ def on_all_cores(work: Callable[[Item], Result], items: Sequence[Item]) -> list[
     try:
         if threads == 1:
             return [work(item) for item in items]
-        return list(in_order(work, items, threads))
+        return _Shared(work, items).by(threads)
     finally:
         with _lock:
             _busy.remove(threads)
+
+
+class _Shared(Generic[Item, Result]):
+    """Items that threads take one after the other until there are none, or one of them has failed."""
+
+    def __init__(self, work: Callable[[Item], Result], items: Sequence[Item]) -> None:
+        self._work, self._items = work, items
+        self._results: dict[int, Result] = {}
+        self._errors: dict[int, BaseException] = {}
+        self._next, self._lock = 0, threading.Lock()
+
+    def by(self, threads: int) -> list[Result]:
+        """Results in order, by this thread and others, none of which is alive at the end."""
+        others = [threading.Thread(target=self._take, name=f"umbra_{k}") for k in range(1, threads)]
+        try:
+            for other in others:
+                other.start()
+            self._take()
+        finally:
+            self._stop()
+            for other in others:
+                if other.ident is not None:
+                    other.join()
+        if self._errors:
+            raise self._errors[min(self._errors)]
+        return [self._results[k] for k in range(len(self._items))]
+
+    def _take(self) -> None:
+        while (number := self._number()) is not None:
+            try:
+                self._results[number] = self._work(self._items[number])
+            except BaseException as error:  # noqa: BLE001 - the thread that asked raises it
+                self._errors[number] = error
+                self._stop()
+
+    def _number(self) -> int | None:
+        with self._lock:
+            if self._next >= len(self._items):
+                return None
+            self._next += 1
+            return self._next - 1
+
+    def _stop(self) -> None:
+        """Nobody begins another item."""
+        with self._lock:
+            self._next = len(self._items)

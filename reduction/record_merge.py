@@ -63,6 +63,18 @@ def record_from(result: Path | None, observer: Path | None) -> Merged:
     return Merged(make_record(merged, where), tuple(notes))
 
 
+def record_of_events(document: Mapping[str, Any], where: str) -> Merged:
+    """The record of an ``events.json`` that was read already; `where` begins what is wrong with it.
+
+    Raises
+    ------
+    DataError
+        It is none.
+    """
+    notes: list[str] = []
+    return Merged(make_record(_event(document, where, notes), where), tuple(notes))
+
+
 def merge_raw(found: dict[str, Any], stated: dict[str, Any], notes: list[str]) -> dict[str, Any]:
     """Two raw records as one; what is stated counts, and where it goes against what was found is noted."""
     _settle_status(found, stated, notes)

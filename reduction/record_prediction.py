@@ -37,6 +37,14 @@ def predicted(path: Path, event: str | None, site: Site | None) -> tuple[dict[st
     """
     file = read_occelmnt(path)
     one = _chosen(file.predictions, event, path)
+    notes = [f"{path.name}: {one.title}", *file.notes]
+    if site is None:
+        notes.append("the predicted time depends on the place: state latitude and longitude")
+    return raw_prediction(one, site), notes
+
+
+def raw_prediction(one: Prediction, site: Site | None) -> dict[str, Any]:
+    """Body, star and prediction as a raw record; with a site, when and for how long it is predicted there."""
     star, body = one.star, one.body
     raw: dict[str, Any] = {
         "asteroid": {
@@ -58,15 +66,12 @@ def predicted(path: Path, event: str | None, site: Site | None) -> tuple[dict[st
         },
         "prediction": {"source": one.elements.source},
     }
-    notes = [f"{path.name}: {one.title}", *file.notes]
-    if site is None:
-        notes.append("the predicted time depends on the place: state latitude and longitude")
-    else:
+    if site is not None:
         here = circumstances(sky_plane(one), [site])[0]
         raw["prediction"]["utc"] = utc_line(here.mid_ns)
         if here.duration_s > 0:
             raw["prediction"]["duration_s"] = here.duration_s
-    return {table: {k: v for k, v in values.items() if v is not None} for table, values in raw.items()}, notes
+    return {table: {k: v for k, v in values.items() if v is not None} for table, values in raw.items()}
 
 
 def _chosen(predictions: tuple[Prediction, ...], event: str | None, path: Path) -> Prediction:

@@ -1,5 +1,6 @@
 """A whole reduction: pass 1, pass 2 by segments, light curve, result."""
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -394,6 +395,7 @@ class Machine:
     libraries: dict[str, str]
 
 
+@functools.cache  # to ask the installed packages takes ten milliseconds
 def this_machine() -> Machine:
     """CPU model and the libraries that compute."""
     names = ("numpy", "scipy", "numba", "llvmlite", "astropy")
@@ -426,7 +428,7 @@ def _provenance(
         version=VERSION,
         stages=STAGES,
         device=f"{machine.device}, {device}" if device else machine.device,
-        libraries=machine.libraries,
+        libraries=dict(machine.libraries),
         seconds=seconds,
     )
 

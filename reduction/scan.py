@@ -90,6 +90,18 @@ def look(stack: Stack, start: int, stop: int, block: int) -> Look:
     return Look(leaves, highest, lowest, not_finite)
 
 
+def look_at(frames: NDArray[Any]) -> Look:
+    """The same of frames that are at hand, ``(n, ...)``, of a stack that keeps digests beside its pixels."""
+    highest, lowest = np.empty(len(frames)), np.empty(len(frames))
+    not_finite = np.zeros(len(frames), np.int64)
+    for i, frame in enumerate(frames):
+        if frame.dtype.kind == "f":
+            lowest[i], highest[i], not_finite[i] = _levels(frame)
+        else:
+            lowest[i], highest[i] = frame.min(), frame.max()
+    return Look(np.empty((0, 32), np.uint8), highest, lowest, not_finite)
+
+
 def look_here(stack: Stack, spans: Sequence[tuple[int, int]], block: int) -> Iterator[Look]:
     """Look at the spans in this process, on all its cores."""
     return in_order(lambda span: look(stack, *span, block), spans, cores())

@@ -202,9 +202,21 @@ def _apertures(plan: ReductionPlan, sigma: float, scale: float) -> tuple[tuple[f
         radii = np.unique(radii)
     if plan.sky_px is not None:
         return (plan.sky_px.inner / scale, plan.sky_px.outer / scale), radii
-    inner = float(np.ceil(max(2.6 * fwhm, 6.0, (given or 0.0) + 2.0)))
-    pixels = max(400.0, 4.0 * np.pi * (given or 1.5 * fwhm) ** 2)
-    return (inner, float(np.ceil(np.sqrt(inner**2 + pixels / np.pi)))), radii
+    return sky_annulus(fwhm, given), radii
+
+
+def sky_annulus(fwhm: float, aperture: float | None) -> tuple[float, float]:
+    """Sky annulus for stars of a width, where nobody chose one: inner and outer radius, pixels.
+
+    Parameters
+    ----------
+    fwhm : float, pixels
+    aperture : float or None
+        Radius that was chosen, pixels.
+    """
+    inner = float(np.ceil(max(2.6 * fwhm, 6.0, (aperture or 0.0) + 2.0)))
+    pixels = max(400.0, 4.0 * np.pi * (aperture or 1.5 * fwhm) ** 2)
+    return inner, float(np.ceil(np.sqrt(inner**2 + pixels / np.pi)))
 
 
 def _decide(

@@ -66,6 +66,22 @@ def aperture_squares(frames: Array, x: Array, y: Array, radii: tuple[float, ...]
     return xp.stack(sums, axis=-1)
 
 
+def ring_squares(frames: Array, x: Array, y: Array, radii: tuple[float, ...]) -> Array:
+    """Sums (n, s, r) of pixels of rings, each from a circle to the one before it, by squares of overlaps."""
+    xp = namespace(frames)
+    if 0 in x.shape or 0 in frames.shape:
+        return xp.stack([xp.zeros_like(x) for _ in radii], axis=-1)
+    values, inside, dx, dy = around(frames, x, y, radii[-1] + 0.5, xp)
+    lost = xp.where(xp.isfinite(x) & xp.isfinite(y), xp.zeros_like(x), xp.nan)
+    sums, before = [], xp.zeros_like(values)
+    for radius in radii:
+        within = xp.where(inside, overlaps(dx, dy, radius, xp), 0.0)
+        weight = within - before
+        sums.append(xp.sum(weight * weight * xp.where(weight > 0.0, values, 0.0), axis=(-2, -1)) + lost)
+        before = within
+    return xp.stack(sums, axis=-1)
+
+
 def overlaps(dx: Array, dy: Array, radius: float, xp: Any) -> Array:
     """Area of each pixel, centre (dx, dy) from a circle's, that the circle covers; (..., rows, columns)."""
     edges_x = xp.concat([dx - 0.5, dx[..., -1:] + 0.5], axis=-1)[..., None, :]

@@ -167,9 +167,10 @@ class Decoder:
             and (self.layout.data == PACKED or size < self.sample_bytes(16))
         )
 
-    def take_packed(self, part: Bytes, values: NDArray[np.uint16]) -> None:
-        """Samples of 12 bits, scaled as the file's others are; `values` is ``(n,)``."""
-        take_samples(part, part.size, values.reshape(1, -1), TWELVE, self._scaling.packed)
+    def take_packed(self, part: Bytes, values: NDArray[np.uint16], past_caches: bool = False) -> None:
+        """Samples of 12 bits, scaled as the file's others are; `values` is ``(n,)``; see `take_samples`."""
+        scale = self._scaling.packed
+        take_samples(part, part.size, values.reshape(1, -1), TWELVE, scale, past_caches=past_caches)
 
     def unpacked(self, stored: Bytes, mode: int, where: str) -> Bytes:
         """Bytes of a frame, decompressed: as many as it holds, or as many as its pixels can need.

@@ -20,7 +20,8 @@ from ingest.fstf.container import Container
 from ingest.fstf.description import scaling
 from ingest.fstf.frames import DIFFERENCE
 from ingest.fstf.layouts import Bytes, Checksum, DamagedFrameError, Decoder, Scaling
-from ingest.rawfile import RawFile
+from ingest.packed_samples import CACHED_BYTES
+from ingest.rawfile import RawFile, make_present
 from reduction.caveats import Caveat, Note
 from reduction.cores import on_all_cores
 from reduction.errors import DataError
@@ -97,7 +98,7 @@ class Pictures:
         if all(self._direct(row) for row in rows):
             size = max(1, TOGETHER_BYTES // out[:1].nbytes) if rows else 1
             parts = [range(first, min(first + size, len(rows))) for first in range(0, len(rows), size)]
-            on_all_cores(partial(self._copy, rows, out), parts)
+            on_all_cores(partial(self._copy, rows, out, self._packed(rows)), parts)
             return out
         with self._lock:
             before = dict(self._last)
@@ -126,9 +127,18 @@ class Pictures:
         decoder, size = self._decoders[int(frames.layout[row])], int(frames.image_bytes[row])
         return decoder.plain(size) or decoder.packed(size)
 
-    def _copy(self, rows: Sequence[int], out: NDArray[Any], part: range) -> None:
-        """Frames that stand in the file as in memory, or packed."""
+    def _packed(self, rows: Sequence[int]) -> tuple[Bytes | None, int]:
+        """The packed ones of some frames in one view of the file, and where it begins."""
         frames = self._chains.frames
+        packed = [row for row in rows if not self._plain(row)]
+        size = max((self._decoders[int(frames.layout[row])].sample_bytes(12) for row in packed), default=0)
+        return self._file.mapped_together(frames.image[packed].tolist(), size)
+
+    def _copy(
+        self, rows: Sequence[int], out: NDArray[Any], view: tuple[Bytes | None, int], part: range
+    ) -> None:
+        """Frames that stand in the file as in memory, or packed."""
+        frames, (mapped, begins) = self._chains.frames, view
         for k in part:
             place = int(frames.image[rows[k]])
             if self._plain(rows[k]):
@@ -136,11 +146,11 @@ class Pictures:
                 continue
             decoder = self._decoders[int(frames.layout[rows[k]])]
             size = decoder.sample_bytes(12)
-            data = self._file.mapped(place, size)
-            if data is None:
+            data = None if mapped is None else mapped[place - begins : place - begins + size]
+            if data is None or not make_present(data):
                 data = np.empty(size, np.uint8)
                 self._file.read_into(data, place)
-            decoder.take_packed(data, out[k].reshape(-1))
+            decoder.take_packed(data, out[k].reshape(-1), out.nbytes >= CACHED_BYTES)
 
     def _runs(self, rows: Sequence[int]) -> list[range]:
         """Frames that are decoded one after the other, for each stands as differences to one before it."""

@@ -7,18 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.block_memory import empty_block
-from ingest.packed_samples import PATTERNS, take_samples
+from ingest.packed_samples import CACHED_BYTES, PATTERNS, take_samples
 from ingest.ravf.header import BGR, RavfHeader
 from ingest.ravf.packing import settle_packing
 from ingest.ravf.unpacking import PATTERNS as PACKED
-from ingest.rawfile import RawFile
+from ingest.rawfile import RawFile, make_present
 from ingest.sample_order import ByteOrder, settle_order
 from reduction.caveats import Caveat, Note
 from reduction.cores import cores, on_all_cores
 
-PIECE_BYTES = 16 << 20
+PIECE_BYTES = 4 << 20  # a thread's at a time: enough to be worth it, and no core waits long for another
 SAMPLE_BYTES = 2 << 20
-CACHED_BYTES = 256 << 10  # rows read together, so that they are unpacked from the processor's own cache
+TOGETHER_BYTES = 256 << 10  # rows read together, so that they are unpacked from the processor's own cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +106,19 @@ def read_samples(
     samples = empty_block((places.size, header.height, header.row_samples), kind)
     most = max(1, PIECE_BYTES // (header.height * header.row_samples * kind.itemsize))
     piece = max(1, min(most, -(-places.size // cores())))
-    size = _frame_bytes(header, order)
-    view, begins = (None, 0) if _as_stored(header, order) else _mapped(file, places, size)
+    size, past = _frame_bytes(header, order), samples.nbytes >= CACHED_BYTES
+    view, begins = (None, 0)
+    if not _as_stored(header, order):
+        view, begins = file.mapped_together(places.tolist(), size)
 
     def decode(first: int) -> None:
         part = slice(first, first + piece)
-        frames = samples[part]
-        if view is None:
-            _decode(file, header, order, places[part].tolist(), frames)
-            return
-        for frame, place in zip(frames, (places[part] - begins).tolist(), strict=True):
-            _take_rows(header, order, view[place : place + size], frame)
+        for frame, place in zip(samples[part], places[part].tolist(), strict=True):
+            data = None if view is None else view[place - begins : place - begins + size]
+            if data is None or not make_present(data):
+                _decode(file, header, order, place, frame, past)
+            else:
+                _take_rows(header, order, data, frame, past)
 
     on_all_cores(decode, range(0, places.size, piece))
     if header.planes == 1:
@@ -126,21 +128,20 @@ def read_samples(
 
 
 def _decode(
-    file: RawFile, header: RavfHeader, order: SampleOrder, places: list[int], frames: NDArray[Any]
+    file: RawFile, header: RavfHeader, order: SampleOrder, place: int, frame: NDArray[Any], past: bool
 ) -> None:
+    """A frame, read from the file in parts where it does not stand there as in memory."""
     if _as_stored(header, order):
-        for frame, place in zip(frames, places, strict=True):
-            file.read_into(frame, place)
+        file.read_into(frame, place)
         return
     stride, size = header.row_stride, _frame_bytes(header, order)
-    count = max(1, min(header.height, CACHED_BYTES // stride))
+    count = max(1, min(header.height, TOGETHER_BYTES // stride))
     buffer = np.zeros(count * stride, np.uint8)
-    for frame, place in zip(frames, places, strict=True):
-        for row in range(0, header.height, count):
-            goal, at = frame[row : row + count], row * stride
-            part = buffer[: min(len(goal) * stride, size - at)]
-            file.read_into(part[: file.size - place - at], place + at)
-            _take_rows(header, order, part, goal)
+    for row in range(0, header.height, count):
+        goal, at = frame[row : row + count], row * stride
+        part = buffer[: min(len(goal) * stride, size - at)]
+        file.read_into(part[: file.size - place - at], place + at)
+        _take_rows(header, order, part, goal, past)
 
 
 def _as_stored(header: RavfHeader, order: SampleOrder) -> bool:
@@ -152,18 +153,6 @@ def _as_stored(header: RavfHeader, order: SampleOrder) -> bool:
 def _frame_bytes(header: RavfHeader, order: SampleOrder) -> int:
     """Bytes of a frame up to its last sample."""
     return header.row_stride * (header.height - 1) + _last_row(header, order)
-
-
-def _mapped(file: RawFile, places: NDArray[np.int64], size: int) -> tuple[NDArray[np.uint8] | None, int]:
-    """All frames in one view of the file, and the file's byte that it begins with; None where not to be had.
-
-    One for all threads: each mapping made or undone stops the other threads of a process.
-    """
-    if not places.size:
-        return None, 0
-    first, last = int(places.min()), int(places.max()) + size
-    together = last - first <= 2 * size * places.size and last <= file.size
-    return (file.mapped(first, last - first) if together else None), first
 
 
 def _last_row(header: RavfHeader, order: SampleOrder) -> int:
@@ -180,13 +169,16 @@ def _pattern(header: RavfHeader, order: SampleOrder) -> str:
     return f"16 bit, {order.byte_order}-endian"
 
 
-def _take_rows(header: RavfHeader, order: SampleOrder, data: NDArray[np.uint8], goal: NDArray[Any]) -> None:
-    """Rows of a frame out of its bytes."""
+def _take_rows(
+    header: RavfHeader, order: SampleOrder, data: NDArray[np.uint8], goal: NDArray[Any], past: bool
+) -> None:
+    """Rows of a frame out of its bytes; past the caches, if they are part of a block that is large."""
     stride = header.row_stride
     if header.format.bits > 8:
-        take_samples(data, stride, goal, _pattern(header, order))
+        take_samples(data, stride, goal, _pattern(header, order), past_caches=past)
     elif header.row_samples % 2 == 0:
-        take_samples(data, stride, goal.view(np.uint16), "16 bit, little-endian")  # by pairs
+        pairs = goal.view(np.uint16)
+        take_samples(data, stride, pairs, "16 bit, little-endian", past_caches=past)
     else:
         shape = len(goal), header.row_samples
         goal[...] = np.lib.stride_tricks.as_strided(data, shape, (stride, 1), writeable=False)

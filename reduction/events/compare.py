@@ -1,10 +1,11 @@
 """Which flanks describe an event: every model that the settings allow, by AIC and BIC."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from reduction.cores import on_all_cores
 from reduction.events.badpoints import Contamination, Mask, unexplained
 from reduction.events.cut import Cut, columns_of
 from reduction.events.diffraction import Fringes, Light, fresnel_unit_km
@@ -296,9 +297,15 @@ def _bic(one: Tried) -> float:
 def compare(comparison: Comparison, settings: EventSettings) -> list[Tried]:
     """Every model at its best, the one that is said first.
 
-    That is the sharp edge, unless another's BIC is lower by `TELLING`.
+    That is the sharp edge, unless another's BIC is lower by `TELLING`. The kinds of flank are fitted side by
+    side, each with projections of its own, so that results do not depend on the number of cores.
     """
-    tried = [comparison.best_of(shape) for shape in shapes(settings)]
+
+    def fitted(shape: Shape) -> Tried:
+        return replace(comparison, scene=replace(comparison.scene, strips={})).best_of(shape)
+
+    slowest_first = shapes(settings)[::-1]
+    tried = on_all_cores(fitted, slowest_first)[::-1]
     sharp, others = tried[0], sorted(tried[1:], key=_bic)
     fringes = next((one for one in others if one.shape.model == "diffraction"), None)
     if fringes is not None and comparison.bright_beside():

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+TOUCHING = 1e-9
+"""Part of an exposure: what lies less between the end of one and the beginning of the next is no gap."""
+
 
 class Flank(Protocol):
     """Light taken by a limb that passes over the star at time 0, the shadow after it.
@@ -45,8 +48,12 @@ def taken_at_d(flank: Flank, start_s: Floats, stop_s: Floats, d_s: Floats) -> Fl
     -------
     array, (n_time, n_sample)
     """
-    before = flank.integral(start_s[None, :] - d_s[:, None])
-    after = flank.integral(stop_s[None, :] - d_s[:, None])
+    if touching(start_s, stop_s):
+        at = flank.integral(np.append(start_s, stop_s[-1])[None, :] - d_s[:, None])
+        before, after = at[:, :-1], at[:, 1:]
+    else:
+        before = flank.integral(start_s[None, :] - d_s[:, None])
+        after = flank.integral(stop_s[None, :] - d_s[:, None])
     mean: Floats = (after - before) / (stop_s - start_s)[None, :]
     return mean
 
@@ -56,10 +63,20 @@ def left_at_r(flank: Flank, start_s: Floats, stop_s: Floats, r_s: Floats) -> Flo
 
     Shapes are those of `taken_at_d`.
     """
-    before = flank.integral(r_s[:, None] - start_s[None, :])
-    after = flank.integral(r_s[:, None] - stop_s[None, :])
+    if touching(start_s, stop_s):
+        at = flank.integral(r_s[:, None] - np.append(start_s, stop_s[-1])[None, :])
+        before, after = at[:, :-1], at[:, 1:]
+    else:
+        before = flank.integral(r_s[:, None] - start_s[None, :])
+        after = flank.integral(r_s[:, None] - stop_s[None, :])
     mean: Floats = 1.0 - (before - after) / (stop_s - start_s)[None, :]
     return mean
+
+
+def touching(start_s: Floats, stop_s: Floats) -> bool:
+    """Whether each exposure begins where the one before ended: then half of the integrals are known twice."""
+    gaps = np.abs(start_s[1:] - stop_s[:-1])
+    return start_s.size > 0 and bool((gaps <= TOUCHING * (stop_s - start_s)[1:]).all())
 
 
 def well(flanks: tuple[Flank, Flank], start_s: Floats, stop_s: Floats, d_s: float, r_s: float) -> Floats:

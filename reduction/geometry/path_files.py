@@ -183,6 +183,9 @@ def path_geojson(
                 "offset_km": _rounded(line.offset_km, 4),
                 "utc_begin": utc_text(int(begin), 1),
                 "utc_end": utc_text(int(end), 1),
+                "sun_altitude_deg": [
+                    [_rounded(a, 1) for a in trace.sun_altitude_deg] for trace in line.traces
+                ],
             }
             features.append(_feature(shape, properties))
     for tick in path.ticks:

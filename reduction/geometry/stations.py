@@ -14,7 +14,9 @@ from reduction.sites import Site
 
 MOST_BYTES = 4 << 20
 MOST_STATIONS = 10_000
-STATUSES = ("positive", "negative", "inconclusive", "no data", "planned")
+STATUSES = (
+    "positive", "negative", "inconclusive", "no data", "overcast", "technical failure", "planned", "unknown",
+)  # fmt: skip
 PLANNED = "planned"
 
 _COLUMNS = {

@@ -15,7 +15,7 @@ from reduction.geometry.occelmnt import read_occelmnt
 from reduction.geometry.prediction import Prediction
 from reduction.geometry.stars import CatalogueStar
 from reduction.limb.ades import AdesContext
-from reduction.limb.chords import ChordStatus, Moment, Station
+from reduction.limb.chords import SECOND_NS, ChordStatus, Moment, Station
 from reduction.plan import Settings
 from reduction.record import ObservationRecord
 from reduction.record_merge import record_from
@@ -53,6 +53,8 @@ class StationLine(Settings):
         When the star was watched; a negative chord tells nothing of other times.
     shortest_s : float
         An event shorter than this would not have been seen.
+    late_s : float
+        All its times are known to be late by this, seconds: taken off them.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
@@ -71,6 +73,7 @@ class StationLine(Settings):
     stopped: UtcNs | None = None
     exposure_s: Positive | None = None
     shortest_s: Annotated[float, Field(ge=0)] = 0.0
+    late_s: Annotated[float, Field(ge=-86_400, le=86_400)] = 0.0
     result: str | None = None
 
 
@@ -279,6 +282,24 @@ def _station(
             return None
         record = merged.record
         notes += [f"{entry.name}: {note}" for note in merged.notes]
+    return station_from(entry, record, where, faults)
+
+
+def station_from(
+    entry: StationLine, record: ObservationRecord, where: str, faults: list[str]
+) -> Station | None:
+    """A station of what is stated and what its result says; None with a fault noted.
+
+    Parameters
+    ----------
+    entry : StationLine
+    record : ObservationRecord
+        Of its result; an empty one without.
+    where : str
+        Begins every fault.
+    faults : list of str
+        Is added to.
+    """
     before = len(faults)
     site = _site(entry, record, where, faults)
     d, r = _times(entry, record, where, faults)
@@ -295,18 +316,24 @@ def _station(
     if len(faults) > before or site is None:
         return None
     status = STATUS.get(stated, "none")
+    late_ns = round(entry.late_s * SECOND_NS)
     return Station(
         name=entry.name,
         site=site,
         status=status,
-        d=d if status == "positive" else None,
-        r=r if status == "positive" else None,
+        d=_earlier(d, late_ns) if status == "positive" else None,
+        r=_earlier(r, late_ns) if status == "positive" else None,
         clock_sigma_s=entry.clock_sigma_s,
-        from_ns=started,
-        to_ns=stopped,
+        from_ns=None if started is None else started - late_ns,
+        to_ns=None if stopped is None else stopped - late_ns,
         exposure_s=entry.exposure_s or record.recording.exposure_s,
         shortest_s=entry.shortest_s,
+        late_s=entry.late_s,
     )
+
+
+def _earlier(moment: Moment | None, late_ns: int) -> Moment | None:
+    return None if moment is None else Moment(moment.utc_ns - late_ns, moment.sigma_s)
 
 
 def _site(entry: StationLine, record: ObservationRecord, where: str, faults: list[str]) -> Site | None:

@@ -44,6 +44,8 @@ class Station:
     exposure_s : float or None
     shortest_s : float
         An event shorter than this would not have been seen.
+    late_s : float
+        What was taken off its times because it is known.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Station:
     to_ns: int | None = None
     exposure_s: float | None = None
     shortest_s: float = 0.0
+    late_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

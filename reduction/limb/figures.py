@@ -49,6 +49,14 @@ def draw_all(study: ChordStudy, curves: Mapping[str, EventCurve]) -> dict[str, b
     return answer
 
 
+def limb_figure(study: ChordStudy, kind: str, note: str) -> bytes:
+    """Chords and limb alone, as PNG, SVG or PDF, with a note below."""
+    with house_style():
+        figure = _limb(study)
+        figure.text(0.10, 0.012, note, fontsize=9, color=FAINT)
+        return written(figure, kind)
+
+
 def _limb(study: ChordStudy) -> Figure:
     """Sky plane: north up, east left."""
     figure = Figure(figsize=(8.6, 9.4), dpi=120)

@@ -132,9 +132,13 @@ def with_sigma(curve: EventCurve, analysis: EventAnalysis) -> EventCurve:
 
 
 def rendered(
-    curve: EventCurve, analysis: EventAnalysis, model: Drawn, overlay: Overlay | None = None
+    curve: EventCurve,
+    analysis: EventAnalysis,
+    model: Drawn,
+    overlay: Overlay | None = None,
+    forms: tuple[str, ...] = FORMATS,
 ) -> dict[str, bytes]:
-    """The figure in every one of `FORMATS`; equal input gives equal bytes."""
+    """The figure in every one of `forms`; equal input gives equal bytes."""
     import matplotlib as mpl
 
     found: dict[str, bytes] = {}
@@ -146,7 +150,7 @@ def rendered(
     with house_style(), mpl.rc_context({"svg.hashsalt": "umbra"}):
         figure = draw_events(curve, analysis, model, overlay)
         FigureCanvasAgg(figure)
-        for kind in FORMATS:
+        for kind in forms:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, metadata=dict(nothing[kind]))
             found[kind] = buffer.getvalue()

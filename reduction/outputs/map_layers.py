@@ -30,7 +30,10 @@ MARKS = {
     "negative": ("#d9480f", "v"),
     "inconclusive": ("#b58900", "D"),
     "no data": ("#868e96", "X"),
+    "overcast": ("#5f6b78", "P"),
+    "technical failure": ("#a61e4d", "X"),
     "planned": ("#1c6dd0", "s"),
+    "unknown": ("#868e96", "d"),
 }
 STYLES = {"centre": (PATH, "-", 1.5), "limit": (PATH, "-", 1.0), "sigma": (SIGMA, "--", 1.1)}
 NAMED = 40

@@ -44,6 +44,7 @@ def test_a_block_is_as_asked() -> None:
         assert block.dtype == np.dtype(kind)
         assert block.flags.c_contiguous
         assert block.flags.writeable
+        assert block.ctypes.data % 64 == 0
         block[...] = 7
         assert (block == 7).all()
     assert empty_block((0, 4, 5), np.uint8).shape == (0, 4, 5)

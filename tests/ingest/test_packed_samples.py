@@ -59,7 +59,8 @@ def test_every_pattern_for_every_width_stride_and_place(name: str, data: st.Data
     stride = len(lines[0]) + padding
     whole = b"".join(line.ljust(stride, b"\x55") for line in lines)[: (rows - 1) * stride + len(lines[0])]
     goal, plenty = on_place((rows, count), place)
-    take_samples(np.frombuffer(whole, np.uint8), stride, goal, name, shift)
+    past = data.draw(st.booleans())
+    take_samples(np.frombuffer(whole, np.uint8), stride, goal, name, shift, past_caches=past)
     np.testing.assert_array_equal(goal, values << shift)
     goal[...] = 0xBEEF
     assert (plenty == 0xBEEF).all()
@@ -72,10 +73,11 @@ def test_frames_larger_than_what_is_kept_between(name: str) -> None:
     lines = [packed(row, name) for row in values.tolist()]
     stride = len(lines[0]) + 3
     whole = b"".join(line.ljust(stride, b"\x55") for line in lines)
-    for place in (0, 5, 8):
-        goal, _ = on_place(values.shape, place)
-        take_samples(np.frombuffer(whole, np.uint8), stride, goal, name)
-        np.testing.assert_array_equal(goal, values)
+    for place in (0, 5, 8, 16):
+        for past in (False, True):
+            goal, _ = on_place(values.shape, place)
+            take_samples(np.frombuffer(whole, np.uint8), stride, goal, name, past_caches=past)
+            np.testing.assert_array_equal(goal, values)
 
 
 @pytest.mark.parametrize(
@@ -85,3 +87,18 @@ def test_rows_that_are_too_short_are_refused(size: int, stride: int, shape: tupl
     data: Any = np.zeros(size, np.uint8)
     with pytest.raises(ValueError, match="10 bit"):
         take_samples(data, stride, np.zeros(shape, np.uint16), "10 bit, low behind, first highest")
+
+
+@pytest.mark.parametrize("count", [*range(4), *range(14, 20), 31, 32, 33, 47, 48, 64, 1456])
+@pytest.mark.parametrize("name", PATTERNS)
+def test_rows_past_the_caches_from_every_place_of_a_line(name: str, count: int) -> None:
+    """Whole lines go one way and parts of lines the other: none is left out, none is written twice."""
+    values = np.random.default_rng(count).integers(0, 1 << bits_of(name), (3, count))
+    lines = [packed(row, name) for row in values.tolist()]
+    whole = np.frombuffer(b"".join(line + b"\x55" * 3 for line in lines), np.uint8)
+    for place in range(32):
+        goal, plenty = on_place((3, count), place)
+        take_samples(whole, len(lines[0]) + 3, goal, name, past_caches=True)
+        np.testing.assert_array_equal(goal, values)
+        goal[...] = 0xBEEF
+        assert (plenty == 0xBEEF).all()

@@ -14,7 +14,7 @@ from ingest.times_cli import times
 from reduction.caveats import Caveat
 from reduction.errors import RequestError
 from reduction.timing import UNKNOWN_NS, utc_text
-from tests.fuzzing import COUNT, mutations
+from tests.fuzzing import COUNT, endure, mutations
 from tests.ingest.ser_writer import utc_ns, write_ser
 from tests.sample_data import sample
 
@@ -183,16 +183,16 @@ def test_other_files_are_not_claimed(text: str) -> None:
     assert read_side(text, "file") is None
 
 
-def test_mutated_inputs_are_read_or_refused() -> None:
+def test_mutated_inputs_are_read_or_refused(tmp_path: Path) -> None:
     wholes = [t.encode() for t in (firecapture(), SHARPCAP, pymovie(), tangra("Applied", "8"), limovie())]
-    for data in mutations(wholes, COUNT, 600):
-        text = data.decode("utf-8", "replace")
-        try:
-            side = read_side(text, "file")
-            if side is not None:
-                side_stamps(side, "file", FRAMES, 0)
-        except RequestError:
-            continue
+
+    def read(path: Path) -> None:
+        side = read_side(path.read_bytes().decode("utf-8", "replace"), path.name)
+        if side is not None:
+            side_stamps(side, path.name, FRAMES, 0)
+
+    outcomes = endure(tmp_path / "side.txt", mutations(wholes, COUNT, 600), read, "side times")
+    assert set(outcomes) == {"read", "RequestError"}
 
 
 def test_the_real_tangra_sample() -> None:

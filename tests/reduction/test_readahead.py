@@ -43,7 +43,7 @@ def test_one_item_ahead_and_no_more() -> None:
 
     ahead = one_ahead(items())
     assert next(ahead) == 0
-    assert ready.acquire(timeout=5)  # the thread is past item 0 ...
+    assert ready.acquire(timeout=300)  # the thread is past item 0 ...
     while len(made) < 2:
         time.sleep(0.001)
     time.sleep(0.05)

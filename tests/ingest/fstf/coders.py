@@ -1,6 +1,7 @@
 """QuickLZ 1.5.0 level 1 and Lagarith16 the other way round, plainly, from the facts of the formats."""
 
-from typing import Any
+from collections.abc import MutableSequence, Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +10,9 @@ from numpy.typing import NDArray
 def quicklz_block(data: bytes, *, long_header: bool | None = None, stored: bool = False) -> bytes:
     """A block of `data`; stored as it is where asked, or where that is shorter."""
     plain = np.frombuffer(data, np.uint8)
-    out = np.zeros(len(data) * 2 + 64, np.uint8)
-    made = 0 if stored else int(quicklz_stream(plain, out))
-    packed = out[:made].tobytes()
+    out = room(len(data) * 2 + 64)
+    made = 0 if stored else int(quicklz_stream(quick(plain), quick(_hashes(plain)), out))
+    packed = bytes(out[:made])
     compressed = not stored and made < len(data)
     body = packed if compressed else data
     wide = long_header if long_header is not None else len(body) > 200 or len(data) > 216
@@ -21,9 +22,19 @@ def quicklz_block(data: bytes, *, long_header: bool | None = None, stored: bool 
     return bytes([flags]) + size.to_bytes(width, "little") + len(data).to_bytes(width, "little") + body
 
 
-def quicklz_stream(data: NDArray[np.uint8], out: NDArray[np.uint8]) -> int:
+def quick(values: NDArray[Any]) -> Sequence[int]:
+    """What is read one by one: from a list several times as fast as from an array, but for compiled code."""
+    return cast(Sequence[int], values.tolist())
+
+
+def room(size: int) -> MutableSequence[int]:
+    """What is written to one by one."""
+    return bytearray(size)
+
+
+def quicklz_stream(data: Sequence[int], hashes: Sequence[int], out: MutableSequence[int]) -> int:
     """Control words, literals and matches of `data` into `out`; returns the bytes used."""
-    table = np.full(4096, -1, np.int64)
+    table = [-1] * 4096
     size = len(data)
     at, word_at, bits, word = 0, -1, 31, 0
     done, hashed = 0, -1
@@ -32,9 +43,9 @@ def quicklz_stream(data: NDArray[np.uint8], out: NDArray[np.uint8]) -> int:
             if word_at >= 0:
                 _put_word(out, word_at, word)
             word_at, at, bits, word = at, at + 4, 0, 0
-        length = 0
+        length, key = 0, 0
         if done < size - 11:
-            key = _hash(data, done)
+            key = hashes[done]
             start = table[key]
             if start >= 0:
                 while (
@@ -51,7 +62,7 @@ def quicklz_stream(data: NDArray[np.uint8], out: NDArray[np.uint8]) -> int:
                 at += 1
             while hashed < done:
                 hashed += 1
-                table[_hash(data, hashed)] = hashed
+                table[hashes[hashed]] = hashed
             done += length
             hashed = done - 1
         else:
@@ -60,19 +71,21 @@ def quicklz_stream(data: NDArray[np.uint8], out: NDArray[np.uint8]) -> int:
             done += 1
             while hashed < done - 3:
                 hashed += 1
-                table[_hash(data, hashed)] = hashed
+                table[hashes[hashed]] = hashed
         bits += 1
     if word_at >= 0:
         _put_word(out, word_at, word)
     return at
 
 
-def _hash(data: NDArray[np.uint8], at: int) -> int:
-    value = int(data[at]) | int(data[at + 1]) << 8 | int(data[at + 2]) << 16
+def _hashes(data: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The key of the three bytes that begin at each place (but the last two)."""
+    wide = data.astype(np.int64)
+    value = wide[:-2] | wide[1:-1] << 8 | wide[2:] << 16
     return (value >> 12 ^ value) & 4095
 
 
-def _put_word(out: NDArray[np.uint8], at: int, word: int) -> None:
+def _put_word(out: MutableSequence[int], at: int, word: int) -> None:
     word |= 1 << 31
     for k in range(4):
         out[at + k] = word >> 8 * k & 255
@@ -89,9 +102,9 @@ def lagarith_block(symbols: NDArray[np.uint16], *, raw: bool = False) -> bytes:
     bounds = np.concatenate([[0], np.cumsum(shares)])
     order = np.zeros(65536, np.int64)
     order[values] = np.arange(len(values))
-    out = np.zeros(4 * len(symbols) + 64, np.uint8)
-    made = int(range_code(order[symbols], bounds, out))
-    return head + _share_bits(shares) + out[:made].tobytes()
+    out = room(4 * len(symbols) + 64)
+    made = int(range_code(quick(order[symbols]), quick(bounds), out))
+    return head + _share_bits(shares) + bytes(out[:made])
 
 
 def _shares(symbols: NDArray[np.uint16]) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -125,13 +138,13 @@ def _share_bits(shares: NDArray[np.int64]) -> bytes:
     return np.packbits(np.array(bits, np.uint8), bitorder="little").tobytes()
 
 
-def range_code(entries: NDArray[np.int64], bounds: NDArray[np.int64], out: NDArray[np.uint8]) -> int:
+def range_code(entries: Sequence[int], bounds: Sequence[int], out: MutableSequence[int]) -> int:
     """Narrow an interval for each entry of the table; its lower end is what is written, carries included."""
     low, span, at = 0, 1 << 31, 0
-    for k in range(len(entries)):
+    for entry in entries:
         scale = span >> 20
-        low += int(bounds[entries[k]]) * scale
-        span = int(bounds[entries[k] + 1] - bounds[entries[k]]) * scale
+        low += bounds[entry] * scale
+        span = (bounds[entry + 1] - bounds[entry]) * scale
         if low >= 1 << 32:
             low -= 1 << 32
             back = at - 1

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ingest.formats import open_in_place, open_source
 from ingest.fstf.source import FstfStack
+from ingest.rawfile import RawFile
 from ingest.timeoptions import TimeOptions
 from reduction.caveats import Caveat
 from reduction.cores import at_most
@@ -207,6 +208,21 @@ def test_packed_pixels_of_a_16_bit_section_of_version_1_are_scaled_up(tmp_path: 
     layouts = {1: Layout(), 2: Layout(bits=12)}
     stack = opened(write_v1(tmp_path / "a.adv", recording(np.stack(stored), layouts, bits=16)))
     np.testing.assert_array_equal(stack.read(0, 4), frames << 4)
+
+
+def test_packed_frames_that_are_read_are_those_that_are_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain and packed ones in turn; where pages cannot be had, and where no file is safe to map."""
+    frames = pictures(12)
+    layouts = {1: Layout(), 2: Layout("12BIT-IMAGE-PACKED", bits=12)}
+    stack = opened(write_v2(tmp_path / "a.adv", recording(frames, layouts, bits=12)))
+    np.testing.assert_array_equal(stack.read(0, 9), frames)
+    np.testing.assert_array_equal(stack.read(1, 2), frames[1:2])
+    monkeypatch.setattr("ingest.fstf.pictures.make_present", lambda _: False)
+    np.testing.assert_array_equal(stack.read(0, 9), frames)
+    monkeypatch.setattr(RawFile, "mapped", lambda *_, **__: None)
+    np.testing.assert_array_equal(stack.read(0, 9), frames)
 
 
 class TestAdv2(StackContract):

@@ -1,10 +1,12 @@
 """Which flanks an event has: of simulated truths, and of the simulators of others."""
 
 import csv
+import os
 
 import numpy as np
 import pytest
 
+from reduction.cores import at_most
 from reduction.events.curve import EventCurve
 from reduction.events.diffraction import Fringes, Light, fresnel_unit_km
 from reduction.events.disc import Penumbra
@@ -172,3 +174,12 @@ def test_the_memory_of_the_noise_does_not_pay_for_a_flank_that_misses() -> None:
     assert all(score.chi2_reduced < 3.0 for score in event.scores)
     assert event.d is not None
     assert event.d.seconds.value == pytest.approx(6.713, abs=0.003)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core: nothing goes on side by side")
+def test_scores_do_not_depend_on_the_cores() -> None:
+    curve = _of_others("example-penumbral.csv", 1.0)
+    together = _fitted(curve, EventSettings())
+    with at_most(1):
+        alone = _fitted(curve, EventSettings())
+    assert repr(together) == repr(alone)  # NaN stands where nothing is known

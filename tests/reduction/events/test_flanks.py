@@ -11,7 +11,7 @@ from scipy.integrate import quad
 
 from reduction.events.diffraction import Fringes, Light
 from reduction.events.disc import Penumbra
-from reduction.events.flanks import Flank, left_at_r, taken_at_d, well
+from reduction.events.flanks import Flank, left_at_r, taken_at_d, touching, well
 from reduction.events.gradual import Isothermal
 from reduction.events.square import Sharp
 
@@ -113,3 +113,18 @@ def test_beyond_its_reach_a_flank_takes_nothing_or_all(name: str) -> None:
         np.testing.assert_allclose(flank.taken(far), 1.0, rtol=1e-14)
         np.testing.assert_allclose(flank.integral(-far), 0.0, atol=1e-14)
         np.testing.assert_allclose(flank.integral(far), far, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", FLANKS)
+def test_exposures_without_gaps_give_what_each_gives_alone(name: str) -> None:
+    flank = FLANKS[name]()
+    middle = 1.7 + 0.04 * np.arange(200, dtype=np.float64)
+    start, stop = middle - 0.02, middle + 0.02  # equal but for the last bits
+    assert touching(start, stop)
+    assert not touching(start, stop - 1e-6)
+    assert not touching(np.delete(start, 7), np.delete(stop, 7))
+    at = np.array([2.0, 3.333, 9.0])
+    for mean in (taken_at_d, left_at_r):
+        together = mean(flank, start, stop, at)
+        alone = np.column_stack([mean(flank, start[i : i + 1], stop[i : i + 1], at) for i in range(200)])
+        np.testing.assert_allclose(together, alone, rtol=0, atol=1e-9)

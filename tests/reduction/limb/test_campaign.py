@@ -173,3 +173,20 @@ def test_mutated_inputs_are_read_or_explained(tmp_path: Path, name: str) -> None
 
 def void(_: object) -> None:
     """Takes anything."""
+
+
+def test_times_known_to_be_late_are_taken_earlier(tmp_path: Path) -> None:
+    """D, R, begin and end of a station move together; its sigmas and its neighbour stay."""
+    watched = 'started = "2026-03-11T20:14:00Z"\nstopped = "2026-03-11T20:16:00Z"\n'
+    (tmp_path / "event.xml").write_text(XML)
+    other = (STATION + watched).replace("One", "Two")
+    (tmp_path / "campaign.toml").write_text(HEAD + STATION + watched + "late_s = 1.25\n" + other)
+    moved, stayed = read_campaign(tmp_path).stations
+    for name in ("d", "r"):
+        one, two = getattr(moved, name), getattr(stayed, name)
+        assert two.utc_ns - one.utc_ns == 1_250_000_000
+        assert one.sigma_s == two.sigma_s
+    assert stayed.from_ns is not None
+    assert stayed.to_ns is not None
+    assert (moved.from_ns, moved.to_ns) == (stayed.from_ns - 1_250_000_000, stayed.to_ns - 1_250_000_000)
+    assert (moved.late_s, stayed.late_s) == (1.25, 0.0)

@@ -4,6 +4,7 @@ import io
 import re
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -320,13 +321,15 @@ def test_mutated_inputs(tmp_path: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(whole)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     sheet = "xl/worksheets/sheet1.xml"
-    damaged = list(mutations([whole], COUNT // 2, len(whole)))
-    for changed in mutations([parts[sheet]], COUNT // 2, 1 << 20):
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            for other, part in parts.items():
-                archive.writestr(other, changed if other == sheet else part)
-        damaged.append(packed.getvalue())
+
+    def damaged() -> Iterator[bytes]:
+        yield from mutations([whole], COUNT // 2, len(whole))
+        for changed in mutations([parts[sheet]], COUNT // 2, 1 << 20):
+            packed = io.BytesIO()
+            with zipfile.ZipFile(packed, "w") as archive:
+                for other, part in parts.items():
+                    archive.writestr(other, changed if other == sheet else part)
+            yield packed.getvalue()
 
     def read_and_fill(path: Path) -> None:
         with warnings.catch_warnings():
@@ -334,6 +337,6 @@ def test_mutated_inputs(tmp_path: Path) -> None:
             FORM.read(path)
             FORM.fill(full(), path)
 
-    outcomes = endure(tmp_path / "form.xlsx", iter(damaged), read_and_fill, "iota-na")
+    outcomes = endure(tmp_path / "form.xlsx", damaged(), read_and_fill, "iota-na")
     assert outcomes["DataError"] > COUNT // 10
     assert issubclass(DataError, UmbraError)
