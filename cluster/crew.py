@@ -3,11 +3,13 @@
 import pickle
 import secrets
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from cluster.edition import edition
 from cluster.location import Location
@@ -24,14 +26,12 @@ from reduction.survey import Survey
 from reduction.view import Recipe, View
 
 if TYPE_CHECKING:
-    from ray import ObjectRef
+    from ray import ObjectRef, ObjectRefGenerator
 
 QUEUE_PER_WORKER = 2
 """Spans under way for each worker: one that runs, one that waits; the bound on memory."""
 
 POLL_S = 0.2
-RETRIES = 3
-"""How often a task is begun again when its worker dies."""
 
 
 class Crew(Protocol):
@@ -177,14 +177,30 @@ class Tasks:
         finally:
             self.cancel([ref for _, _, ref in pending])
 
+    def values(
+        self, stream: "ObjectRefGenerator[Any]", what: str, meanwhile: Callable[[], None]
+    ) -> Generator[Any]:
+        """Values of a task that yields several, as they come; raises as `value`."""
+        try:
+            while True:
+                with self.in_use(what):
+                    while not self.ray.wait([stream], timeout=POLL_S, fetch_local=False)[0]:
+                        self._go_on(what)
+                        meanwhile()
+                    ref = next(stream, None)
+                if ref is None:
+                    return
+                yield self.value(ref, what)
+        finally:
+            self.cancel([stream.completed()])
+
     def value(self, ref: "ObjectRef[Any]", what: str, meanwhile: Callable[[], None] | None = None) -> Any:
         """Value of a task; errors of Umbra as themselves."""
         errors = self.ray.exceptions
         with self.in_use(what):
             ended: list[Any] = []
             while not ended:
-                if self.stopped():
-                    raise StoppedError(f"{what}: stopped before it was done; reduce it again")
+                self._go_on(what)
                 ended, _ = self.ray.wait([ref], timeout=POLL_S)
                 if meanwhile is not None:
                     meanwhile()
@@ -199,6 +215,10 @@ class Tasks:
                     f"{what}: its worker died ({type(error).__name__}) as often as it was tried, maybe for "
                     "lack of memory; use fewer workers, and see Ray's logs in /tmp/ray/session_latest/logs"
                 ) from error
+
+    def _go_on(self, what: str) -> None:
+        if self.stopped():
+            raise StoppedError(f"{what}: stopped before it was done; reduce it again")
 
     def cancel(self, refs: "Sequence[ObjectRef[Any]]") -> None:
         """End tasks that nobody waits for any more.
@@ -217,6 +237,7 @@ class RayCrew:
     def __init__(self, tasks: Tasks, kept: Path | None = None) -> None:
         self._tasks = tasks
         self._kept = None if kept is None else kept.absolute()
+        self._seen: dict[tuple[int, int], Look] = {}
 
     def keeping(self, folder: Path) -> "RayCrew":
         """The same; spans that were looked at or measured are kept in the folder, beside the stack."""
@@ -227,9 +248,13 @@ class RayCrew:
         return self._write
 
     def looker(self, location: Location) -> Looker:
-        """Look at spans of frames, a task each."""
+        """Look at spans of frames, a task each, unless all were looked at when they were decoded."""
 
         def run(stack: Stack, spans: Sequence[tuple[int, int]], block: int) -> Iterator[Look]:
+            if stack.known_digests is not None and pictures_of(stack) is None:
+                whole = joined(self._seen, stack.info.frames)
+                if whole is not None:
+                    return (part_of(whole, *span) for span in spans)
             work = Looking(location, pictures_of(stack), block, self._kept)
             return self._tasks.in_order("look_at_span_task", work, spans, stack.info.name)
 
@@ -267,11 +292,31 @@ class RayCrew:
         values = self._tasks.in_order("decode_span_task", work, spans, source.info.name)
         with closing(values):
             for (start, stop), written in zip(spans, values, strict=True):
-                if not written:
+                if written is None:
                     return False
+                self._seen[start, stop] = written
                 done += stop - start
                 progress(done, source.info.frames)
         return True
+
+
+def joined(seen: Mapping[tuple[int, int], Look], frames: int) -> Look | None:
+    """What was seen of all `frames` frames, of spans one after the other; None where some are missing."""
+    spans = sorted(seen)
+    if [0, *(stop for _, stop in spans)] != [*(start for start, _ in spans), frames]:
+        return None
+    parts = [seen[span] for span in spans]
+    highest, lowest, not_finite = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("highest", "lowest", "not_finite")
+    )
+    return Look(np.empty((0, 32), np.uint8), highest, lowest, not_finite)
+
+
+def part_of(whole: Look, start: int, stop: int) -> Look:
+    """What was seen of frames `start` to `stop` (excluded)."""
+    at = slice(start, stop)
+    return Look(whole.leaves, whole.highest[at], whole.lowest[at], whole.not_finite[at])
 
 
 def pictures_of(stack: Stack) -> Pictures | None:

@@ -13,18 +13,27 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from cluster.crew import RETRIES, Alone, Crew, RayCrew, Tasks
 from cluster.edition import edition
-from cluster.recording import reduce_to_folder
+from cluster.ray_processes import fewer_processes
 from cluster.requests import ReductionRequest
-from cluster.stopping import StoppedError
+from cluster.stopping import RETRIES, StoppedError
 from reduction.errors import RequestError, ResourceError
 from reduction.scan import Progress
 
+if TYPE_CHECKING:
+    from cluster.crew import Crew, Tasks
+
 CLOSE_S = 10.0
 OBJECT_STORE_BYTES = 512 * 2**20
+KEPT_PER_WORKER = 2
+"""Processes that Ray keeps while they have nothing to do.
+
+By default it ends some of those that share a recording when the one that leads does something alone for a
+second; the next ones would have to load everything again.
+"""
+
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
@@ -45,7 +54,7 @@ class Executor(Protocol):
         ...
 
     @property
-    def crew(self) -> Crew:
+    def crew(self) -> "Crew":
         """Who shares the work on one recording, for `reduce_to_folder`."""
         ...
 
@@ -83,8 +92,10 @@ class InProcess:
         return self._workers
 
     @property
-    def crew(self) -> Crew:
+    def crew(self) -> "Crew":
         """Nobody but this process."""
+        from cluster.crew import Alone
+
         return Alone()
 
     def execute(
@@ -95,6 +106,7 @@ class InProcess:
         progress: Progress | None = None,
     ) -> ResultRef:
         """Reduce here. Raises as `Executor.execute`."""
+        from cluster.recording import reduce_to_folder  # all that a reduction needs is imported with it
 
         def report(stage: str, done: int, total: int) -> None:
             if self._closed.is_set():
@@ -152,12 +164,16 @@ class RayExecutor:
         return self._workers
 
     @property
-    def crew(self) -> Crew:
+    def crew(self) -> "Crew":
         """Tasks for the shards, spans and segments of one recording."""
+        from cluster.crew import RayCrew
+
         return RayCrew(self._tasks)
 
     @property
-    def _tasks(self) -> Tasks:
+    def _tasks(self) -> "Tasks":
+        from cluster.crew import Tasks
+
         return Tasks(
             self._ray, self._workers, self._retries, in_use=self._in_use, stopped=self._closed.is_set
         )
@@ -199,6 +215,7 @@ class RayExecutor:
         gpus: float = 0.0,
         retries: int | None = None,
         meanwhile: Callable[[], None] | None = None,
+        helpers: int = 0,
     ) -> Any:
         """Run one of `cluster.tasks` and wait for its value.
 
@@ -216,12 +233,61 @@ class RayExecutor:
             How often it is begun again when its worker dies, instead of the executor's figure.
         meanwhile : callable, optional
             Called again and again while it runs; what it raises ends the task.
+        helpers : int
+            Other workers that get ready for tasks that this one will make.
 
         Raises
         ------
         UmbraError
             As the task; `DiedError` where its worker died; `StoppedError` when the executor is closed.
         """
+        ref = self._sent(task, arguments, what, memory_bytes, gpus, retries)
+        for _ in range(helpers):
+            self._sent("get_ready_task", (), what, 0, 0.0, 0)
+        unfinished = [ref]
+        try:
+            value = self._tasks.value(ref, what, meanwhile)
+            unfinished.clear()
+        finally:
+            self._tasks.cancel(unfinished)
+        return value
+
+    def get_ready(self, meanwhile: Callable[[], None] | None = None) -> None:
+        """Wait until the workers have loaded what they need: some seconds, on a busy machine minutes.
+
+        Raises
+        ------
+        UmbraError
+            As `call`; what `meanwhile` raises ends the wait.
+        """
+        refs = [self._sent("get_ready_task", (), "workers", 0, 0.0, None) for _ in range(self._workers)]
+        for ref in refs:
+            self._tasks.value(ref, "workers", meanwhile)
+
+    def stream(
+        self,
+        task: str,
+        arguments: Sequence[Any],
+        what: str,
+        *,
+        memory_bytes: int = 0,
+        gpus: float = 0.0,
+        meanwhile: Callable[[], None],
+    ) -> Iterator[Any]:
+        """Run one of `cluster.tasks` that yields values, once, and yield them as they come; as `call`."""
+        found = self._sent(task, arguments, what, memory_bytes, gpus, 0)
+        return self._tasks.values(found, what, meanwhile)
+
+    def _sent(
+        self,
+        task: str,
+        arguments: Sequence[Any],
+        what: str,
+        memory_bytes: int,
+        gpus: float,
+        retries: int | None,
+    ) -> Any:
+        """What Ray answers to a task."""
         from cluster import tasks
 
         options: dict[str, Any] = {"max_retries": self._retries if retries is None else retries}
@@ -230,14 +296,7 @@ class RayExecutor:
         if gpus:
             options["num_gpus"] = gpus
         with self._in_use(what):
-            ref = getattr(tasks, task).options(**options).remote(edition(), *arguments)
-        unfinished = [ref]
-        try:
-            value = self._tasks.value(ref, what, meanwhile)
-            unfinished.clear()
-        finally:
-            self._tasks.cancel(unfinished)
-        return value
+            return getattr(tasks, task).options(**options).remote(edition(), *arguments)
 
     @property
     def memory_bytes(self) -> int:
@@ -291,6 +350,8 @@ def _start(address: str, workers: int) -> Any:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the behaviour of later versions
+    # A SIGTERM while Ray starts is answered by Ray: nothing runs yet that would be worth half a minute's wait
+    os.environ.setdefault("RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S", "0")
     try:
         import ray
     except ImportError as error:
@@ -303,24 +364,49 @@ def _start(address: str, workers: int) -> Any:
             "include_dashboard": False,
             "num_cpus": workers,
             "object_store_memory": OBJECT_STORE_BYTES,
+            "_system_config": {"num_workers_soft_limit": KEPT_PER_WORKER * workers + 1},
         }
-    started = False
-    try:
-        with _one_thread_each(), _own_sigterm():
-            ray.init(**options)
-        started = True
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ResourceError(
-            f"Ray at {address} does not start: {error}; its logs are in /tmp/ray/session_latest/logs"
-        ) from error
-    finally:
-        if not started:
-            ray.shutdown()
+    with _own_sigterm():
+        try:
+            _init(ray, options)
+        except _LateError:  # a busy machine: once more
+            try:
+                _init(ray, options)
+            except _LateError as error:
+                raise ResourceError(f"{error}; is the machine very busy? try again") from error
     with suppress(ImportError):
         # Ray's library of colours ends a process with a code for the terminal, sent to whatever stands in
         # place of standard output now
         atexit.unregister(import_module("colorama.initialise").reset_all)
     return ray
+
+
+class _LateError(ResourceError):
+    """Ray's processes did not answer in the time that Ray gives them."""
+
+
+def _init(ray: Any, options: dict[str, Any]) -> None:
+    """Start or join Ray, or leave nothing of it that Ray knows of."""
+    started = False
+    try:
+        with _one_thread_each(), fewer_processes():
+            ray.init(**options)
+        started = True
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ResourceError(_not_started(options, error)) from error
+    except BaseException as error:
+        if type(error) is Exception:  # what Ray raises of a node that does not answer
+            raise _LateError(_not_started(options, error)) from error
+        raise
+    finally:
+        if not started:
+            ray.shutdown()
+
+
+def _not_started(options: dict[str, Any], error: BaseException) -> str:
+    return (
+        f"Ray at {options['address']} does not start: {error}; its logs are in /tmp/ray/session_latest/logs"
+    )
 
 
 @contextmanager
@@ -343,12 +429,20 @@ def _one_thread_each() -> Iterator[None]:
 
 @contextmanager
 def _own_sigterm() -> Iterator[None]:
-    """Keep this process's answer to SIGTERM: `ray.init` puts its own in place, which skips clean-up."""
+    """Keep this process's answer to SIGTERM: `ray.init` puts its own in place, which skips clean-up.
+
+    Where that one has answered, by `SystemExit`, this process's own does so after it.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.getsignal(signal.SIGTERM)
+    before, ended = signal.getsignal(signal.SIGTERM), False
     try:
         yield
+    except SystemExit:
+        ended = True
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
+        if ended:
+            signal.raise_signal(signal.SIGTERM)

@@ -13,6 +13,8 @@ from reduction.errors import RequestError
 from reduction.plan import ReductionPlan, Settings
 from reduction.timing import Instant
 
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda:\d+)$")]
+
 
 class Times(Settings):
     """Where times come from, besides the container: the options of the command."""
@@ -62,7 +64,7 @@ class ReductionRequest(Settings):
     coordinates: str | None = None
     sky: SkyRequest = SkyRequest()
     calibration: bool = True
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:\d+)$")] = "auto"
+    device: Device = "auto"
 
 
 def positions(values: Sequence[str], what: str) -> list[dict[str, float]]:

@@ -2,6 +2,9 @@
 
 from reduction.errors import ResourceError
 
+RETRIES = 3
+"""How often a task is begun again when its worker dies."""
+
 
 class StoppedError(ResourceError):
     """The executor was closed before the work was done; the work can be done again."""

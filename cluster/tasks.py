@@ -9,28 +9,33 @@ import json
 import os
 import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from importlib import import_module
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import ray
 
-from cluster.crew import RETRIES, Decoding, Looking, Measuring, RayCrew, Tasks, as_pictures
+from cluster.crew import Decoding, Looking, Measuring, RayCrew, Tasks, as_pictures
 from cluster.edition import edition
 from cluster.location import not_seen, reopen
 from cluster.recording import ReductionRequest, reduce_to_folder
+from cluster.stopping import RETRIES
 from ingest.convert import write_partition
 from ingest.durable import put
 from reduction.cores import at_most
-from reduction.errors import ResourceError
-from reduction.scan import Look, Progress, look
+from reduction.errors import ResourceError, UmbraError
+from reduction.outputs.folder import DRAWING
+from reduction.scan import Look, Progress, look, look_at
 from reduction.segment import Segment, measure_segment
 from reduction.stack import Stack
 from reduction.view import View
 
 if TYPE_CHECKING:
     from cluster.campaign.orders import Work
+    from cluster.campaign.prefetch import Brought
 
 Value = TypeVar("Value")
 
@@ -129,10 +134,10 @@ def look_at_span(expected: str, identity: str, work: bytes, start: int, stop: in
         return _once(held.kept, f"look-{start}-{stop}", lambda: look(stack, start, stop, held.block))
 
 
-def decode_span(expected: str, identity: str, work: bytes, start: int, stop: int) -> bool:
-    """Decode frames `start` to `stop` (excluded), a shard of the stack of a pickled `Decoding`.
+def decode_span(expected: str, identity: str, work: bytes, start: int, stop: int) -> Look | None:
+    """Decode and look at frames `start` to `stop` (excluded), a shard of the stack of a pickled `Decoding`.
 
-    False where they cannot be decoded on their own.
+    None where they cannot be decoded on their own.
 
     Raises
     ------
@@ -152,9 +157,9 @@ def decode_span(expected: str, identity: str, work: bytes, start: int, stop: int
         try:
             frames = held.source.read_range(start, stop)
         except NotIndependentError:
-            return False
+            return None
         write_partition(held.stack, start // held.shard, frames, durable=False)
-    return True
+        return look_at(frames)
 
 
 def reduce_whole(expected: str, request: str, out: str, overwrite: bool, progress: str) -> str:
@@ -194,6 +199,7 @@ def perform_order(
     progress: str,
     workers: int = 0,
     memory_bytes: int = 0,
+    brought: "Brought | None" = None,
 ) -> str:
     """Reduce a campaign's recording and publish its results in the store; the account, JSON.
 
@@ -214,6 +220,8 @@ def perform_order(
         How many share the work, by tasks of this one's; 0: this worker does it alone.
     memory_bytes : int
         What each of those tasks declares to need.
+    brought : Brought, optional
+        Has what was brought of the store already.
 
     Raises
     ------
@@ -227,9 +235,56 @@ def perform_order(
     news, room = Path(progress), None if scratch is None else Path(scratch)
     report = progress_file(news) if news.parent.is_dir() else None
     crew = RayCrew(Tasks(ray, workers, RETRIES, memory_bytes)) if workers else None
-    with at_most(TASK_CPUS):
+    with at_most(max(TASK_CPUS, workers)):  # who leads does alone what cannot be shared, and they wait for it
         room = room if room is not None and room.is_dir() else None
-        return perform(on_given_gpu(work_of(payload)), job, attempt, room, report, crew).text
+        return perform(on_given_gpu(work_of(payload)), job, attempt, room, report, crew, brought).text
+
+
+def perform_orders(
+    expected: str, orders: Sequence[tuple[str, str, int, str]], scratch: str | None
+) -> Iterator[str | UmbraError]:
+    """Do orders one after the other; of each its account, or the error of Umbra that it ended with.
+
+    What the next one reads of the store is brought meanwhile.
+
+    Parameters
+    ----------
+    orders : sequence of tuple
+        Payload, job, attempt and progress of each, as of `perform_order`.
+
+    Raises
+    ------
+    ResourceError
+        The worker runs another edition of Umbra, or its disk is full.
+    """
+    from cluster.campaign.prefetch import Ahead
+
+    check_edition(expected)
+    room = None if scratch is None or not Path(scratch).is_dir() else Path(scratch)
+    following = [payload for payload, *_ in orders[1:]]
+    with Ahead(room) as ahead:
+        for order, after in zip_longest(orders, following):
+            payload, job, attempt, progress = order
+            mine = ahead.turn(after)
+            try:
+                account = perform_order(expected, payload, job, attempt, scratch, progress, brought=mine)
+            except UmbraError as error:
+                yield error
+            else:
+                yield account
+
+
+def get_ready(expected: str) -> None:
+    """Load what a reduction needs, before there is one to be done.
+
+    Raises
+    ------
+    ResourceError
+        The worker runs another edition of Umbra.
+    """
+    check_edition(expected)
+    for name in ("cluster.campaign.performing", "gpu_kernels._numba", *DRAWING):
+        import_module(name)
 
 
 def on_given_gpu(work: "Work") -> "Work":
@@ -260,4 +315,6 @@ measure_span_task = ray.remote(num_cpus=TASK_CPUS)(measure_span)
 look_at_span_task = ray.remote(num_cpus=TASK_CPUS)(look_at_span)
 decode_span_task = ray.remote(num_cpus=TASK_CPUS)(decode_span)
 reduce_whole_task = ray.remote(num_cpus=TASK_CPUS)(reduce_whole)
+get_ready_task = ray.remote(num_cpus=TASK_CPUS, max_retries=0)(get_ready)
 perform_order_task = ray.remote(num_cpus=TASK_CPUS)(perform_order)
+perform_orders_task = ray.remote(num_cpus=TASK_CPUS, num_returns="streaming")(perform_orders)

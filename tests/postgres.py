@@ -1,4 +1,8 @@
-"""A PostgreSQL of the tests' own, on loopback, ended with them."""
+"""A PostgreSQL of the tests' own, on loopback, ended with them.
+
+`fresh` gives a database of a server that all tests of a process share, `running` a server that a test may
+kill.
+"""
 
 import os
 import pwd
@@ -7,12 +11,15 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+FORGETFUL = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
+"""Settings of a server that need not survive a power cut."""
 
 
 def program(name: str) -> str | None:
@@ -27,20 +34,24 @@ class Server:
 
     folder: Path
     port: int
+    settings: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"postgresql://umbra@127.0.0.1:{self.port}/postgres"
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        return f"postgresql://umbra@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
         command = [program("postgres") or "postgres", "-D", str(self.folder), "-p", str(self.port)]
         command += ["-c", f"unix_socket_directories={self.folder}", "-c", "listen_addresses=127.0.0.1"]
-        command += ["-c", "max_connections=200"]
+        command += [part for setting in ("max_connections=200", *self.settings) for part in ("-c", setting)]
         log = (self.folder.parent / "log").open("ab")
         with log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, user=somebody(self.folder))
-        ends = time.monotonic() + 60
+        ends = time.monotonic() + 300
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > ends:
                 raise RuntimeError((self.folder.parent / "log").read_text())
@@ -50,7 +61,7 @@ class Server:
         import psycopg
 
         try:
-            psycopg.connect(self.url, connect_timeout=5).close()
+            psycopg.connect(self.url, connect_timeout=60).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -65,7 +76,7 @@ class Server:
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(30)
+            self.process.wait(300)
 
 
 def somebody(folder: Path) -> int | None:
@@ -85,7 +96,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
+def running(*settings: str) -> Iterator[Server]:
     """A new server, with its data in a folder of its own: pytest's are closed to other users."""
     with tempfile.TemporaryDirectory(prefix="umbra-postgres-") as name:
         folder = Path(name)
@@ -93,9 +104,68 @@ def running() -> Iterator[Server]:
         data.mkdir()
         command = [program("initdb") or "initdb", "-D", str(data), "-U", "umbra", "-A", "trust", "-N"]
         subprocess.run(command, check=True, capture_output=True, user=somebody(folder))
-        server = Server(data, free_port())
+        server = Server(data, free_port(), settings)
         server.start()
         try:
             yield server
         finally:
             server.stop()
+
+
+@dataclass(slots=True)
+class _Shared:
+    """The server of all tests of this process, once one has asked for it."""
+
+    closing: ExitStack = field(default_factory=ExitStack)
+    server: Server | None = None
+    numbers: Iterator[int] = field(default_factory=count)
+    filled: dict[Callable[[str], None], str] = field(default_factory=dict)
+    """Databases that others are copies of, by what has filled them."""
+
+    def make(self, like: str = "template1") -> str:
+        """Name of a new database, on the server that is started for the first one."""
+        import psycopg
+
+        if self.server is None:
+            self.server = self.closing.enter_context(running(*FORGETFUL))
+        name = f"fresh{next(self.numbers)}"
+        with psycopg.connect(self.server.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
+        return name
+
+    def copy(self, fill: Callable[[str], None]) -> str:
+        """Name of a new database with what `fill` puts into one."""
+        if fill not in self.filled:
+            name = self.make()
+            assert self.server is not None
+            fill(self.server.url_of(name))
+            self.filled[fill] = name
+        return self.make(self.filled[fill])
+
+
+_shared = _Shared()
+
+
+@contextmanager
+def fresh(fill: Callable[[str], None] | None = None) -> Iterator[str]:
+    """URL of a new database, gone with the body; its server stays for the next one.
+
+    `fill` puts something into a database of its URL; that is done once, and copied.
+    """
+    import psycopg
+
+    name = _shared.make() if fill is None else _shared.copy(fill)
+    server = _shared.server
+    assert server is not None
+    try:
+        yield server.url_of(name)
+    finally:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def close_shared() -> None:
+    """End the server that `fresh` has started."""
+    _shared.server = None
+    _shared.filled.clear()
+    _shared.closing.close()

@@ -45,13 +45,15 @@ class Cluster:
         log = self.folder / f"node{self.started}.log"
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", *options]
         command += ["--node-ip-address=127.0.0.1", "--disable-usage-stats", "--block"]
+        command += ["--min-worker-port=0", "--max-worker-port=0"]  # any: clusters of other tests run beside
+        command += ["--no-monitor", "--include-log-monitor=false"]  # nobody scales it, no driver shows logs
         command += [f"--object-store-memory={100 * 2**20}"]
         with log.open("wb") as file:
             node = subprocess.Popen(
                 command, stdout=file, stderr=file, env=self.environment, start_new_session=True
             )
         self.nodes.append(node)
-        ends = time.monotonic() + 120
+        ends = time.monotonic() + 600
         while b"Ray runtime started" not in log.read_bytes():
             if node.poll() is not None or time.monotonic() > ends:
                 raise RuntimeError(log.read_text(errors="replace"))
@@ -80,7 +82,7 @@ class Cluster:
                 os.kill(pid, signal.SIGKILL)
         with suppress(ProcessLookupError):  # what the raylet left behind when it was killed before
             os.killpg(node.pid, signal.SIGKILL)
-        node.wait(30)
+        node.wait(300)
         self.nodes.remove(node)
 
     def stop(self) -> None:

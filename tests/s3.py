@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,16 +45,16 @@ class Server:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(300)
 
 
 def _made(endpoint: str) -> bool:
     """Make the bucket; False while nobody answers."""
     asked = urllib.request.Request(f"{endpoint}/{BUCKET}", method="PUT")
     try:
-        with urllib.request.urlopen(asked, timeout=10) as answer:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
             return bool(answer.status == 200)
-    except (urllib.error.URLError, ConnectionError):
+    except OSError:  # nobody listens yet, or it is slow to answer
         return False
 
 
@@ -69,7 +68,7 @@ def running() -> Iterator[Server]:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environ | CREDENTIALS)
         server = Server(port, process)
         try:
-            ends = time.monotonic() + 60
+            ends = time.monotonic() + 300
             while not _made(server.endpoint):
                 if process.poll() is not None or time.monotonic() > ends:
                     log.seek(0)

@@ -11,6 +11,7 @@ from cluster.campaign.orders import work_of
 from cluster.campaign.supervisor import IDLE_S, LEASE_S, TURN_S, Supervisor, Wanted
 from cluster.jobs.job import Claim, Job
 from cluster.jobs.store import JobStore
+from cluster.stopping import StoppedError
 from cluster.store import Store
 from reduction.errors import RequestError, UmbraError
 
@@ -43,13 +44,22 @@ class Attendant(Supervisor):
 
         `trouble` is told where queue or store cannot be reached; then it goes on.
         """
-        self._hands.start()
+
+        def check() -> None:
+            if stop.is_set():
+                raise StoppedError("the queue is no longer attended to")
+
+        started = False
         while not stop.is_set():
             try:
+                if not started:
+                    self._hands.start(check)
+                    started = True
                 self._turn()
             except UmbraError as error:
-                trouble(error)
-                stop.wait(PAUSE_S)
+                if not stop.is_set():
+                    trouble(error)
+                    stop.wait(PAUSE_S)
 
     def _turn(self) -> None:
         self._settle()
@@ -98,6 +108,11 @@ class Attendant(Supervisor):
         """How far a job is that runs here: stage, done, total. For any thread."""
         running = self._running.get(job)
         return None if running is None else running.progress
+
+    def stage_s(self, job: str) -> float:
+        """Seconds since a job that runs here began the stage it is at; 0 for others. For any thread."""
+        running = self._running.get(job)
+        return 0.0 if running is None else time.monotonic() - running.stage_began
 
     def _concerns(self, job: Job) -> bool:
         return bool(job.owner) and not is_plan(job)

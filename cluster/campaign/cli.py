@@ -136,7 +136,7 @@ def _run(
     observations = chosen(read, only or [])
     if dry_run:
         crew = 1 if ray == "none" else workers or len(os.sched_getaffinity(0))
-        _dry_run(read, observations, crew, as_json)
+        _dry_run(read, observations, crew, as_json, store)
         return
     if store is None:
         raise RequestError("--store is missing: name a folder, or s3://BUCKET/PREFIX, for the results")
@@ -177,15 +177,22 @@ def chosen(manifest: Manifest, only: Sequence[str]) -> tuple[Observation, ...]:
     return tuple(by_name[name] for name in dict.fromkeys(only))
 
 
-def _dry_run(manifest: Manifest, observations: Sequence[Observation], workers: int, as_json: bool) -> None:
+def _dry_run(
+    manifest: Manifest, observations: Sequence[Observation], workers: int, as_json: bool, store: str | None
+) -> None:
     """Print plan and estimate."""
-    from cluster.campaign.estimate import estimate, estimate_text
+    from cluster.campaign.estimate import basis, estimate, estimate_text
+    from cluster.campaign.learned import Costs, read_costs
+    from cluster.campaign.places import digests_folder
 
-    found = [estimate(observation) for observation in observations]
+    costs = Costs() if store is None else read_costs(digests_folder(store, make=False))
+    found = [estimate(observation, costs) for observation in observations]
     if as_json:
-        sys.stdout.write(json.dumps(_document(manifest, found, workers), indent=2, ensure_ascii=False) + "\n")
+        plan = _document(manifest, found, workers) | {"basis": basis(costs)}
+        sys.stdout.write(json.dumps(plan, indent=2, ensure_ascii=False) + "\n")
     else:
-        sys.stdout.write(faults_text(manifest) + (estimate_text(found, workers) if found else ""))
+        text = estimate_text(found, workers, basis(costs)) if found else ""
+        sys.stdout.write(faults_text(manifest) + text)
     if manifest.faults:
         raise SystemExit(RequestError.exit_code)
 
@@ -200,7 +207,7 @@ def faults_text(manifest: Manifest) -> str:
 
 
 def _document(manifest: Manifest, found: "Sequence[Estimate]", workers: int) -> dict[str, Any]:
-    from cluster.campaign.estimate import BASIS, sums
+    from cluster.campaign.estimate import sums
 
     frames, size, cpu, wall = sums(found, workers)
     return {
@@ -213,5 +220,4 @@ def _document(manifest: Manifest, found: "Sequence[Estimate]", workers: int) -> 
         "cpu_s": cpu,
         "wall_s": wall,
         "workers": workers,
-        "basis": BASIS,
     }

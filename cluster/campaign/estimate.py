@@ -2,15 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cluster.campaign.digests import files_of
+from cluster.campaign.learned import Costs
 from cluster.campaign.observation import Observation
 from cluster.campaign.spans import duration
-from ingest.archives.opening import archive_of
-from ingest.formats import identify, open_source
 from reduction.errors import UmbraError
 from reduction.stack import SourceInfo
+
+if TYPE_CHECKING:
+    from ingest.formats import Format
 
 FIXED_S = 2.5
 """Of each reduction: survey, search for events, figures, report."""
@@ -34,6 +38,7 @@ FILE_US = 1000.0
 ARCHIVE_NS = 25.0
 """Of each byte of an archive, whose recording is not known before it is unpacked."""
 
+ARCHIVE = "archive"
 START_S = 4.0
 """Until workers are up and have loaded what they need."""
 
@@ -72,25 +77,57 @@ class Estimate:
     fault: str = ""
 
 
-def estimate(observation: Observation) -> Estimate:
-    """Look at a recording without reading its frames."""
+def estimate(observation: Observation, costs: Costs | None = None) -> Estimate:
+    """Look at a recording without reading its frames; corrected by what others took, where that is known."""
+    found = _estimate(observation)
+    if costs is None or found.cpu_s is None:
+        return found
+    return replace(found, cpu_s=found.cpu_s * costs.factor(found.format))
+
+
+def _estimate(observation: Observation) -> Estimate:
+    from ingest.archives.opening import archive_of
+    from ingest.formats import identify, open_source
+
     request, name = observation.request, observation.station
     if request.inputs[0].startswith("raw:"):
         return Estimate(name, "store", None, None, None, 0, None)
     try:
         size = sum(path.stat().st_size for _, path in files_of(request))
         if archive_of(request.inputs) is not None:
-            return Estimate(name, "archive", None, None, None, size, FIXED_S + size * ARCHIVE_NS * 1e-9)
+            return Estimate(name, ARCHIVE, None, None, None, size, archive_seconds(size))
         row, paths = identify(request.inputs)
         with closing(open_source(request.inputs)) as source:
             info = source.info
     except (UmbraError, OSError) as error:
         return Estimate(name, "?", None, None, None, 0, None, str(error))
     height, width = info.frame_shape[-2:]
-    files = len(paths) if row.many else 1
-    if row.many and paths[0].is_dir():
-        files = info.frames
-    return Estimate(name, info.format, info.frames, width, height, size, cpu_seconds(info, files))
+    seconds = cpu_seconds(info, _files(row, paths, info))
+    return Estimate(name, info.format, info.frames, width, height, size, seconds)
+
+
+def _files(row: "Format", paths: Sequence[Path], info: SourceInfo) -> int:
+    """Files that hold a recording's frames."""
+    if not row.many:
+        return 1
+    return info.frames if paths[0].is_dir() else len(paths)
+
+
+def afterwards(inputs: Sequence[str], info: SourceInfo) -> tuple[str, float]:
+    """Format and processor seconds that `estimate` says of a recording that was reduced, uncorrected."""
+    from ingest.archives.opening import archive_of
+    from ingest.formats import identify
+
+    archive = archive_of(inputs)
+    if archive is not None:
+        return ARCHIVE, archive_seconds(archive.stat().st_size)
+    row, paths = identify(inputs)
+    return info.format, cpu_seconds(info, _files(row, paths, info))
+
+
+def archive_seconds(size: int) -> float:
+    """Processor time of a reduction out of an archive of `size` bytes, seconds."""
+    return FIXED_S + size * ARCHIVE_NS * 1e-9
 
 
 def cpu_seconds(info: SourceInfo, files: int) -> float:
@@ -109,7 +146,15 @@ def wall_seconds(estimates: Iterable[Estimate], workers: int) -> float:
     return max(free)
 
 
-def estimate_text(estimates: Sequence[Estimate], workers: int) -> str:
+def basis(costs: Costs) -> str:
+    """What estimates are based on, for people."""
+    if not costs.recordings:
+        return BASIS
+    told = ", ".join(f"{kind} {costs.factor(kind):.2f}" for kind in sorted(costs.formats))
+    return f"{BASIS}; corrected by what {costs.recordings} recordings of this store took ({told} times that)"
+
+
+def estimate_text(estimates: Sequence[Estimate], workers: int, based_on: str = BASIS) -> str:
     """The plan for people: a line for each observation, the sums, and what they are based on."""
     lines = [f"{'station':<24}{'format':<9}{'frames':>9} {'size':<12}{'MB':>10}{'CPU s':>10}"]
     for each in estimates:
@@ -126,7 +171,7 @@ def estimate_text(estimates: Sequence[Estimate], workers: int) -> str:
     lines += [
         f"{len(estimates)} observations, {all_frames} frames, {bytes_read / 1e6:.1f} MB: about "
         f"{duration(cpu_s)} of processor time, {duration(wall_s)} on {crew}",
-        f"based on {BASIS}",
+        f"based on {based_on}",
     ]
     return "\n".join(lines) + "\n"
 

@@ -25,6 +25,8 @@ class Event:
     frames : int
     wall_s, cpu_s, reduced_s, reduced_cpu_s : float
         Of the order, and of the reduction alone.
+    format, estimated_s : str, float
+        As of `cluster.campaign.account.Account`.
     failure : Failure or None
     error : str
         Why it failed or is begun again.
@@ -48,6 +50,8 @@ class Event:
     known: bool = False
     reduced_s: float = 0.0
     reduced_cpu_s: float = 0.0
+    format: str = ""
+    estimated_s: float = 0.0
 
     @property
     def plain(self) -> dict[str, Any]:

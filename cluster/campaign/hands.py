@@ -4,12 +4,14 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cluster.campaign.account import Account
+from cluster.campaign.batches import MOST, Batches, Order
 from cluster.campaign.orders import Work
 from cluster.jobs.job import Claim
 from cluster.store import open_store
@@ -32,15 +34,12 @@ SHARED_VIDEO_BYTES = 64 << 20
 GPU_SHARE = 0.25
 """Share of a GPU that a task declares: so many recordings are read while others are measured there."""
 
-PER_WORKER = 2
-"""Recordings handed to each worker: one that it reduces, one that waits for it."""
-
 
 class Hands(Protocol):
     """Does orders. `perform` is called from threads, up to `slots` at once."""
 
-    def start(self) -> None:
-        """Get ready; called before the first order, from the main thread."""
+    def start(self, check: Callable[[], None] | None = None) -> None:
+        """Get ready; called before the first order. What `check` raises, called meanwhile, ends the wait."""
         ...
 
     @property
@@ -87,7 +86,7 @@ class Here:
         self._scratch = scratch
         self._closed = False
 
-    def start(self) -> None:
+    def start(self, check: Callable[[], None] | None = None) -> None:
         """Nothing has to be started."""
 
     def perform(self, work: Work, claim: Claim, report: Progress, check: Callable[[], None]) -> Account:
@@ -130,7 +129,7 @@ def gpu_share(device: str, offered: bool) -> float:
 
 
 class OnRay:
-    """Orders are tasks of Ray: a recording each; one large recording at a time makes tasks of its own.
+    """Orders are tasks of Ray: some recordings each; one large recording at a time makes tasks of its own.
 
     Parameters
     ----------
@@ -142,6 +141,8 @@ class OnRay:
         As `cluster.campaign.performing.perform`.
     executor : RayExecutor, optional
         One that runs already, instead of one at `address`; closed by `close` as well.
+    together : int
+        Recordings that a worker is given at once, at most; few where jobs may come that go first.
     """
 
     def __init__(
@@ -150,21 +151,25 @@ class OnRay:
         workers: int | None,
         scratch: Path | None,
         executor: "RayExecutor | None" = None,
+        together: int = MOST,
     ) -> None:
+        self._together = together
         self._address, self._asked, self._scratch = address, workers, scratch
         self._executor, self._started = executor, False
         self._workers = workers or len(os.sched_getaffinity(0))
         self._memory, self._has_gpus = RECORDING_BYTES, False
+        self._making = threading.Lock()
         self._sharing = threading.Lock()  # two who wait for tasks could keep all memory from them
         self._news = tempfile.TemporaryDirectory(prefix="umbra-news-")
+        self._batches: Batches | None = None
 
-    def start(self) -> None:
-        """Start or join Ray.
+    def start(self, check: Callable[[], None] | None = None) -> None:
+        """Start or join Ray; its workers have loaded what they need where it was started here.
 
         Raises
         ------
         ResourceError
-            It does not start, or cannot be reached.
+            It does not start, or cannot be reached. What `check` raises: the workers get ready by themselves.
         """
         if self._started:
             return
@@ -179,6 +184,8 @@ class OnRay:
         offered = self._executor.memory_bytes
         if offered:  # a machine with less than that for each worker shares what it has
             self._memory = min(RECORDING_BYTES, offered // (self._workers + 1))
+        if self._address == "local":  # elsewhere others may keep them busy for long
+            self._executor.get_ready(check)
 
     @property
     def workers(self) -> int:
@@ -187,36 +194,74 @@ class OnRay:
 
     @property
     def slots(self) -> int:
-        """Orders at once: each worker's next one waits for it."""
-        return PER_WORKER * self._workers
+        """Orders at once, for each worker: a batch, and one that waits, with others, for the next."""
+        return (self._together + 1) * self._workers
 
     def perform(self, work: Work, claim: Claim, report: Progress, check: Callable[[], None]) -> Account:
         """Do it by a task, of which a large recording makes others. Raises as `Hands.perform`."""
-        shared = self._may_share and is_large(work) and self._sharing.acquire(blocking=False)
+        large = is_large(work)
+        if not (large and self._may_share and self._sharing.acquire(blocking=False)):
+            gpus = gpu_share(work.request.device, self._has_gpus)
+            return self._in_batches.perform(Order(work, claim, large, gpus, report, check))
         try:
-            return self._task(work, claim, self._workers if shared else 0, report, check)
+            return self._task(work, claim, report, check)
         finally:
-            if shared:
-                self._sharing.release()
+            self._sharing.release()
 
     @property
     def _may_share(self) -> bool:
         """Whether workers see each other's scratch."""
         return self._workers > 1 and (self._scratch is not None or self._address == "local")
 
-    def _task(
-        self, work: Work, claim: Claim, share: int, report: Progress, check: Callable[[], None]
-    ) -> Account:
+    @property
+    def _in_batches(self) -> Batches:
+        with self._making:
+            if self._batches is None:
+                self._batches = Batches(self._workers, self._do, self._together)
+            return self._batches
+
+    def _do(self, left: "deque[Order]") -> Iterator[Account | UmbraError]:
+        """Do the orders of a batch, in turn, by one task. See `cluster.campaign.batches.Doing`."""
         assert self._executor is not None
-        news = Path(self._news.name) / f"{claim.id}.{claim.attempt}"
+        names = " ".join(order.work.station for order in left)
+        orders = [
+            (order.work.text, order.claim.id, order.claim.attempt, str(self._place(order.claim)))
+            for order in left
+        ]
+
+        def follow() -> None:
+            for order in left:
+                order.stopped()
+            if left:
+                left[0].check()
+                self._tell(left[0].claim, left[0].report)
+
+        try:
+            for found in self._executor.stream(
+                "perform_orders_task",
+                (orders, self._room),
+                names,
+                memory_bytes=self._memory,
+                gpus=left[0].gpus,
+                meanwhile=follow,
+            ):
+                yield found if isinstance(found, UmbraError) else Account(**json.loads(found))
+        finally:
+            for *_, place in orders:
+                Path(place).unlink(missing_ok=True)
+
+    def _task(self, work: Work, claim: Claim, report: Progress, check: Callable[[], None]) -> Account:
+        """Do an order by a task that has all workers share it."""
+        assert self._executor is not None
 
         def follow() -> None:
             check()
-            with suppress(FileNotFoundError, ValueError):  # not written yet
-                report(*json.loads(news.read_text(encoding="utf-8")))
+            self._tell(claim, report)
 
-        scratch = None if self._scratch is None else str(self._scratch)
-        arguments = (work.text, claim.id, claim.attempt, scratch, str(news), share, self._memory)
+        place = self._place(claim)
+        arguments = (
+            work.text, claim.id, claim.attempt, self._room, str(place), self._workers, self._memory,
+        )  # fmt: skip
         try:
             account = self._executor.call(
                 "perform_order_task",
@@ -226,13 +271,29 @@ class OnRay:
                 gpus=gpu_share(work.request.device, self._has_gpus),
                 retries=0,
                 meanwhile=follow,
+                helpers=self._workers - 1,
             )
         finally:
-            news.unlink(missing_ok=True)
+            place.unlink(missing_ok=True)
         return Account(**json.loads(account))
+
+    @property
+    def _room(self) -> str | None:
+        return None if self._scratch is None else str(self._scratch)
+
+    def _place(self, claim: Claim) -> Path:
+        """File in which a worker tells how far it is."""
+        return Path(self._news.name) / f"{claim.id}.{claim.attempt}"
+
+    def _tell(self, claim: Claim, report: Progress) -> None:
+        """Pass on how far it is."""
+        with suppress(FileNotFoundError, ValueError):  # not written yet
+            report(*json.loads(self._place(claim).read_text(encoding="utf-8")))
 
     def close(self) -> None:
         """End all tasks, and the Ray that was started."""
+        if self._batches is not None:
+            self._batches.close()
         if self._executor is not None:
             self._executor.close()
         self._news.cleanup()

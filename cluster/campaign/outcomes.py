@@ -54,6 +54,8 @@ class Outcome:
         Content of its ``summary.json``.
     folder : Path
         Its files.
+    link : str
+        Where a page of many leads from this station; empty: to the report below the page.
     """
 
     station: str
@@ -61,6 +63,7 @@ class Outcome:
     key: str
     summary: Mapping[str, Any]
     folder: Path
+    link: str = ""
 
     @property
     def status(self) -> str:

@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING
 
 from cluster.campaign.account import KIND, Account
 from cluster.campaign.digests import state_of
-from cluster.campaign.observation import FILES
+from cluster.campaign.estimate import afterwards
 from cluster.campaign.orders import Work
-from cluster.recording import ReductionRequest, reduce_to_folder
+from cluster.campaign.prefetch import Brought, fetched
+from cluster.recording import reduce_to_folder
+from cluster.requests import ReductionRequest
 from cluster.store import Store, open_store
 from ingest.scratch import scratch_folder
 from reduction.errors import DataError, RequestError, UmbraError
+from reduction.result import ReductionResult
+from reduction.run import this_machine
 from reduction.scan import Progress
 from reduction.timing import utc_text
 from reduction.version import VERSION
@@ -41,6 +45,7 @@ def perform(
     scratch: Path | None = None,
     progress: Progress | None = None,
     crew: "Crew | None" = None,
+    brought: Brought | None = None,
 ) -> Account:
     """Reduce a recording and publish its results in the store, with a log of the attempt.
 
@@ -56,6 +61,8 @@ def perform(
         died.
     progress, crew
         As `reduce_to_folder`.
+    brought : Brought, optional
+        Has what was brought of the store already.
 
     Raises
     ------
@@ -67,7 +74,7 @@ def perform(
     log = _Log(job, attempt, work)
     try:
         if store.find(KIND, work.key) is None:
-            done, place = _reduce(work, store, attempt, scratch, log, log.watching(progress), crew)
+            done, place = _reduce(work, store, attempt, scratch, log, log.watching(progress), crew, brought)
         else:
             log.say("the store has this result already")
             done, place = None, log.keep(store)
@@ -84,7 +91,8 @@ def perform(
     wall, cpu = time.monotonic() - began, time.process_time() - used
     if done is None:
         return Account(work.key, 0, wall, cpu, place, known=True)
-    return Account(work.key, done.frames, wall, cpu, place, False, done.wall_s, done.cpu_s)
+    learned = (done.format, done.estimated_s)
+    return Account(work.key, done.frames, wall, cpu, place, False, done.wall_s, done.cpu_s, *learned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,8 @@ class _Reduced:
     frames: int
     wall_s: float
     cpu_s: float
+    format: str
+    estimated_s: float
 
 
 def _reduce(
@@ -104,16 +114,19 @@ def _reduce(
     log: "_Log",
     progress: Progress,
     crew: "Crew | None",
+    brought: Brought | None,
 ) -> tuple[_Reduced, str]:
     """Reduce into scratch, look whether the files stayed as they were, publish; where the log is kept."""
     kept = None if crew is None or scratch is None else scratch / STACKS / work.key
     with scratch_folder(scratch) as room, _stacks(kept) as stacks:
-        request = fetched(work.request, store, room)
+        request = fetched(work.request, store, room, brought)
         if crew is not None and stacks is not None:
             crew = crew.keeping(stacks)
         began, used = time.monotonic(), time.process_time()
         result = reduce_to_folder(request, room / "results", progress=progress, crew=crew, stacks=stacks)
-        done = _Reduced(result.source.frames, time.monotonic() - began, time.process_time() - used)
+        wall, cpu = time.monotonic() - began, time.process_time() - used
+        learned = _learned(request, result) if crew is None else ("", 0.0)
+        done = _Reduced(result.source.frames, wall, cpu, *learned)
         if state_of(work.request) != work.state:
             raise DataError(
                 f"{work.request.inputs[0]}: its files changed after the campaign was planned; run it "
@@ -124,6 +137,13 @@ def _reduce(
             place = beside.submit(log.keep, store)
             store.publish(KIND, work.key, room / "results", attempt)
         return done, place.result()
+
+
+def _learned(request: ReductionRequest, result: ReductionResult) -> tuple[str, float]:
+    """What the processor time of a reduction is compared with; nothing where a GPU had a part in it."""
+    if result.provenance.device != this_machine().device:
+        return "", 0.0
+    return afterwards(request.inputs, result.source)
 
 
 @contextmanager
@@ -143,26 +163,6 @@ def _stacks(folder: Path | None) -> Iterator[Path | None]:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def fetched(request: ReductionRequest, store: Store, room: Path) -> ReductionRequest:
-    """The same request with recordings and calibration frames of the store brought into a folder.
-
-    Raises as `Store.fetch_raw`.
-    """
-
-    def here(text: str) -> str:
-        if not text.startswith("raw:"):
-            return text
-        digest = text.removeprefix("raw:")
-        place = room / "raw" / digest
-        return str(place if place.exists() else store.fetch_raw(digest, place))
-
-    files = {name: getattr(request, name) for name in FILES}
-    found: dict[str, object] = {name: here(text) for name, text in files.items() if text is not None}
-    if request.times.table is not None:
-        found["times"] = request.times.model_copy(update={"table": here(request.times.table)})
-    return request.model_copy(update=found | {"inputs": tuple(map(here, request.inputs))})
 
 
 class _Log:

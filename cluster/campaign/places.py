@@ -42,12 +42,14 @@ def own_folder(store: str, make: bool = True) -> Path | None:
     return folder
 
 
-def digests_folder(store: str) -> Path:
-    """Where digests of inputs are remembered: beside a store on a disk, else in the user's cache."""
-    own = own_folder(store)
+def digests_folder(store: str, make: bool = True) -> Path:
+    """Where digests and costs are remembered: beside a store on a disk, else in the user's cache."""
+    own = own_folder(store, make)
     if own is not None:
         return own
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "umbra"
+    if not make:
+        return cache
     try:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -63,7 +63,13 @@ class Row:
     card: Card | None
 
 
-def report_page(campaign: str, outcomes: Sequence[Outcome], failures: Sequence[Failure], chords: bool) -> str:
+def report_page(
+    campaign: str,
+    outcomes: Sequence[Outcome],
+    failures: Sequence[Failure],
+    chords: bool,
+    served: bool = False,
+) -> str:
     """The page.
 
     Parameters
@@ -74,8 +80,11 @@ def report_page(campaign: str, outcomes: Sequence[Outcome], failures: Sequence[F
     failures : sequence of Failure
     chords : bool
         There is a table for `umbra chords`.
+    served : bool
+        By a service, which has the chords' table beside the page, and no others.
     """
-    return _page(campaign, headline(outcomes, failures), outcomes, failures=failures, chords=chords)
+    said = headline(outcomes, failures)
+    return _page(campaign, said, outcomes, failures=failures, chords=chords, served=served)
 
 
 def comparison_page(title: str, pairs: Sequence[Pair], picture: bytes | None) -> str:
@@ -103,6 +112,7 @@ def _page(
     chords: bool = False,
     changes: Sequence[Pair] = (),
     picture: str | None = None,
+    served: bool = False,
 ) -> str:
     rows = [_row(number, outcome) for number, outcome in enumerate(outcomes)]
     return _template().render(
@@ -114,6 +124,7 @@ def _page(
         picture=picture,
         zoomed=any(row.card is not None and " of " in row.card.span for row in rows),
         chords=chords,
+        served=served,
         version=VERSION,
     )
 
@@ -154,7 +165,7 @@ def _row(number: int, outcome: Outcome) -> Row:
         station=outcome.station,
         version=f"version {outcome.version}",
         anchor=f"s{number}",
-        href=f"{STATIONS}/{'/'.join(map(quote, _below(outcome.folder)))}/report.html",
+        href=outcome.link or f"{STATIONS}/{'/'.join(map(quote, _below(outcome.folder)))}/report.html",
         status=STATUS.get(outcome.status, outcome.status),
         verdict=outcome.verdict,
         headline=outcome.headline,

@@ -11,6 +11,7 @@ from typing import IO, Any
 from cluster.campaign.digests import Digests
 from cluster.campaign.events import Onlooker, Progress
 from cluster.campaign.hands import Hands, Here, OnRay
+from cluster.campaign.learned import Learning, read_costs
 from cluster.campaign.observation import Observation
 from cluster.campaign.places import digests_folder, open_queue, own_folder
 from cluster.campaign.planning import Planning
@@ -61,11 +62,12 @@ def run_campaign(run: Run, onlooker: Onlooker, out: IO[str], as_json: bool = Fal
     """
     with ExitStack() as closing:
         closing.enter_context(redirect_stdout(sys.stderr))  # Ray prints what it has to say of dead workers
-        closing.callback(onlooker.close)
+        learning = Learning(onlooker, read_costs(digests_folder(run.store)))
+        closing.callback(learning.close)
         store = open_store(run.store)
         queue = closing.enter_context(open_queue(run.store, run.jobs))
         scratch = run.scratch or own_folder(run.store)
-        supervisor = Supervisor(queue, store, _hands(run, scratch), run.campaign, onlooker)
+        supervisor = Supervisor(queue, store, _hands(run, scratch), run.campaign, learning)
         planning = Planning(run.observations, store.url, Digests(digests_folder(run.store)))
         closing.callback(planning.close)
         closing.callback(supervisor.close)

@@ -8,21 +8,22 @@ import time
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
-from cluster.campaign.account import KIND, Account
+from cluster.campaign.account import KIND, Account, done_event, failure_of
 from cluster.campaign.events import WAITS, Event, Kind, Onlooker, Progress
 from cluster.campaign.gate import Gate, all_jobs, is_plan, station_of
 from cluster.campaign.hands import Hands
 from cluster.campaign.orders import Work, order_of
 from cluster.campaign.planning import Planning
-from cluster.jobs.job import Claim, Failure, FencedError, Job, Order
+from cluster.jobs.job import Claim, FencedError, Job, Order
 from cluster.jobs.sql import ROWS
 from cluster.jobs.store import JobStore
-from cluster.stopping import DiedError, StoppedError
+from cluster.stopping import StoppedError
 from cluster.store import Store
-from reduction.errors import DataError, RequestError, ResourceError, UmbraError
+from reduction.errors import RequestError, ResourceError, UmbraError
 
 LEASE_S = 60.0
 RENEW_S = 1.0
@@ -30,6 +31,9 @@ RENEW_S = 1.0
 
 IDLE_S = 1.0
 """Between looks at the queue where nothing of it is to be had."""
+
+FEW = 4
+"""Jobs that the queue is asked for where one is to be had: each that is named costs it some time."""
 
 TURN_S = 0.25
 CLOSE_S = 20.0
@@ -49,6 +53,7 @@ class _Running:
     future: Future[Account]
     stop: threading.Event
     progress: tuple[str, int, int] = (WAITS, 0, 0)
+    stage_began: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
@@ -204,7 +209,7 @@ class Supervisor:
 
     def _fill(self) -> bool:
         """Begin as many orders as there is room for; whether any was begun."""
-        waiting = [job for job in self._wanted if job not in self._running]
+        waiting = list(islice((job for job in self._wanted if job not in self._running), ROWS))
         now = time.monotonic()
         if not waiting or now < self._next_claim:
             return False
@@ -215,12 +220,20 @@ class Supervisor:
         room = self._hands.slots - len(self._running)
         if room < 1:
             return False
-        claims = self._queue.claim(self._name, self._lease_s, room, waiting[:ROWS])
+        claims = self._claims(waiting, room)
         if not claims:
             self._next_claim = now + IDLE_S
         for claim in claims:
             self._begin(claim)
         return bool(claims)
+
+    def _claims(self, waiting: list[str], room: int) -> list[Claim]:
+        """Claim some of the next jobs; of those behind them only where none of these is to be had."""
+        for some in (waiting[: FEW * room], waiting[FEW * room :]):
+            claims = self._queue.claim(self._name, self._lease_s, room, some) if some else []
+            if claims:
+                return claims
+        return []
 
     def _begin(self, claim: Claim) -> None:
         """Hand an order over."""
@@ -230,6 +243,8 @@ class Supervisor:
         running = _Running(claim, work, Future(), stop)
 
         def report(stage: str, done: int, total: int) -> None:
+            if stage != running.progress[0]:
+                running.stage_began = time.monotonic()
             running.progress = (stage, done, total)
 
         def check() -> None:
@@ -264,21 +279,7 @@ class Supervisor:
         self._keep_logs()
         self._frames += account.frames
         self._ended_here += 1
-        self._end(
-            Event(
-                "done",
-                work.station,
-                claim.id,
-                work.key,
-                claim.attempt,
-                account.frames,
-                account.wall_s,
-                account.cpu_s,
-                known=account.known,
-                reduced_s=account.reduced_s,
-                reduced_cpu_s=account.reduced_cpu_s,
-            )
-        )
+        self._end(done_event(account, work.station, claim))
 
     def _fail(self, running: _Running, error: BaseException) -> None:
         """Fail an order, or have it done again: what its data or its request are to blame for is not."""
@@ -399,13 +400,3 @@ class Supervisor:
                 self._queue.release(running.claim)
             self._onlooker.tell(Event("released", running.work.station, running.claim.id))
         self._running.clear()
-
-
-def failure_of(error: BaseException) -> Failure:
-    """What kind of failure an error is; any that Umbra does not explain is a crash."""
-    if isinstance(error, DiedError):
-        return "crash"
-    kinds: tuple[tuple[type[UmbraError], Failure], ...] = (
-        (DataError, "data"), (RequestError, "request"), (ResourceError, "resource"),
-    )  # fmt: skip
-    return next((failure for kind, failure in kinds if isinstance(error, kind)), "crash")

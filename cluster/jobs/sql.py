@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 from sqlalchemy.dialects import sqlite
 
 from cluster.jobs.claiming import taken
@@ -97,18 +97,26 @@ class SqlJobStore:
 
     def renew(self, claims: Sequence[Claim], lease_s: float) -> Mapping[str, bool]:
         """Keep jobs for longer. By job: True where it is to be stopped; a job that was lost is not there."""
+        held = {claim.id: claim.attempt for claim in sorted(claims, key=lambda claim: claim.id)}
+        mine = (
+            JobRow.id == bindparam("of"),
+            JobRow.state == "running",
+            JobRow.attempts == bindparam("token"),
+        )
+        longer = update(JobRow).where(*mine).values(until=bindparam("later"))
 
         def work(connection: Connection) -> dict[str, bool]:
             until = self._database.now(connection) + lease_s
+            rows = [{"of": job, "token": attempt, "later": until} for job, attempt in held.items()]
+            connection.execute(longer, rows)
             kept: dict[str, bool] = {}
-            for claim in sorted(claims, key=lambda claim: claim.id):
-                longer = update(JobRow).where(*_held_by(claim)).values(until=until)
-                found = connection.execute(longer.returning(JobRow.cancelling)).scalar()
-                if found is not None:
-                    kept[claim.id] = bool(found)
+            for (which,) in _parts(list(held), None):
+                running = select(JobRow.id, JobRow.attempts, JobRow.cancelling)
+                found = connection.execute(running.where(which, JobRow.state == "running")).all()
+                kept |= {row.id: bool(row.cancelling) for row in found if row.attempts == held[row.id]}
             return kept
 
-        return self._database.write(work)
+        return self._database.write(work) if held else {}
 
     def finish(self, claim: Claim, result: str, log: str | None = None) -> None:
         """Publish a result and end the job, in one step. Raises `FencedError`."""

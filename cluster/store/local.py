@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from cluster.store.objects import PART, Entry, MissingError
+from cluster.store.objects import PART, PIECE, Entry, MissingError
 from ingest.durable import settle_one
 from reduction.errors import ResourceError
 
@@ -87,14 +88,24 @@ class LocalObjects:
 
     def read(self, name: str) -> Iterator[bytes]:
         """Return an object in parts. Raises `MissingError`."""
-        with self._failing(name):
-            try:
-                file = (self._root / name).open("rb", buffering=0)
-            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-                raise MissingError(name) from None
-            with file:
-                while part := file.read(PART):
-                    yield part
+        with self._failing(name), self._opened(name) as file:
+            while part := file.read(PART):
+                yield part
+
+    def read_range(self, name: str, start: int, stop: int) -> Iterator[bytes]:
+        """Return a part of an object in pieces. Raises `MissingError`."""
+        with self._failing(name), self._opened(name) as file:
+            file.seek(start)
+            left = stop - start
+            while left > 0 and (piece := file.read(min(left, PIECE))):
+                left -= len(piece)
+                yield piece
+
+    def _opened(self, name: str) -> FileIO:
+        try:
+            return (self._root / name).open("rb", buffering=0)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise MissingError(name) from None
 
     def size(self, name: str) -> int | None:
         """Return the size of an object in bytes; None without one."""

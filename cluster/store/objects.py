@@ -8,6 +8,9 @@ from typing import Protocol
 PART = 8 * 2**20
 """Bytes held at a time; larger objects go up in parts of this size."""
 
+PIECE = 2**20
+"""Bytes of a range that are held at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -67,6 +70,13 @@ class Objects(Protocol):
 
     def read(self, name: str) -> Iterator[bytes]:
         """Return an object in parts. Raises `MissingError`."""
+        ...
+
+    def read_range(self, name: str, start: int, stop: int) -> Iterator[bytes]:
+        """Return bytes `start` to `stop` of an object in pieces of at most `PIECE`; fewer where it ends.
+
+        Raises `MissingError`, with the first piece.
+        """
         ...
 
     def size(self, name: str) -> int | None:

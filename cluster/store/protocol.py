@@ -98,6 +98,24 @@ class Store(Protocol):
         """
         ...
 
+    def object_of(self, commit: Commit, name: str) -> str:
+        """Name of the object that a published file is; a kept one's is `cluster.store.names.raw_name`."""
+        ...
+
+    def object_size(self, name: str) -> int | None:
+        """Bytes of an object; None: it is not there."""
+        ...
+
+    def read_object(self, name: str, start: int, stop: int) -> Iterator[bytes]:
+        """Bytes `start` to `stop` of an object in pieces of at most 1 MiB, fewer where it ends; not verified.
+
+        Raises
+        ------
+        DataError
+            With the first piece: it is not there.
+        """
+        ...
+
     def published(self, kind: Kind) -> Iterator[Commit]:
         """Every commit of a kind, by key."""
         ...

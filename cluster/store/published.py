@@ -63,6 +63,21 @@ class ObjectStore:
         """Return the size of a kept file, bytes; 0 where it is not kept."""
         return self._objects.size(raw_name(sha256)) or 0
 
+    def object_of(self, commit: Commit, name: str) -> str:
+        """Name of the object that a published file is."""
+        return f"{_place(commit.kind, commit.key, commit.folder)}/{path_of(name)}"
+
+    def object_size(self, name: str) -> int | None:
+        """Bytes of an object; None: it is not there."""
+        return self._objects.size(name)
+
+    def read_object(self, name: str, start: int, stop: int) -> Iterator[bytes]:
+        """Bytes `start` to `stop` of an object, in pieces of at most 1 MiB; not verified."""
+        try:
+            yield from self._objects.read_range(name, start, stop)
+        except MissingError:
+            raise DataError(f"{self.url}: {name}: is missing; restore it from a copy") from None
+
     def fetch_raw(self, sha256: str, into: Path | str) -> Path:
         """Write a kept file to the path `into`, or into that folder if it is one; verified, in one step."""
         name, into = raw_name(sha256), Path(into)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from cluster.store.objects import PART, Entry, MissingError
+from cluster.store.objects import PART, PIECE, Entry, MissingError
 from reduction.errors import RequestError, ResourceError
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ STREAMS = 4
 """Objects written or read at once; each holds up to `PARTS_AT_ONCE` parts."""
 PARTS_AT_ONCE = 2
 MOST_PARTS = 9000  # S3 takes 10,000
+SPAN = 64 << 20
+"""Bytes of a request whose answer is passed on while it comes."""
 PATIENCE_S = 60.0
 REQUEST_S = 60.0
 CONNECT_S = 5.0
@@ -227,6 +229,10 @@ class S3Objects:
                     chunk_size=at_a_time,
                     max_concurrency=PARTS_AT_ONCE,
                 )
+        except MissingError as error:  # it is whole and the answer was lost, or somebody ended it
+            raise ResourceError(
+                f"{self.url}: {name}: the server has forgotten this upload; see whether it is there"
+            ) from error
         except BaseException as error:
             if failed:  # obstore tells of it in its own words
                 raise failed[0] from error
@@ -260,6 +266,43 @@ class S3Objects:
                     self._store, self._key(name), start=start, end=min(start + PART, size)
                 )
             yield bytes(part)
+
+    def read_range(self, name: str, start: int, stop: int) -> Iterator[bytes]:
+        """Return a part of an object in pieces, a request for each `SPAN`. Raises `MissingError`.
+
+        Where a connection breaks after something came, the rest is asked for anew: whoever takes the pieces
+        may be slower than a server waits.
+        """
+        import obstore
+
+        at = start
+        while at < stop:
+            began, last = at, min(at + SPAN, stop)
+            with self._failing(name):
+                found = obstore.get(self._store, self._key(name), options={"range": (at, last)})
+                ends = found.range[1]
+                coming = iter(found.stream(min_chunk_size=PIECE))
+            for piece in self._pieces(name, coming):
+                yield piece
+                at += len(piece)
+            if at == began or (at >= ends and ends < last):  # it ends here
+                return
+
+    def _pieces(self, name: str, coming: Iterator[Any]) -> Iterator[bytes]:
+        """Return what a request brings, in pieces, until it breaks; raises where it brings nothing."""
+        came = False
+        while True:
+            try:
+                with self._failing(name):
+                    chunk = next(coming, None)
+            except ResourceError:
+                if came:
+                    return
+                raise
+            if chunk is None:
+                return
+            came, content = True, memoryview(chunk)
+            yield from (bytes(content[k : k + PIECE]) for k in range(0, len(content), PIECE))
 
     def size(self, name: str) -> int | None:
         """Return the size of an object in bytes; None without one."""

@@ -304,7 +304,7 @@ class Started:
 
     def wait_for_segments(self) -> None:
         """Until pass 2 has written its first star table."""
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while not list(self.folder.glob(".umbra-*/stars-*.npy")):
             assert self.process.poll() is None, self.process.communicate()
             assert time.monotonic() < deadline
@@ -316,7 +316,7 @@ class TestStopped:
         started = Started(tmp_path)
         started.wait_for_segments()
         started.process.send_signal(signal.SIGINT)
-        out, err = started.process.communicate(timeout=60)
+        out, err = started.process.communicate(timeout=300)
         assert started.process.returncode == 130, err
         assert err == "umbra reduce: interrupted; nothing was written\n"
         assert not out
@@ -326,7 +326,7 @@ class TestStopped:
         started = Started(tmp_path)
         started.wait_for_segments()
         started.process.terminate()
-        out, err = started.process.communicate(timeout=60)
+        out, err = started.process.communicate(timeout=300)
         assert started.process.returncode == 143, err
         assert err == "umbra reduce: told to end; nothing was written\n"
         assert not out
@@ -341,7 +341,7 @@ class TestStopped:
         remove_left_over(started.folder)
         assert left.is_dir()  # its process is alive
         started.process.kill()
-        started.process.communicate(timeout=60)
+        started.process.communicate(timeout=300)
         assert started.process.returncode == -signal.SIGKILL
         assert not (started.folder / "out").exists()
         assert left.is_dir()

@@ -18,7 +18,7 @@ from cluster.campaign.observation import Observation
 from cluster.campaign.orders import work_for
 from cluster.crew import QUEUE_PER_WORKER, Tasks
 from cluster.edition import edition
-from cluster.executors import InProcess, RayExecutor
+from cluster.executors import THREAD_VARIABLES, InProcess, RayExecutor
 from cluster.location import Location, locate, reopen
 from cluster.recording import reduce_to_folder
 from cluster.stopping import StoppedError
@@ -60,13 +60,25 @@ class TestRay(ExecutorContract):
     @pytest.fixture(scope="class")
     @classmethod
     def executor(cls) -> Iterator[RayExecutor]:
-        with RayExecutor(workers=2) as executor:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in THREAD_VARIABLES:
+                patch.setenv(name, "2")  # of this process, not for the workers
+            executor = RayExecutor(workers=2)
+        with executor:
             yield executor
 
     @pytest.mark.usefixtures("executor")
     def test_one_ray_in_a_process(self) -> None:
         with pytest.raises(ResourceError, match="already"):
             RayExecutor(workers=1)
+
+    def test_nobody_has_to_wait_until_workers_are_ready(self, executor: RayExecutor) -> None:
+        def stop() -> None:
+            raise StoppedError("told to end")
+
+        with pytest.raises(StoppedError, match="told to end"):
+            executor.get_ready(stop)
+        executor.get_ready()
 
     def test_no_workers(self) -> None:
         with pytest.raises(RequestError, match="one or more"):
@@ -76,9 +88,15 @@ class TestRay(ExecutorContract):
     def test_workers_have_one_thread(self) -> None:
         import ray
 
-        names = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+        names = THREAD_VARIABLES
         seen = ray.get(ray.remote(lambda: [os.environ.get(name) for name in names]).remote())
         assert seen == ["1", "1", "1"]
+
+    @pytest.mark.usefixtures("executor")
+    def test_nothing_is_started_that_has_nothing_to_do(self) -> None:
+        titles = list(below(os.getpid()).values())
+        assert any(title.split(b"\0")[0].endswith(b"/raylet") for title in titles)
+        assert not any(b"monitor.py" in title for title in titles)
 
     @pytest.mark.parametrize("whole", [False, True])
     def test_a_killed_worker_changes_nothing(
@@ -142,7 +160,7 @@ class TestRay(ExecutorContract):
             )
         done = {path: path.stat().st_mtime_ns for path in kept.rglob("*") if path.is_file()}
         first = kept / f"segment-0-{SEGMENT}"
-        assert {first, kept / f"look-0-{SCENE.frames}"} <= done.keys()
+        assert first in done
         assert [path for path in done if path.parent.parent.name == "c"]
         first.write_bytes(first.read_bytes()[:-9])  # as a power cut leaves it
         reduce_to_folder(
@@ -297,7 +315,7 @@ def test_closing_stops_what_runs(tmp_path: Path) -> None:
     check_closed(executor, recording, tmp_path / "out")
     thread.join()
     assert errors
-    assert time.monotonic() - began < 60.0
+    assert time.monotonic() - began < 300.0
     assert not busy_workers()
     assert not list(tmp_path.glob(".out*.progress"))
 

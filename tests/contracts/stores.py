@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from cluster.store import Commit, Raw, Store, open_store
+from cluster.store.names import raw_name
+from cluster.store.objects import PIECE
 from cluster.store.protocol import KINDS
 from reduction.errors import DataError, RequestError
 
@@ -57,6 +59,31 @@ class StoreContract:
             assert store.fetch_raw(sha256(data), tmp_path / "new" / "back").read_bytes() == data
             assert store.fetch_raw(sha256(data), tmp_path / "new").name == sha256(data)
         assert Counter(finding.state for finding in store.verify(deep=True)) == {"ok": 4}
+
+    def test_any_part_of_an_object_in_pieces(self, store: Store, tmp_path: Path) -> None:
+        data, path = os.urandom(BIG), tmp_path / "recording.ser"
+        path.write_bytes(data)
+        name = raw_name(store.put_raw(path).sha256)
+        assert store.object_size(name) == BIG
+        for start, stop in (
+            (0, BIG),
+            (0, 1),
+            (BIG - 1, BIG),
+            (PIECE - 1, 3 * PIECE + 5),
+            (5, 5),
+            (BIG - 9, BIG + 9),
+        ):
+            pieces = list(store.read_object(name, start, stop))
+            assert b"".join(pieces) == data[start:stop]
+            assert all(0 < len(piece) <= PIECE for piece in pieces)
+        commit = store.publish("results", "k", folder_of(tmp_path / "result", RESULT))
+        for file, content in RESULT.items():
+            inside = store.object_of(commit, file)
+            assert store.object_size(inside) == len(content)
+            assert b"".join(store.read_object(inside, 1, len(content))) == content[1:]
+        assert store.object_size(raw_name("0" * 64)) is None
+        with pytest.raises(DataError, match="is missing"):
+            list(store.read_object(raw_name("0" * 64), 0, 1))
 
     def test_a_raw_file_that_is_not_there(self, store: Store, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="has no file with the SHA-256 0000"):

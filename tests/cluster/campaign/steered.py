@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ class Endless:
     def __init__(self) -> None:
         self.busy = threading.Semaphore(0)
 
-    def start(self) -> None:
+    def start(self, check: Callable[[], None] | None = None) -> None:
         """Nothing."""
 
     def perform(self, *order: Any) -> Account:

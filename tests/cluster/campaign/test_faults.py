@@ -4,12 +4,16 @@
 ``make faults`` has 100), and `UMBRA_FAULTS_OUT` the file that what came of them is written to.
 """
 
+import fcntl
+import json
 import os
 import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,17 +46,29 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 
 
 class Written:
-    """What came of the campaigns, on a disk after each of them."""
+    """What came of the campaigns, on a disk after each of them: one file of all processes of a run."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._campaigns: list[dict[str, Any]] = []
+    def __init__(self, path: Path, run: str) -> None:
+        self._path, self._run = path, run
 
     def add(self, **fields: Any) -> None:
-        self._campaigns.append(fields)
-        kinds = {kind: [one for one in self._campaigns if one["kind"] == kind] for kind in KINDS}
-        record = Record("faults", {"campaigns": len(self._campaigns), "of": COUNT})
+        with (Path(tempfile.gettempdir()) / f"umbra-faults-{self._run}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._write([*self._before(), fields])
+
+    def _before(self) -> list[dict[str, Any]]:
+        """Campaigns of this run that are written already."""
+        try:
+            values = json.loads(self._path.read_text(encoding="utf-8"))["values"]
+        except FileNotFoundError:
+            return []
+        return list(values["campaigns"]) if values.get("run") == self._run else []
+
+    def _write(self, campaigns: list[dict[str, Any]]) -> None:
+        kinds = {kind: [one for one in campaigns if one["kind"] == kind] for kind in KINDS}
+        record = Record("faults", {"campaigns": len(campaigns), "of": COUNT})
         record.values = {
+            "run": self._run,
             "kinds": {
                 kind: {
                     "campaigns": len(some),
@@ -63,14 +79,15 @@ class Written:
                 }
                 for kind, some in kinds.items()
             },
-            "campaigns": self._campaigns,
+            "campaigns": campaigns,
         }
         record.write(self._path, -1)
 
 
 @pytest.fixture(scope="module")
 def written() -> Written | None:
-    return None if OUT is None else Written(Path(OUT))
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
+    return None if OUT is None else Written(Path(OUT), run)
 
 
 def as_root_of_its_own(seed: int) -> None:

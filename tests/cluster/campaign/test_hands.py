@@ -1,6 +1,6 @@
 """What tasks are asked to do with a recording: shared by all workers or not, on a GPU or not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -63,16 +63,26 @@ def test_gpus_are_declared(device: str, offered: bool, share: float) -> None:
 
 
 class Executor:
-    """Notes what it is asked for."""
+    """Notes what it is asked for: how many share an order, and what its task declares."""
 
     def __init__(self, meanwhile: Callable[[], None] = lambda: None) -> None:
-        self.asked: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        self.asked: list[tuple[int, dict[str, Any]]] = []
         self.meanwhile = meanwhile
 
-    def call(self, _task: str, arguments: tuple[Any, ...], _what: str, **options: Any) -> str:
-        self.asked.append((arguments, options))
+    def call(self, task: str, arguments: tuple[Any, ...], _what: str, **options: Any) -> str:
+        assert task == "perform_order_task"
+        self.asked.append((arguments[5], options))
         self.meanwhile()
         return Account("k", 1, 1.0, 1.0, None).text
+
+    def stream(self, task: str, arguments: tuple[Any, ...], _what: str, **options: Any) -> Iterator[str]:
+        assert task == "perform_orders_task"
+        for _ in arguments[0]:
+            self.asked.append((0, options))
+            yield Account("k", 1, 1.0, 1.0, None).text
+
+    def close(self) -> None:
+        """Nothing."""
 
 
 def on_ray(executor: Executor, workers: int, scratch: Path | None, address: str = "local") -> OnRay:
@@ -94,9 +104,8 @@ def test_one_large_recording_is_shared_at_a_time(tmp_path: Path) -> None:
     executor.meanwhile = lambda: done(hands, large, 2) if len(executor.asked) == 1 else None
     done(hands, large)
     done(hands, large, 3)
-    assert [arguments[5] for arguments, _ in executor.asked] == [2, 0, 2]
-    assert executor.asked[0][1]["gpus"] == GPU_SHARE
-    hands._executor = None
+    assert [share for share, _ in executor.asked] == [2, 0, 2]
+    assert {options["gpus"] for _, options in executor.asked} == {GPU_SHARE}
     hands.close()
 
 
@@ -111,8 +120,7 @@ def test_nodes_that_do_not_see_each_others_files_do_not_share(
     executor = Executor()
     hands = on_ray(executor, workers, tmp_path if scratch else None, address)
     done(hands, work_of(tmp_path / "store", str(ser_of(SMALL, tmp_path / "b.ser"))))
-    assert executor.asked[0][0][5] == share
-    hands._executor = None
+    assert [shared for shared, _ in executor.asked] == [share]
     hands.close()
 
 

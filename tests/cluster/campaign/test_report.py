@@ -122,6 +122,10 @@ def test_the_page_tells_all_and_trusts_no_name(tmp_path: Path) -> None:
     assert "A&lt;script&gt;" in page
     assert "c.ser: &lt;cut&gt;" in page
     assert page.count("<svg") == 2
+    assert "campaign.csv" in page
+    served = report_page("x & y", outcomes, failures, chords=False, served=True)
+    assert "campaign.csv" not in served, "a service has no such file"
+    assert "chords.csv" in served
     assert headline(outcomes, failures).startswith(
         "3 observations · 1 positive · 1 not searched · 1 not reduced"
     )

@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -46,7 +47,7 @@ class Stub:
         self.done: Counter[str] = Counter()
         self.closed = threading.Event()
 
-    def start(self) -> None:
+    def start(self, check: Callable[[], None] | None = None) -> None:  # noqa: ARG002 - as `Hands` has it
         self.started += 1
 
     def perform(self, work: Work, claim: Claim, report: Progress, check: Callable[[], None]) -> Account:
@@ -244,6 +245,38 @@ def test_whoever_finds_a_silent_supervisors_jobs_logs_it(
     assert store.log(job, 2) == "done\n"
 
 
+def test_jobs_behind_those_that_others_hold_are_begun(campaign: Campaign, store: Store) -> None:
+    names = [f"s{number}" for number in range(40)]
+
+    def hold() -> None:
+        deadline = time.monotonic() + 300.0
+        while len(standings(campaign.queue, "c")) < len(names):  # orders are still being sent
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        campaign.queue.hold("c")
+
+    hands = Stub(store, {"s0": doing(hold)})
+    hands.slots = 1
+    campaign.run(hands, *names)
+    campaign.queue.resume("c")
+    waiting = [standing for standing in standings(campaign.queue, "c") if standing.job.state == "queued"]
+    taken = campaign.queue.claim("somebody", 60.0, 30, [standing.job.id for standing in waiting])
+    held = {standing.station for standing in waiting if standing.job.id in {one.id for one in taken}}
+    free = [standing.station for standing in waiting if standing.station not in held]
+    assert len(held) == 30
+
+    def release() -> None:
+        for claim in taken:
+            campaign.queue.release(claim)
+
+    hands = Stub(store, {free[-1]: doing(release)})
+    hands.slots = 1
+    assert campaign.run(hands, *names) == {"done": 40}
+    begun = [station for kind, station in campaign.events if kind == "started"]
+    assert begun[: len(free)] == free
+    assert sorted(begun[len(free) :]) == sorted(held)
+
+
 @pytest.mark.parametrize("refusals", [1, 3])
 def test_logs_that_find_no_room_are_kept_later(
     campaign: Campaign, store: Store, monkeypatch: pytest.MonkeyPatch, refusals: int
@@ -299,7 +332,7 @@ def test_cancelling_ends_what_runs_and_what_waits(
         cancelled.set()
 
     names = [f"s{number}" for number in range(30)]
-    hands.deeds = {name: doing(lambda: cancelled.wait(30.0)) for name in names} | {"a": cancel}
+    hands.deeds = {name: doing(lambda: cancelled.wait(300.0)) for name in names} | {"a": cancel}
     counts = campaign.run(hands, "endless", "a", *names)
     assert counts["cancelled"] + counts["done"] == 32
     assert campaign.states()["endless"] == "cancelled"
@@ -372,7 +405,7 @@ def test_two_supervisors_share_a_campaign(database: str, tmp_path: Path, store: 
         url = str(tmp_path / "queue.db")
         if database == "postgres":
             require("postgres")
-            url = closing.enter_context(postgres.running()).url
+            url = closing.enter_context(postgres.fresh())
         hands = [Stub(store), Stub(store)]
         counts: list[Counter[str]] = []
 

@@ -81,7 +81,7 @@ def test_a_restart_of_the_server_is_waited_for(server: postgres.Server, store: S
     server.kill()
     server.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(300)
     assert not failures
     # a claim whose answer was lost stays with nobody until its lease is over; nothing is done twice
     counts = store.counts()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cluster.store.objects import Entry, MissingError
+from cluster.store.objects import PIECE, Entry, MissingError
 
 NOW = datetime.now(UTC) - timedelta(days=1)
 
@@ -49,6 +49,11 @@ class MemoryObjects:
 
     def read(self, name: str) -> Iterator[bytes]:
         yield self.get(name)
+
+    def read_range(self, name: str, start: int, stop: int) -> Iterator[bytes]:
+        data = self.get(name)[start:stop]
+        for at in range(0, len(data), PIECE):
+            yield data[at : at + PIECE]
 
     def size(self, name: str) -> int | None:
         self._step()

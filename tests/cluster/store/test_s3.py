@@ -1,5 +1,6 @@
 """A store behind S3: the contract, and a server that is away, loses answers, or refuses."""
 
+import contextlib
 import itertools
 import os
 import threading
@@ -10,8 +11,10 @@ import pytest
 
 from cluster.store import open_store
 from cluster.store.cli import store as run
+from cluster.store.objects import PIECE, MissingError
 from cluster.store.opening import objects_at
 from cluster.store.s3 import S3Objects, open_s3
+from cluster.store.transfer import digest_of
 from reduction.errors import DataError, RequestError, ResourceError
 from tests import s3
 from tests.contracts import stores
@@ -135,6 +138,38 @@ def test_an_answer_is_lost(what: str, server: s3.Server, prefix: str, proxy: Pro
     assert {finding.state for finding in store.verify(deep=True)} == {"ok"}
 
 
+def test_the_answer_to_the_end_of_a_large_file_is_lost(
+    server: s3.Server, prefix: str, proxy: Proxy, tmp_path: Path
+) -> None:
+    """The file is there, and the server has forgotten its upload: an error of the house, then all is well."""
+    store = open_store(server.url(prefix, proxy.port))
+    path = folder_of(tmp_path / "made", {"raw": os.urandom(BIG)}) / "raw"
+    raw = digest_of(path)
+    proxy.lose_after = f"{raw.sha256}?uploadId=".encode()
+    with contextlib.suppress(ResourceError):
+        store.put_raw(path)
+    assert proxy.lost == 1
+    assert store.put_raw(path) == raw
+    assert store.has_raw(raw.sha256)
+
+
+def test_an_upload_that_the_server_has_forgotten(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import obstore
+
+    def forgotten(*_: object, **__: object) -> None:
+        raise FileNotFoundError("NoSuchUpload")
+
+    store = open_store(url)
+    path = folder_of(tmp_path / "made", {"raw": os.urandom(BIG)}) / "raw"
+    with monkeypatch.context() as patch:
+        patch.setattr(obstore, "put", forgotten)
+        with pytest.raises(ResourceError, match="see whether it is there"):
+            store.put_raw(path)
+    assert store.has_raw(store.put_raw(path).sha256)
+
+
 @pytest.mark.parametrize(("size", "passes"), [(1000, 700), (BIG, 100_000), (5 * 2**20, 3 * 2**20)])
 def test_an_answer_is_cut(
     size: int, passes: int, server: s3.Server, prefix: str, proxy: Proxy, tmp_path: Path
@@ -149,6 +184,25 @@ def test_an_answer_is_cut(
         assert store.fetch_raw(raw.sha256, tmp_path / "back").read_bytes() == data
         assert proxy.lose_after is None
     assert proxy.lost == (2 if size == BIG else 1)
+
+
+@pytest.mark.parametrize("passes", [0, 100_000, 3 * 2**19])
+def test_a_part_of_a_large_object_goes_on_where_its_answer_was_cut(
+    passes: int, server: s3.Server, prefix: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.store.s3.SPAN", 2 * PIECE)
+    objects = open_s3(server.url(prefix, proxy.port))
+    data = os.urandom(5 * PIECE + 17)
+    objects.put("some", data)
+    start, stop = PIECE // 3, 5 * PIECE - 5
+    proxy.lose_after, proxy.passes = f"bytes={start + 2 * PIECE}-".encode(), passes
+    pieces = list(objects.read_range("some", start, stop))
+    assert b"".join(pieces) == data[start:stop]
+    assert max(map(len, pieces)) <= PIECE
+    assert proxy.lost == 1
+    assert b"".join(objects.read_range("some", 4 * PIECE, 9 * PIECE)) == data[4 * PIECE :]
+    with pytest.raises(MissingError):
+        next(objects.read_range("other", 0, 5))
 
 
 def test_a_server_can_be_tried(url: str, prefix: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,10 @@ def tell(trace: str, *words: object) -> None:
 def traced(trace: str, work: Callable[..., Any], what: Callable[..., str]) -> Callable[..., Any]:
     """The same work, told of; a function of no module, so that Ray's workers get it with its `trace`."""
 
-    def told(*arguments: Any) -> Any:
+    def told(*arguments: Any, **named: Any) -> Any:
         name = what(*arguments)
         tell(trace, "begun", name, os.getpid())
-        found = work(*arguments)
+        found = work(*arguments, **named)
         known = isinstance(found, str) and bool(json.loads(found)["known"])
         tell(trace, "known" if known else "ended", name, os.getpid())
         return found
@@ -85,7 +85,13 @@ def trace_tasks(trace: str) -> None:
 
     from cluster import tasks
 
-    perform = traced(trace, tasks.perform_order, order)
+    def traced_order() -> Callable[..., Any]:
+        """A worker's own way to do an order, told of; it stays, for the next task of the same worker."""
+        kept = vars(tasks)
+        if "plain_order" not in kept:
+            kept["plain_order"] = tasks.perform_order
+            kept["perform_order"] = traced(trace, tasks.perform_order, order)
+        return tasks.perform_order
 
     def measure_span(*arguments: Any) -> Any:
         """The task, by a worker that tells what it measures."""
@@ -101,9 +107,17 @@ def trace_tasks(trace: str) -> None:
         """The task, by a worker whose own tasks tell what they measure."""
         trace_uploads(trace)
         tasks.measure_span_task = ray.remote(num_cpus=tasks.TASK_CPUS)(measure_span)
-        return perform(*arguments)
+        return traced_order()(*arguments)
+
+    def perform_orders(*arguments: Any) -> Iterator[Any]:
+        """The same of a batch."""
+        trace_uploads(trace)
+        traced_order()
+        yield from tasks.perform_orders(*arguments)
 
     tasks.perform_order_task = ray.remote(num_cpus=tasks.TASK_CPUS)(perform_order)
+    batch = ray.remote(num_cpus=tasks.TASK_CPUS, num_returns="streaming")(perform_orders)
+    tasks.perform_orders_task = batch
 
 
 def trace_here(trace: str) -> None:
