@@ -8,6 +8,8 @@ from starlette.concurrency import run_in_threadpool
 
 from api import problems, readiness, reductions
 from api.access.declared import check_declared
+from api.bundles import bundle_routes, request_routes
+from api.bundles.checking import ResultFiles
 from api.campaigns import (
     author_routes,
     calendar_routes,
@@ -16,15 +18,30 @@ from api.campaigns import (
     path_routes,
     prediction_routes,
 )
+from api.conditional import Conditional, describe
 from api.database.migrate import migrate
 from api.database.transactions import Database
+from api.directory import add_routes
 from api.equipment import equipment_routes, site_routes
+from api.fits import chord_routes, fit_routes, map_routes, page_routes
+from api.fits.fitting import Fitting
 from api.guard import Guard
+from api.mail import outbox_routes
 from api.mail.sender import Sender
-from api.observations import file_routes, observation_routes
+from api.notices import announcement_routes, issue_routes, preference_routes
+from api.notices.noticing import Noticing, Working
+from api.observations import file_routes, observation_routes, report_routes
 from api.people import account_routes, key_routes, registration_routes, user_routes
 from api.people.attempts import Attempts
-from api.results import batch_routes, frame_routes, reduction_routes, result_routes
+from api.results import (
+    batch_routes,
+    column_routes,
+    frame_routes,
+    pixel_routes,
+    queue_routes,
+    reduction_routes,
+    result_routes,
+)
 from api.results.service import reducing
 from api.settings import ServiceSettings
 from api.store import FolderStore
@@ -34,6 +51,8 @@ from api.uploads.creating import folder_of
 from api.uploads.keeping import Keeping
 from api.uploads.protocol import Tus
 from api.uploads.receiving import Receiving
+from api.web.pages import Portal, answer
+from api.web.routers import PAGE_ROUTERS
 from cluster.executors import Executor
 from cluster.store import open_store
 from reduction.version import VERSION
@@ -45,6 +64,9 @@ ROUTERS = (
     user_routes.router,
     observation_routes.router,
     file_routes.router,
+    report_routes.router,
+    request_routes.router,
+    bundle_routes.router,
     tus_routes.router,
     upload_routes.router,
     listing_routes.router,
@@ -59,8 +81,20 @@ ROUTERS = (
     readiness.router,
     reduction_routes.router,
     batch_routes.router,
+    queue_routes.router,
     result_routes.router,
+    column_routes.router,
     frame_routes.router,
+    pixel_routes.router,
+    chord_routes.router,
+    fit_routes.router,
+    page_routes.router,
+    map_routes.router,
+    preference_routes.router,
+    announcement_routes.router,
+    issue_routes.router,
+    outbox_routes.router,
+    *PAGE_ROUTERS,
 )
 """All routes: an area adds its own."""
 
@@ -87,23 +121,31 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     keeping = Keeping(database, store, arriving, settings)
     sender = Sender(database, settings) if settings.smtp_host else None
     work = reducing(settings, database, store, executor, supervisor.stopping)
+    fitting = Fitting(database, store, work.cache, settings.home / "fits", settings)
+    threads: dict[str, Working] = {
+        "the worker": work.worker,
+        "the examination of uploads": keeping,
+        "the fits of limbs": fitting,
+    }
+    if sender is not None:
+        threads["the sender of e-mails"] = sender
+    noticing = Noticing(database, settings, threads)
+    starts = [supervisor.start, keeping.start, work.worker.start, fitting.start, noticing.start]
+    ends = [noticing.close, fitting.close, work.close, keeping.close, supervisor.close]
+    if sender is not None:
+        starts.insert(1, sender.start)
+        ends.append(sender.close)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await run_in_threadpool(supervisor.start)
-        if sender is not None:
-            sender.start()
-        keeping.start()
-        work.worker.start()
+        for start in starts:
+            await run_in_threadpool(start)
         try:
             yield
         finally:
             supervisor.stopping.set()
-            await run_in_threadpool(work.close)
-            await run_in_threadpool(keeping.close)
-            await run_in_threadpool(supervisor.close)
-            if sender is not None:
-                await run_in_threadpool(sender.close)
+            for end in ends:
+                await run_in_threadpool(end)
             database.close()
 
     app = FastAPI(
@@ -119,17 +161,23 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     app.state.database = database
     app.state.sender = sender
     app.state.store = store
+    app.state.result_files = ResultFiles()
     app.state.reducing = work
+    app.state.fitting = fitting
     app.state.settings = settings
-    app.state.attempts = Attempts(settings)
+    app.state.noticing = noticing
+    app.state.portal = Portal(settings)
+    app.state.threads = threads | {"the notices of what has ended": noticing}
+    app.state.attempts = Attempts(settings, database)
     app.state.keeping = keeping
     app.state.receiving = Receiving(
         database, arriving, settings.upload_days, settings.disk_reserve, keeping.tell
     )
-    for router in ROUTERS:
-        app.include_router(router)
+    add_routes(app, ROUTERS)
     check_declared(app)
-    problems.install(app)
+    problems.install(app, answer)
+    describe(app)
+    app.add_middleware(Conditional)
     app.add_middleware(Tus)
     app.add_middleware(Guard, hosts=settings.hosts)
     return app

@@ -1,21 +1,28 @@
 """The verb `umbra serve`."""
 
+import os
+import signal
 import socket
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cluster.executors import RayExecutor
-from reduction.command import run_verb
+from cluster.family import end_all
+from reduction.command import EndedError, run_verb
 from reduction.errors import RequestError, ResourceError
 
 if TYPE_CHECKING:
     import uvicorn
 
 GRACE_S = 5
+STOPPED = "umbra serve: stopped\n"
+ENDING = frozenset({signal.SIGINT, signal.SIGTERM})
 
 
 def serve(arguments: list[str]) -> int:
@@ -34,6 +41,76 @@ def _serve(
     ] = None,
 ) -> None:
     """Serve the HTTP API: reductions of recordings in DIR. Jobs are kept in UMBRA_HOME."""
+    with _told_to_end() as told:
+        try:
+            _run(host, port, data, workers, told)
+        except KeyboardInterrupt:
+            sys.stderr.write(STOPPED)
+
+
+@contextmanager
+def _told_to_end() -> Iterator[threading.Event]:
+    """Let the first SIGTERM end the body, whatever it is at; give what is set by then.
+
+    Python drops what is raised while some things are tidied up: so this is asked as well.
+    """
+    told = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if not told.is_set():
+            told.set()
+            raise EndedError
+
+    if threading.current_thread() is not threading.main_thread():
+        yield told
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield told
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _ending_in_time() -> Iterator[None]:
+    """End this process where the body, told to end, does not: Ray's start cannot be interrupted.
+
+    A busy machine takes minutes for it. Nothing has begun by then that would have to be put away.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    over = threading.Event()
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+
+    def guard() -> None:
+        while ours.recv(1)[0] not in ENDING:
+            if over.is_set():
+                return
+        if not over.wait(GRACE_S):
+            end_all()
+            sys.stderr.write(STOPPED)
+            sys.stderr.flush()
+            os._exit(0)
+
+    watching = threading.Thread(target=guard, name="umbra-guard", daemon=True)
+    watching.start()
+    before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        over.set()
+        signal.set_wakeup_fd(before)
+        theirs.send(b"\0")
+        watching.join()
+        ours.close()
+        theirs.close()
+
+
+def _run(host: str, port: int, data: str | None, workers: int | None, told: threading.Event) -> None:
+    """Start everything, serve, end everything."""
     try:
         import uvicorn
 
@@ -52,7 +129,8 @@ def _serve(
     where = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     settings = reached_by(settings, where)
     try:
-        executor = RayExecutor(workers=settings.workers)
+        with _ending_in_time():
+            executor = RayExecutor(workers=settings.workers)
         try:
             app = create_app(settings, executor)
             stopping = app.state.supervisor.stopping
@@ -71,12 +149,10 @@ def _serve(
                 proxy_headers=bool(settings.proxies),
                 forwarded_allow_ips=settings.proxies,
             )
-            server = _server(config, ready, stopping.set)
+            server = _server(config, ready, stopping.set, told)
             server.run(sockets=[listener])
         finally:
             executor.close()
-    except KeyboardInterrupt:
-        sys.stderr.write("umbra serve: stopped\n")
     finally:
         listener.close()
 
@@ -102,7 +178,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _server(
-    config: "uvicorn.Config", ready: Callable[[], None], stopping: Callable[[], None]
+    config: "uvicorn.Config",
+    ready: Callable[[], None],
+    stopping: Callable[[], None],
+    told: threading.Event,
 ) -> "uvicorn.Server":
     """Return a server that tells when it is ready, and at once when it is asked to stop."""
     import uvicorn
@@ -110,7 +189,8 @@ def _server(
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            if self.started:
+            self.should_exit |= told.is_set()
+            if self.started and not self.should_exit:
                 ready()
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -10,9 +10,7 @@ from pydantic import Field
 
 from api.places import confine, fingerprint
 from api.problems import Problem
-from cluster.recording import ReductionRequest, Times
-from ingest.archives.opening import archive_of
-from ingest.formats import identify
+from cluster.requests import ReductionRequest, Times
 from reduction.plan import ReductionPlan, Settings
 from reduction.version import STAGES, VERSION
 
@@ -136,6 +134,9 @@ def job_id(body: FolderReductionBody, root: Path) -> str:
     DataError
         The input is no recording.
     """
+    from ingest.archives.opening import archive_of
+    from ingest.formats import identify
+
     request = body.confined(root)
     if archive_of(request.inputs) is None:
         identify(request.inputs)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 from reduction.errors import RequestError
 
+SECRETS = re.compile(r"/(calendar|unsubscribe)/[^/]+")
+"""Paths by which one proves what one may."""
 REQUESTS = logging.getLogger("umbra.requests")
 STDERR = "-"
 
@@ -56,7 +59,7 @@ def log_request(method: str, path: str, status: int, seconds: float, request: st
     facts = {
         "request": request,
         "method": method,
-        "path": path,
+        "path": SECRETS.sub(r"/\1/...", path),
         "status": status,
         "ms": round(1000.0 * seconds, 1),
         "client": client,

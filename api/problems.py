@@ -1,13 +1,13 @@
 """Errors of the service: RFC 9457, ``application/problem+json``."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 
@@ -78,45 +78,79 @@ def respond(problem: Problem) -> JSONResponse:
     return JSONResponse(content, problem.status, headers, MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
+Answer = Callable[[Request, Problem], Awaitable[Response]]
+"""How a problem is told to who asked."""
+
+
+async def as_json(_request: Request, problem: Problem) -> Response:
+    """A problem as programs take it."""
+    return respond(problem)
+
+
+def install(app: FastAPI, answer: Answer = as_json) -> None:
     """Answer every error of `app` by a problem, and say so in its OpenAPI text."""
 
-    async def explained(_request: Request, error: Exception) -> JSONResponse:
-        return respond(problem_of(error))
+    async def explained(request: Request, error: Exception) -> Response:
+        if isinstance(error, ResourceError):
+            facts = {**_where(request), "why": str(error)}
+            _log.error("a request waits: something is missing here", extra={"facts": facts})
+        return await answer(request, problem_of(error))
 
-    async def refused(_request: Request, error: Exception) -> JSONResponse:
+    async def unexplained(request: Request, error: Exception) -> Response:
+        facts = _where(request)
+        _log.error("a request failed", exc_info=error, extra={"facts": facts})
+        response = await answer(request, problem_of(error))
+        # this answer is made outside of the guard
+        response.headers.update({"X-Request-ID": facts["request"], "Cache-Control": "no-store"})
+        return response
+
+    async def refused(request: Request, error: Exception) -> Response:
         if not isinstance(error, RefusedError):
-            return respond(problem_of(error))
-        response = respond(error.problem)
+            return await answer(request, problem_of(error))
+        if error.problem.status == HTTPStatus.INSUFFICIENT_STORAGE:
+            _log.error("no room on the disk", extra={"facts": _where(request)})
+        response = await answer(request, error.problem)
         response.headers.update(error.headers)
         return response
 
-    async def invalid(_request: Request, error: Exception) -> JSONResponse:
+    async def invalid(request: Request, error: Exception) -> Response:
         found = error.errors() if isinstance(error, RequestValidationError) else ()
         fields = tuple(FieldProblem(pointer=_pointer(e["loc"]), detail=str(e["msg"])) for e in found)
         detail = "; ".join(f"{field.pointer}: {field.detail}" for field in fields[:5])
         problem = problem_of(RequestError(detail))
-        return respond(problem.model_copy(update={"errors": fields}))
+        return await answer(request, problem.model_copy(update={"errors": fields}))
 
-    async def http(_request: Request, error: Exception) -> JSONResponse:
+    async def http(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
-            return respond(problem_of(error))
+            return await answer(request, problem_of(error))
         if error.status_code == HTTPStatus.BAD_REQUEST:  # the framework's, for bytes that are no text
-            return respond(problem_of(RequestError(f"body: not JSON in UTF-8 ({error.detail})")))
-        response = respond(plain(error.status_code, str(error.detail)))
+            return await answer(
+                request, problem_of(RequestError(f"body: not JSON in UTF-8 ({error.detail})"))
+            )
+        response = await answer(request, plain(error.status_code, str(error.detail)))
         response.headers.update(error.headers or {})
         return response
 
-    async def clash(_request: Request, error: Exception) -> JSONResponse:
+    async def clash(request: Request, error: Exception) -> Response:
         log_failure("a transaction", error)
-        return respond(plain(409, "somebody else changed the same at this moment; look, and ask again"))
+        told = "somebody else changed the same at this moment; look, and ask again"
+        return await answer(request, plain(409, told))
 
     app.add_exception_handler(UmbraError, explained)
     app.add_exception_handler(IntegrityError, clash)
     app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(Exception, explained)  # Starlette logs its traceback
+    app.add_exception_handler(Exception, unexplained)
+
+
+def _where(request: Request) -> dict[str, str]:
+    """Which request: its id, and its route without what fills it in, which may be a secret."""
+    route = getattr(request.scope.get("route"), "path", "no route")
+    return {
+        "request": request.scope.get("state", {}).get("request_id", ""),
+        "route": f"{request.method} {route}",
+    }
 
 
 def _pointer(location: tuple[Any, ...]) -> str:

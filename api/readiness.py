@@ -8,7 +8,7 @@ from sqlalchemy import text
 from api.access.matrix import Operation
 from api.access.permit import Permit, may
 from api.dependencies import DatabaseDep
-from api.mail.sender import Sender
+from api.notices.noticing import Working
 from api.problems import RefusedError, responses
 from reduction.plan import Settings
 
@@ -32,11 +32,12 @@ class Readiness(Settings):
 def ready(
     request: Request, permit: Annotated[Permit, may(Operation.SEE_HEALTH)], database: DatabaseDep
 ) -> Readiness:
-    """Ask the database and the sender of e-mails; 503 if one of them does not work."""
+    """Ask the database and every thread that works on its own; 503 if one of them does not work."""
     del permit
     with database.reading() as session:
         session.execute(text("SELECT version_num FROM umbra_service"))
-    sender: Sender | None = request.app.state.sender
-    if sender is not None and not sender.alive:
-        raise RefusedError(503, "the sender of e-mails has stopped; the log tells why, restart the service")
-    return Readiness(mail="outbox" if sender is None else "sends")
+    threads: dict[str, Working] = request.app.state.threads
+    for name, thread in threads.items():
+        if not thread.alive:
+            raise RefusedError(503, f"{name}: stopped; the log tells why, restart the service")
+    return Readiness(mail="outbox" if request.app.state.sender is None else "sends")

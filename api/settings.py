@@ -1,6 +1,7 @@
 """Settings of the service: options of `umbra serve`, and UMBRA_* of the environment."""
 
 import os
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -51,6 +52,11 @@ class ServiceSettings(BaseSettings):
         File of the log, JSON lines, or ``-`` for standard error; empty: warnings alone.
     smtp_host, smtp_port, smtp_security, smtp_user, smtp_password, mail_from
         Where e-mail goes out; without a host it stays in the outbox.
+    map_tiles : str
+        Address of map tiles with ``{z}``, ``{x}``, ``{y}`` and perhaps ``{s}``; empty: coastlines alone, and
+        no browser asks another site for anything.
+    map_attribution : str
+        Who made them, as it is said on the map.
     rate_visitor, rate_address : str
         Attempts (log-in, registration, reset) from one place, and for one e-mail address.
     """
@@ -79,6 +85,8 @@ class ServiceSettings(BaseSettings):
     smtp_user: str = ""
     smtp_password: SecretStr = SecretStr("")
     mail_from: str = ""
+    map_tiles: str = ""
+    map_attribution: str = ""
     rate_visitor: Rate = "30/minute"
     rate_address: Rate = "20/hour"
 
@@ -89,6 +97,16 @@ class ServiceSettings(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/"):
             raise ValueError("give https://NAME, or http://NAME:PORT, without a path")
         return url.rstrip("/")
+
+    @field_validator("map_tiles")
+    @classmethod
+    def _tiles(cls, template: str) -> str:
+        parts = urlsplit(template.replace("{s}.", ""))
+        plain = re.fullmatch(r"[a-z0-9.-]+(:\d+)?", parts.netloc)
+        whole = all(part in parts.path for part in ("{z}", "{x}", "{y}"))
+        if template and not (parts.scheme in {"http", "https"} and plain and whole):
+            raise ValueError("give https://NAME/{z}/{x}/{y}.png, perhaps with {s}. before NAME")
+        return template
 
     @property
     def secure(self) -> bool:

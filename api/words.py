@@ -22,6 +22,11 @@ def _words(text: str) -> str:
     return text
 
 
+def _prose(text: str) -> str:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ").split("\n")
+    return "\n".join(map(_words, lines)).strip("\n")
+
+
 def _filled(text: str) -> str:
     if not text:
         raise ValueError("is empty")
@@ -89,3 +94,11 @@ Password = Annotated[
 """As it is typed at log-in; of a new one more is asked."""
 Secret = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
 """What an e-mail carried."""
+Prose = Annotated[
+    str,
+    BeforeValidator(_text),
+    Field(min_length=1, max_length=20_000),
+    AfterValidator(_prose),
+    AfterValidator(_filled),
+]
+"""Several lines that people read."""

@@ -25,8 +25,12 @@ CSRF_HEADER = "X-CSRF-Token"
 COOKIE = "umbra_session"
 SECURE_COOKIE = f"__Host-{COOKIE}"
 KEY_PREFIX = "umbra_"
+FORM_CSRF = "form_csrf"
+"""Where a request's scope has what a form sends in place of `CSRF_HEADER`."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+SIGNED = "/api/v1/unsubscribe/"
+"""Addresses below it prove what they may do: who asks, and from which site, adds nothing."""
 LOOKED_AT = timedelta(minutes=1)
 """How exactly it is kept when a key or a session was last used."""
 
@@ -97,7 +101,14 @@ def caller_of(request: Request, database: Database, settings: ServiceSettings) -
     return replace(found, request=request.scope.get("state", {}).get("request_id", ""))
 
 
+def as_reader(request: Request) -> Request:
+    """The request as if it only read: to tell who sent it, where nothing is done."""
+    return Request({**request.scope, "method": "GET"})
+
+
 def _found(request: Request, database: Database, settings: ServiceSettings) -> Caller:
+    if request.url.path.startswith(SIGNED):
+        return Caller("nobody")
     key = request.headers.get(KEY_HEADER)
     if key is not None:
         return _by_key(key, database)
@@ -176,7 +187,9 @@ def _meant(request: Request, secret: str) -> None:
     """Refuse a change that has the cookie alone."""
     if request.method in SAFE:
         return
-    if not hmac.compare_digest(request.headers.get(CSRF_HEADER, "").encode(), csrf_of(secret).encode()):
+    by_form = request.scope.get("state", {}).get(FORM_CSRF, "")
+    sent = request.headers.get(CSRF_HEADER, by_form)
+    if not hmac.compare_digest(sent.encode(), csrf_of(secret).encode()):
         raise RefusedError(403, f"{CSRF_HEADER} is missing or wrong; log-in and GET /account tell it")
 
 

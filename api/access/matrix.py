@@ -30,11 +30,13 @@ class Standing(Flag):
     """They were appointed for its campaign."""
     OWN_REDUCER = auto()
     """It is theirs, in a campaign whose observers may reduce their own."""
+    READER = auto()
+    """They have a station in its campaign, and the embargo on its results is over."""
 
 
 S = Standing
 NOBODY = Standing(0)
-RELATIONS = S.OWNER | S.PARTICIPANT | S.RESPONSIBLE | S.OWN_REDUCER
+RELATIONS = S.OWNER | S.PARTICIPANT | S.RESPONSIBLE | S.OWN_REDUCER | S.READER
 """What only a look at the thing can tell."""
 
 BY_LEVEL = MappingProxyType(
@@ -63,6 +65,8 @@ class Operation(Enum):
     """What a route does."""
 
     SEE_HEALTH = auto()
+    SEE_PAGES = auto()
+    """Those of the portal that tell nothing of anybody: log-in, help, its own files."""
 
     REGISTER = auto()
     PROVE_ADDRESS = auto()
@@ -110,6 +114,7 @@ class Operation(Enum):
     SEE_OWN_UPLOADS = auto()
     SEE_UPLOAD = auto()
     REQUEST_EVENT_DATA = auto()
+    SEE_EVENT_DATA = auto()
     LIST_AUTHORS = auto()
 
     REDUCE_FOLDER = auto()
@@ -117,12 +122,25 @@ class Operation(Enum):
     REDUCE = auto()
     SEE_REDUCTION = auto()
     CONTROL_REDUCTION = auto()
+    SEE_QUEUE = auto()
     SEE_RESULT = auto()
+    SEE_LIGHT_CURVE = auto()
+    SEE_CHORDS = auto()
+    SEE_FIT = auto()
     FIT_CAMPAIGN = auto()
 
     ANNOUNCE = auto()
+    SEE_ANNOUNCEMENTS = auto()
+    FOLLOW_ANNOUNCEMENT = auto()
     SEE_OUTBOX = auto()
+    SEE_NOTICES = auto()
+    CHOOSE_NOTICES = auto()
+    UNSUBSCRIBE = auto()
     REPORT_ISSUE = auto()
+    SEE_ISSUES = auto()
+    SEE_ALL_ISSUES = auto()
+    SEE_ISSUE = auto()
+    ANSWER_ISSUE = auto()
 
     BACK_UP = auto()
 
@@ -175,6 +193,7 @@ _A, _U, _P, _R, _D, _N = (
 MATRIX = MappingProxyType(
     {
         O.SEE_HEALTH: _reads(_A, S.ANYONE),
+        O.SEE_PAGES: _reads(_P, S.ANYONE),
         # one's own account
         O.REGISTER: Row(_A, S.ANYONE, by_key=False),
         O.PROVE_ADDRESS: Row(_A, S.ANYONE, by_key=False),
@@ -221,6 +240,7 @@ MATRIX = MappingProxyType(
         O.SEE_OWN_UPLOADS: _reads(_D, S.OBSERVER),
         O.SEE_UPLOAD: _reads(_D, S.OWNER | _TEAM),
         O.REQUEST_EVENT_DATA: Row(_D, _TEAM, seen_by=O.SEE_CAMPAIGNS),
+        O.SEE_EVENT_DATA: _reads(_D, _TEAM, seen_by=O.SEE_CAMPAIGNS),
         O.LIST_AUTHORS: _reads(_D, _TEAM, seen_by=O.SEE_CAMPAIGNS),
         # analysis and reduction service
         O.REDUCE_FOLDER: Row(_R, S.OPERATOR | S.STAFF),
@@ -228,12 +248,25 @@ MATRIX = MappingProxyType(
         O.REDUCE: Row(_R, S.OWN_REDUCER | _TEAM, seen_by=O.SEE_OBSERVATION),
         O.SEE_REDUCTION: _reads(_R, S.OWN_REDUCER | _TEAM),
         O.CONTROL_REDUCTION: Row(_R, S.OWN_REDUCER | _TEAM),
-        O.SEE_RESULT: _reads(_R, S.OWN_REDUCER | _TEAM),
+        O.SEE_QUEUE: _reads(_R, S.STAFF),
+        O.SEE_RESULT: _reads(_R, S.OWNER | _TEAM),
+        O.SEE_LIGHT_CURVE: _reads(_R, S.OWNER | S.READER | _TEAM),
+        O.SEE_CHORDS: _reads(_R, S.READER | _TEAM, seen_by=O.SEE_CAMPAIGNS),
+        O.SEE_FIT: _reads(_R, _TEAM, seen_by=O.SEE_CAMPAIGNS),
         O.FIT_CAMPAIGN: Row(_R, _TEAM, seen_by=O.SEE_CAMPAIGNS),
         # notification service
         O.ANNOUNCE: Row(_N, S.STAFF),
+        O.SEE_ANNOUNCEMENTS: _reads(_N, S.OBSERVER),
+        O.FOLLOW_ANNOUNCEMENT: _reads(_N, S.STAFF),
         O.SEE_OUTBOX: _reads(_N, S.STAFF),
+        O.SEE_NOTICES: _reads(_N, S.OBSERVER),
+        O.CHOOSE_NOTICES: Row(_N, S.OBSERVER),
+        O.UNSUBSCRIBE: Row(_N, S.ANYONE, by_key=False),
         O.REPORT_ISSUE: Row(_N, S.OBSERVER),
+        O.SEE_ISSUES: _reads(_N, S.OBSERVER),
+        O.SEE_ALL_ISSUES: _reads(_N, S.STAFF),
+        O.SEE_ISSUE: _reads(_N, S.OWNER | S.STAFF),
+        O.ANSWER_ISSUE: Row(_N, S.OWNER | S.STAFF),
         # backup service: by nobody, over the network
         O.BACK_UP: Row(Area.BACKUP, NOBODY, by_key=False),
     }

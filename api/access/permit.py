@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from api.access.caller import KEY_HEADER, Caller, caller_of
 from api.access.matrix import MATRIX, RELATIONS, Operation, Row
 from api.access.relations import Concern, relations
+from api.access.versions import Versions, versions_of
 from api.problems import RefusedError
 
 Thing = TypeVar("Thing", bound=Concern)
@@ -25,8 +26,9 @@ class Permit:
         Given by what the caller is, or by `over`.
     """
 
-    def __init__(self, caller: Caller, operation: Operation) -> None:
+    def __init__(self, caller: Caller, operation: Operation, versions: Versions | None = None) -> None:
         self.caller, self.operation = caller, operation
+        self._versions = versions or Versions()
         self._row = MATRIX[operation]
         self.settled = bool(self._row.allowed & caller.standing)
         _by_credential(caller, self._row)
@@ -54,16 +56,28 @@ class Permit:
         ------
         RefusedError
             404: it is not there, or the caller may not know that it is. 403: they may know, and not do this.
+            412: it is not what the caller's `If-Match` is about.
         """
         if thing is not None:
             standing = self.caller.standing | relations(session, self.caller.person, thing)
             if standing & self._row.allowed:
                 self.settled = True
+                self._versions.look(session, thing)
                 return thing
             seen = self._row.seen_by
             if seen is not None and standing & MATRIX[seen].allowed:
                 raise RefusedError(403, f"your account may not do this to the {what}")
         raise RefusedError(404, f"no such {what}, or not yours to see")
+
+    def unchanged(self, session: Session, thing: object) -> None:
+        """See that a thing that needs no leave of its own is what the caller's `If-Match` is about; lock it.
+
+        Raises
+        ------
+        RefusedError
+            412: it was changed meanwhile.
+        """
+        self._versions.look(session, thing)
 
 
 def _by_credential(caller: Caller, row: Row) -> None:
@@ -95,9 +109,9 @@ class May:
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
 
-    async def __call__(self, caller: CallerDep) -> AsyncIterator[Permit]:
+    async def __call__(self, request: Request, caller: CallerDep) -> AsyncIterator[Permit]:
         """Give the permit; afterwards see that a route which had to ask for the thing has asked."""
-        permit = Permit(caller, self.operation)
+        permit = Permit(caller, self.operation, versions_of(request.scope))
         yield permit
         if not permit.settled:
             raise RuntimeError(f"a route of {self.operation.name} answered without `permit.over`")

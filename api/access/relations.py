@@ -1,5 +1,6 @@
 """What a person is to a thing."""
 
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import exists, select
@@ -7,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.access.matrix import Standing
 from api.campaigns.tables import Campaign, Responsible
+from api.database.tables import now
 from api.observations.tables import Observation
 
 
@@ -37,8 +39,20 @@ def relations(session: Session, person: str | None, thing: Concern) -> Standing:
     if session.get(Responsible, (campaign, person)) is not None:
         found |= Standing.RESPONSIBLE
     part = exists().where(Observation.campaign == campaign, Observation.person == person)
-    if session.scalar(select(part)):
+    known = select(Campaign.observers_reduce, Campaign.embargo, part).where(Campaign.id == campaign)
+    row = session.execute(known).one_or_none()
+    if row is None:
+        return found
+    observers_reduce, embargo, takes_part = row
+    if takes_part:
         found |= Standing.PARTICIPANT
-    if owner and session.scalar(select(Campaign.observers_reduce).where(Campaign.id == campaign)):
+        if results_open(embargo):
+            found |= Standing.READER
+    if owner and observers_reduce:
         found |= Standing.OWN_REDUCER
     return found
+
+
+def results_open(embargo: datetime | None) -> bool:
+    """Whether participants may see a campaign's results: from the embargo's end; never without a date."""
+    return embargo is not None and embargo <= now()

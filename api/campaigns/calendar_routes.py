@@ -1,5 +1,6 @@
 """Routes of the calendar: a list, and a feed for calendar programs at a secret address."""
 
+import json
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from api.audit.log import record
 from api.campaigns.calendar import MEDIA_TYPE, calendar_text
 from api.campaigns.campaign_views import CampaignView, FeedView
 from api.campaigns.campaigns import campaign_views
+from api.campaigns.overview import overview
+from api.campaigns.paths import content_of
 from api.campaigns.tables import Campaign, Feed, Prediction
 from api.database.tables import now
 from api.dependencies import DatabaseDep, SettingsDep
@@ -63,6 +66,37 @@ def calendar(
         found = _between(session, first, last)
         views = campaign_views(session, [campaign for campaign, _ in found[:MOST]])
     return CalendarView(items=views, complete=len(found) <= MOST)
+
+
+@router.get(
+    "/calendar/paths.geojson",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/geo+json": {"schema": {"type": "object"}}}, "description": "Paths"},
+        **responses(401, 403, 422, 503),
+    },
+    summary="Paths of open campaigns on one map",
+)
+def calendar_paths(
+    permit: Annotated[Permit, may(Operation.SEE_CAMPAIGNS)],
+    database: DatabaseDep,
+    start_date: Annotated[date | None, Query(description="First day, UTC; today by default.")] = None,
+    end_date: Annotated[date | None, Query(description="Last day, UTC.")] = None,
+) -> Response:
+    """Centre lines of the campaigns that are open, the first 40 by time; the path of each alone is finer."""
+    del permit
+    first = datetime.combine(start_date or now().date(), time.min, UTC)
+    last = None if end_date is None else datetime.combine(end_date, time.max, UTC)
+    with database.reading() as session:
+        found = [
+            (campaign, prediction)
+            for campaign, prediction in _between(session, first, last)
+            if campaign.state == "open" and prediction.elements
+        ]
+        views = campaign_views(session, [campaign for campaign, _ in found])
+        contents = [content_of(prediction) for _, prediction in found]
+    document = overview(list(zip(views, contents, strict=True)))
+    return Response(json.dumps(document, ensure_ascii=False), media_type="application/geo+json")
 
 
 @router.post(

@@ -3,22 +3,22 @@
 from typing import Annotated
 
 from fastapi import APIRouter
-from sqlalchemy import select
 
 from api.access.matrix import Operation
 from api.access.permit import Permit, may
 from api.campaigns import campaigns
+from api.campaigns.campaign_search import CampaignSearchDep
 from api.campaigns.campaign_views import (
     AppointmentBody,
     CallsBody,
     CampaignBody,
     CampaignChange,
     CampaignView,
-    State,
 )
-from api.campaigns.tables import Campaign, NoCalls, Prediction
-from api.database.tables import now
+from api.campaigns.tables import Campaign, Prediction
 from api.dependencies import Cursor, DatabaseDep, IdPath, Limit, SettingsDep
+from api.mail import preferences
+from api.mail.kinds import Topic
 from api.pages import Page, page_of
 from api.people.registration_routes import MOST_BODY_BYTES
 from api.problems import responses
@@ -31,15 +31,12 @@ router = APIRouter(prefix="/api/v1", tags=["campaigns"])
 def list_campaigns(
     permit: Annotated[Permit, may(Operation.SEE_CAMPAIGNS)],
     database: DatabaseDep,
-    state: State | None = None,
+    asked: CampaignSearchDep,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[CampaignView]:
-    """List campaigns, the last opened first."""
-    del permit
-    rows = select(Campaign)
-    if state is not None:
-        rows = rows.where(Campaign.state == state)
+    """List campaigns, the last opened first; by state, dates, words of name or object, or only one's own."""
+    rows = asked.rows(permit.caller.known)
     with database.reading() as session:
         found, following = page_of(session, rows, (Campaign.opened, Campaign.id), limit, cursor, True)
         return Page(items=campaigns.campaign_views(session, found), next=following)
@@ -89,11 +86,15 @@ def change_campaign(
     body: CampaignChange,
     permit: Annotated[Permit, may(Operation.MANAGE_CAMPAIGN)],
     database: DatabaseDep,
+    settings: SettingsDep,
 ) -> CampaignView:
-    """Change name, embargo, whether observers reduce their own; close it, or open it again."""
+    """Change name, embargo, whether observers reduce their own; close it, or open it again.
+
+    Those who take part in it, or answer for it, get an e-mail.
+    """
     with database.writing() as session:
         row = permit.over(session, session.get(Campaign, campaign_id, with_for_update=True), "campaign")
-        campaigns.change_campaign(session, permit.caller, row, body)
+        campaigns.change_campaign(session, settings, permit.caller, row, body)
         return campaigns.campaign_views(session, [row])[0]
 
 
@@ -141,7 +142,7 @@ def withdraw(
 def see_calls(permit: Annotated[Permit, may(Operation.SEE_ACCOUNT)], database: DatabaseDep) -> CallsBody:
     """Tell whether one gets an e-mail when a campaign is opened."""
     with database.reading() as session:
-        return CallsBody(wanted=session.get(NoCalls, permit.caller.known) is None)
+        return CallsBody(wanted=preferences.wants(session, permit.caller.known, Topic.CALLS))
 
 
 @router.put(
@@ -154,11 +155,6 @@ def choose_calls(
     body: CallsBody, permit: Annotated[Permit, may(Operation.CHANGE_ACCOUNT)], database: DatabaseDep
 ) -> CallsBody:
     """Choose whether one gets an e-mail when a campaign is opened."""
-    person = permit.caller.known
     with database.writing() as session:
-        row = session.get(NoCalls, person)
-        if body.wanted and row is not None:
-            session.delete(row)
-        if not body.wanted and row is None:
-            session.add(NoCalls(person=person, since=now()))
+        preferences.choose(session, permit.caller.known, Topic.CALLS, body.wanted)
     return body

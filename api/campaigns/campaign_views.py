@@ -24,7 +24,8 @@ class CampaignBody(Settings):
     observers_reduce : bool
         Whether observers may reduce their own recordings.
     embargo : datetime or None
-        Until when results are for staff and the event responsible alone.
+        From when participants may see chords, limb and light curves; without one they are for staff and
+        the event responsible alone.
     message : str
         Is put into the e-mail to the observers.
     tell : bool
@@ -40,7 +41,11 @@ class CampaignBody(Settings):
 
 
 class CampaignChange(Settings):
-    """What is to be changed of a campaign; what is left out stays. `embargo` null lifts it."""
+    """What is to be changed of a campaign; what is left out stays.
+
+    `embargo`: from then on participants see chords, limb and light curves; a date that has come publishes
+    them now, null keeps them for the team.
+    """
 
     name: Name | None = None
     observers_reduce: bool | None = None

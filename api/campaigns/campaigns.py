@@ -1,7 +1,7 @@
 """Campaigns: opened by a call, changed, closed; who answers for them."""
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,9 +16,11 @@ from api.campaigns.campaign_views import (
     ResponsibleView,
 )
 from api.campaigns.prediction_views import prediction_view
-from api.campaigns.tables import Campaign, NoCalls, Prediction, Responsible
+from api.campaigns.tables import Campaign, Prediction, Responsible
 from api.database.tables import new_id, now
+from api.mail.mailings import mail_to
 from api.mail.outbox import tell
+from api.mail.plain import Value
 from api.people.tables import Person
 from api.problems import RefusedError
 from api.settings import ServiceSettings
@@ -51,53 +53,76 @@ def open_campaign(
         opened=now(),
     )
     session.add(campaign)
-    called = _call(session, settings, campaign, prediction, body.message) if body.tell else 0
-    record(session, caller, "campaign opened", campaign.id, prediction=prediction.id, called=called)
+    if body.tell:
+        _call(session, settings, caller, campaign, prediction, body.message)
+    record(session, caller, "campaign opened", campaign.id, prediction=prediction.id, called=body.tell)
     return campaign
 
 
 def _call(
-    session: Session, settings: ServiceSettings, campaign: Campaign, prediction: Prediction, words: str
-) -> int:
+    session: Session,
+    settings: ServiceSettings,
+    caller: Caller,
+    campaign: Campaign,
+    prediction: Prediction,
+    words: str,
+) -> None:
     """Write to everyone who can take part and did not say that they want no calls."""
-    silent = select(NoCalls.person)
-    people = select(Person).where(
-        Person.deleted.is_(None),
-        Person.suspended.is_(None),
-        Person.email.is_not(None),
-        Person.id.not_in(silent),
-    )
     star = "" if prediction.star_mag is None else f", star of magnitude {prediction.star_mag:.1f}"
-    at = f"{prediction.at:%Y-%m-%d %H:%M:%S} UTC"
-    count = 0
-    for count, person in enumerate(session.scalars(people), 1):  # noqa: B007 - how many is told
-        tell(
-            session,
-            settings,
-            "call",
-            person,
-            campaign=campaign.name,
-            at=at,
-            star=star,
-            id=campaign.id,
-            words=words,
-        )
-    return count
+    values = {
+        "campaign": campaign.name,
+        "at": f"{prediction.at:%Y-%m-%d %H:%M:%S} UTC",
+        "star": star,
+        "id": campaign.id,
+        "author": session.get_one(Person, caller.known).name,
+        "words": words,
+    }
+    session.flush()
+    mail_to(session, settings, "call", values)
 
 
-def change_campaign(session: Session, caller: Caller, campaign: Campaign, wanted: CampaignChange) -> None:
-    """Change, close or open again a campaign."""
+def change_campaign(
+    session: Session, settings: ServiceSettings, caller: Caller, campaign: Campaign, wanted: CampaignChange
+) -> None:
+    """Change, close or open again a campaign; those whom it concerns are told."""
     fields = wanted.model_fields_set
-    if wanted.name is not None:
+    told: list[str] = []
+    if wanted.name is not None and wanted.name != campaign.name:
+        told.append(f"it was called {campaign.name}")
         campaign.name = wanted.name
-    if wanted.observers_reduce is not None:
+    if wanted.observers_reduce is not None and wanted.observers_reduce != campaign.observers_reduce:
         campaign.observers_reduce = wanted.observers_reduce
+        told.append(
+            f"observers may {'now' if wanted.observers_reduce else 'no longer'} reduce their own recordings"
+        )
     if "embargo" in fields:
-        campaign.embargo = None if wanted.embargo is None else wanted.embargo.astimezone(UTC)
+        told += _embargo(campaign, None if wanted.embargo is None else wanted.embargo.astimezone(UTC))
     if wanted.state is not None and wanted.state != campaign.state:
         campaign.state = wanted.state
         campaign.closed = now() if wanted.state == "closed" else None
+        told.insert(0, "it is closed" if wanted.state == "closed" else "it is open again")
     record(session, caller, "campaign changed", campaign.id, fields=sorted(fields), state=campaign.state)
+    if told:
+        session.flush()
+        values: dict[str, Value] = {
+            "campaign": campaign.name,
+            "id": campaign.id,
+            "title": told[0],
+            "lines": told,
+        }
+        mail_to(session, settings, "campaign_changed", values, campaign=campaign.id, besides=caller.person)
+
+
+def _embargo(campaign: Campaign, until: datetime | None) -> list[str]:
+    """Set the embargo; what is to be told of it."""
+    if until == campaign.embargo:
+        return []
+    campaign.embargo = until
+    if until is None:
+        return ["its results are for the team alone until further notice"]
+    if until <= now():
+        return ["its results are open to all who take part"]
+    return [f"its results are for the team alone until {until:%Y-%m-%d %H:%M} UTC"]
 
 
 def appoint(

@@ -23,13 +23,20 @@ SHOWN = 5
 
 
 class ImportView(Settings):
-    """What an import did, or would do (`dry_run`)."""
+    """What an import did, or would do (`dry_run`).
+
+    Attributes
+    ----------
+    predictions : tuple of str
+        Ids, in the order of the file; of a dry run none.
+    """
 
     dry_run: bool
     added: int
     replaced: int
     kept: int
     notes: tuple[str, ...] = ()
+    predictions: tuple[str, ...] = ()
 
 
 Ready = tuple[str, dict[str, Any]]
@@ -102,11 +109,13 @@ def import_all(
     if dry_run:
         return view
     at = now()
-    session.add_all(Prediction(id=new_id(), created=at, changed=at, **columns) for columns in new)
+    added = [Prediction(id=new_id(), created=at, changed=at, **columns) for columns in new]
+    session.add_all(added)
     for columns in old:
         _overwrite(there[columns["occ_id"]], columns)
     record(session, caller, "predictions imported", added=view.added, replaced=view.replaced, kept=view.kept)
-    return view
+    ids = {row.occ_id: row.id for row in (*added, *there.values())}
+    return view.model_copy(update={"predictions": tuple(ids[columns["occ_id"]] for _, columns in ready)})
 
 
 def _there(session: Session, identities: Sequence[str]) -> dict[str, Prediction]:

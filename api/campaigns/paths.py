@@ -1,6 +1,7 @@
 """Paths and circumstances of predictions: computed outside transactions, kept by their content."""
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ Form = Literal["json", "geojson", "kml", "csv"]
 KEPT = 128
 """Documents; the longest has some 200 kB."""
 PLACES = 4096
+LOWEST_M, HIGHEST_M = -500.0, 9000.0
+"""No ground is beyond."""
 
 
 def content_of(row: Prediction) -> str:
@@ -63,3 +66,32 @@ def station_text(content: str, name: str, latitude_deg: float, longitude_deg: fl
     row = station_row(Station(site), seen)
     del row["status"], row["note"]
     return json.dumps(row | {"visible": seen.visible})
+
+
+def map_of(
+    content: str, stations: Sequence[tuple[str, str, float, float, float]], form: Literal["png", "svg"]
+) -> bytes:
+    """The path and stations as a picture; takes about a second.
+
+    Parameters
+    ----------
+    stations : sequence of (name, status, latitude_deg, longitude_deg, height_m)
+    """
+    from reduction.geometry.path import shadow_path
+    from reduction.geometry.stations import Station
+    from reduction.outputs.path_map import draw_path_map
+    from reduction.sites import Site
+
+    shown = [
+        Station(
+            Site(
+                name=name,
+                latitude_deg=latitude,
+                longitude_deg=longitude,
+                altitude_m=min(max(height, LOWEST_M), HIGHEST_M),
+            ),
+            status,
+        )
+        for name, status, latitude, longitude, height in stations
+    ]
+    return draw_path_map(shadow_path(_plane(content)), shown, form)

@@ -103,7 +103,7 @@ def add_predictions(
     if kind not in {"text/csv", "application/json"}:
         raise RefusedError(415, "send Content-Type: text/csv or application/json")
     contents = read_csv(data) if kind == "text/csv" else read_json(data)
-    return _import(database, permit, contents, existing, dry_run)
+    return import_contents(database, permit, contents, existing, dry_run)
 
 
 @router.post(
@@ -123,12 +123,13 @@ def add_occelmnt(
 ) -> ImportView:
     """Add all predictions of an XML file of Occult or Occult Watcher Cloud, or none."""
     contents = read_xml(data, strict=not partial)
-    return _import(database, permit, contents, existing, dry_run)
+    return import_contents(database, permit, contents, existing, dry_run)
 
 
-def _import(
+def import_contents(
     database: Database, permit: Permit, contents: Contents, existing: Existing, dry_run: bool
 ) -> ImportView:
+    """Keep what a file holds; raises as `importing.prepared` and `importing.import_all`."""
     ready = importing.prepared(contents)
     with database.writing() as session:
         view = importing.import_all(session, permit.caller, ready, existing, dry_run)
@@ -142,9 +143,9 @@ def see_prediction(
     prediction_id: IdPath, permit: Annotated[Permit, may(Operation.SEE_PREDICTIONS)], database: DatabaseDep
 ) -> PredictionDetail:
     """Tell a prediction, with its elements."""
-    del permit
     with database.reading() as session:
         row = prediction_of(session, prediction_id)
+        permit.unchanged(session, row)
         return prediction_detail(row, campaign_of(session, [row.id]).get(row.id))
 
 
@@ -164,6 +165,7 @@ def change_prediction(
     columns = columns_of(body)
     with database.writing() as session:
         row = prediction_of(session, prediction_id)
+        permit.unchanged(session, row)
         importing.change(session, permit.caller, row, columns)
         return prediction_detail(row, campaign_of(session, [row.id]).get(row.id))
 
@@ -181,7 +183,9 @@ def remove_prediction(
 ) -> None:
     """Remove a prediction that became no campaign."""
     with database.writing() as session:
-        importing.remove(session, permit.caller, prediction_of(session, prediction_id, lock=True))
+        row = prediction_of(session, prediction_id, lock=True)
+        permit.unchanged(session, row)
+        importing.remove(session, permit.caller, row)
 
 
 def prediction_of(session: Session, identity: str, lock: bool = False) -> Prediction:

@@ -64,7 +64,7 @@ class Search:
         return found
 
 
-def _search(
+def search_of(
     start_date: Annotated[date | None, Query(description="First day, UTC.", examples=["2022-02-01"])] = None,
     end_date: Annotated[
         date | None, Query(description="Last day, UTC, whole.", examples=["2022-02-15"])
@@ -90,6 +90,13 @@ def _search(
         Query(ge=0, le=MOST_KM, description="The shadow's path comes this near to the place, km."),
     ] = None,
 ) -> Search:
+    """What the parameters of a request search for.
+
+    Raises
+    ------
+    RequestError
+        A text has nothing to be found by, or a place is told in part.
+    """
     for name, text in (("object_name", object_name), ("occ_id", occ_id)):
         if text is not None and ("\0" in text or not text.isprintable()):
             raise RequestError(f"{name}: has a character that cannot be seen")
@@ -104,7 +111,7 @@ def _search(
     return Search(start_date, end_date, mag_min, mag_max, object_name, occ_id, near)
 
 
-SearchDep = Annotated[Search, Depends(_search)]
+SearchDep = Annotated[Search, Depends(search_of)]
 
 
 def count_and_page(

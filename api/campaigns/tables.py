@@ -51,7 +51,7 @@ class Campaign(Table):
     observers_reduce : bool
         Whether observers may reduce their own recordings.
     embargo : datetime or None
-        Until when results are for staff and the event responsible alone.
+        From when participants may see chords, limb and light curves; None: they are the team's alone.
     """
 
     __tablename__ = "campaign"
@@ -93,11 +93,3 @@ class Feed(Owned, Table):
     person: Mapped[Id] = mapped_column(ForeignKey("person.id"), primary_key=True)
     digest: Mapped[Sha256] = mapped_column(unique=True)
     created: Mapped[datetime]
-
-
-class NoCalls(Owned, Table):
-    """A person who wants no e-mail when a campaign is opened."""
-
-    __tablename__ = "no_calls"
-    person: Mapped[Id] = mapped_column(ForeignKey("person.id"), primary_key=True)
-    since: Mapped[datetime]

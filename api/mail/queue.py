@@ -28,9 +28,9 @@ def waits(session: Session) -> bool:
 
 
 def take(session: Session, most: int, lease: timedelta = LEASE) -> list[Message]:
-    """Take up to `most` messages, oldest first, for a time."""
+    """Take up to `most` messages, oldest first, for a time; those of mailings after all others."""
     at = now()
-    rows = select(Message).where(_due(at)).order_by(Message.place).limit(most)
+    rows = select(Message).where(_due(at)).order_by(Message.mailing.is_not(None), Message.place).limit(most)
     taken = list(session.scalars(rows.with_for_update(skip_locked=True)))
     for message in taken:
         message.until = at + lease
@@ -62,6 +62,12 @@ def put_off(session: Session, message: Message, why: str) -> None:
         return
     pause = min(FIRST_PAUSE * 2 ** min(message.attempts - 1, 10), LONGEST_PAUSE)
     values = {"not_before": at + pause, "until": None, "error": why}
+    session.execute(update(Message).where(*_mine(message)).values(**values))
+
+
+def give_back(session: Session, message: Message) -> None:
+    """Let a message that was not tried be taken again at once."""
+    values = {"until": None, "attempts": message.attempts - 1}
     session.execute(update(Message).where(*_mine(message)).values(**values))
 
 

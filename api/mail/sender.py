@@ -6,6 +6,8 @@ import threading
 import time
 from datetime import timedelta
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from api.database.transactions import Database
 from api.mail import queue
 from api.mail.smtp import built, connected, sender_address
@@ -66,6 +68,8 @@ class Sender:
                     pass
             except ResourceError as error:
                 _log.warning("the outbox cannot be read: %s", error)
+            except (SQLAlchemyError, OSError) as error:
+                _log.error("the outbox cannot be read", exc_info=error)
             self._stopping.wait(POLL_S)
 
     def send_some(self) -> int:
@@ -81,21 +85,37 @@ class Sender:
                 return 0
         with self._database.writing() as session:
             taken = queue.take(session, AT_ONCE, self._lease)
+        left = list(taken)
         try:
             with connected(self._settings) as server:
-                for number, message in enumerate(taken):
-                    if self._stopping.is_set():
-                        self._release(taken[number:], "the service stopped")
-                        break
-                    self._send(server, message)
+                while left and not self._stopping.is_set():
+                    self._try(server, left.pop(0))
         except (OSError, smtplib.SMTPException) as error:
-            self._release(taken, _reason(error))
+            if len(left) == len(taken):  # not even the first: all of them wait for the server
+                self._put_off(left, _reason(error))
+                left = []
             _log.warning("%s: %s", self._settings.smtp_host, _reason(error))
+        if left:
+            with self._database.writing() as session:
+                for message in left:
+                    queue.give_back(session, message)
         return len(taken)
+
+    def _try(self, server: smtplib.SMTP, message: Message) -> None:
+        """Send one; where the connection breaks at it, it waits, and does not hold up the others."""
+        try:
+            self._send(server, message)
+        except (OSError, smtplib.SMTPException) as error:
+            self._put_off([message], _reason(error))
+            raise
 
     def _send(self, server: smtplib.SMTP, message: Message) -> None:
         """Send one; a refusal of this message alone is kept with it."""
-        mail = built(message, self._settings)
+        try:
+            mail = built(message, self._settings)
+        except ValueError as error:  # what cannot be a header; nothing of it will ever be sent
+            self._refused(message, PERMANENT.start, str(error))
+            return
         try:
             server.send_message(mail, sender_address(self._settings), [message.recipient])
         except smtplib.SMTPRecipientsRefused as error:
@@ -114,8 +134,8 @@ class Sender:
             (queue.give_up if code in PERMANENT else queue.put_off)(session, message, why)
         _log.warning("message %d: %s", message.place, why)
 
-    def _release(self, messages: list[Message], why: str) -> None:
-        """Let those that were not sent be tried again later; the others are as they are."""
+    def _put_off(self, messages: list[Message], why: str) -> None:
+        """Let messages be tried again later."""
         with self._database.writing() as session:
             for message in messages:
                 queue.put_off(session, message, why)

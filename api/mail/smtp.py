@@ -13,6 +13,8 @@ from api.mail.tables import Message
 from api.settings import ServiceSettings
 
 TIMEOUT_S = 30.0
+UNFOLDED = SMTP.clone(max_line_length=998)
+"""An address in a header stays whole: folded, it would be encoded as words."""
 
 
 def sender_address(settings: ServiceSettings) -> str:
@@ -30,6 +32,10 @@ def built(message: Message, settings: ServiceSettings) -> EmailMessage:
     mail["Message-ID"] = message.message_id
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(message.text, cte="quoted-printable")
+    if message.unsubscribe is not None:  # RFC 8058: the reader's mail program asks by POST
+        mail["List-Unsubscribe"] = f"<{message.unsubscribe}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        mail.policy = UNFOLDED
     return mail
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from api.access.matrix import Operation
 from api.access.permit import Permit, may
@@ -29,13 +30,24 @@ def list_files(
     cursor: Cursor = None,
 ) -> Page[FileView]:
     """List the files of an observation, in the order they came."""
-    rows = select(ObservationFile).where(ObservationFile.observation == observation_id)
     with database.reading() as session:
-        permit.over(session, session.get(Observation, observation_id), "observation")
-        found, following = page_of(
-            session, rows, (ObservationFile.created, ObservationFile.id), limit, cursor
-        )
+        found, following = files_of(session, permit, observation_id, limit, cursor)
     return Page(items=tuple(file_view(row) for row in found), next=following)
+
+
+def files_of(
+    session: Session, permit: Permit, observation_id: str, limit: int, cursor: str | None
+) -> tuple[list[ObservationFile], str | None]:
+    """Files of an observation, for who may see them, and the cursor of those that follow.
+
+    Raises
+    ------
+    RefusedError
+        404: no such observation, or not theirs.
+    """
+    permit.over(session, session.get(Observation, observation_id), "observation")
+    rows = select(ObservationFile).where(ObservationFile.observation == observation_id)
+    return page_of(session, rows, (ObservationFile.created, ObservationFile.id), limit, cursor)
 
 
 @router.get(

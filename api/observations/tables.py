@@ -66,6 +66,10 @@ class ObservationFile(Table):
         The archive that it was unpacked from.
     state : str
         ``quarantined``, ``accepted`` or ``refused`` (`finding` says why).
+    crc32 : int or None
+        Of its bytes, for archives; None until they were read for one.
+    damaged : datetime or None
+        When the store was found to hold other bytes under its name.
     """
 
     __tablename__ = "observation_file"
@@ -79,4 +83,6 @@ class ObservationFile(Table):
     state: Mapped[Short]
     finding: Mapped[dict[str, Any]]
     created: Mapped[datetime]
+    crc32: Mapped[int | None]
+    damaged: Mapped[datetime | None]
     __table_args__ = (Index(None, "observation", "created", "id"),)

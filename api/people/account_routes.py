@@ -82,12 +82,15 @@ def see(
     summary="Change one's profile",
 )
 def change(
-    body: ProfileChange, permit: Annotated[Permit, may(Operation.CHANGE_ACCOUNT)], database: DatabaseDep
+    body: ProfileChange,
+    permit: Annotated[Permit, may(Operation.CHANGE_ACCOUNT)],
+    database: DatabaseDep,
+    settings: SettingsDep,
 ) -> AccountView:
     """Change name, affiliation or ORCID iD; what is left out stays."""
     with database.writing() as session:
         person = oneself(session, permit.caller)
-        accounts.change(session, permit.caller, person, body)
+        accounts.change(session, settings, permit.caller, person, body)
         return account_view(person)
 
 

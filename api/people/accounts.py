@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 from api.access.caller import Caller, digest_of, new_secret
 from api.access.matrix import Level
 from api.audit.log import record
-from api.campaigns.tables import Feed, NoCalls
+from api.campaigns.tables import Feed
 from api.database.tables import new_id, now
 from api.mail.outbox import post, tell
-from api.mail.tables import Message
+from api.mail.tables import Message, Unwanted
+from api.notices.tables import Owed
 from api.people.passwords import matches
 from api.people.tables import ApiKey, LoginSession, Person, Registration, Token
 from api.people.views import ProfileChange, RegistrationBody
@@ -196,14 +197,20 @@ def set_address(
     record(session, caller, "address changed", person.id)
 
 
-def change(session: Session, caller: Caller, person: Person, wanted: ProfileChange) -> None:
-    """Change a profile."""
+def change(
+    session: Session, settings: ServiceSettings, caller: Caller, person: Person, wanted: ProfileChange
+) -> None:
+    """Change a profile; its owner is told what."""
     fields = sorted(wanted.model_fields_set)
+    changed: list[str] = []
     for field in fields:
         value = getattr(wanted, field)
-        if value is not None or field == "orcid":
+        if (value is not None or field == "orcid") and value != getattr(person, field):
             setattr(person, field, value)
+            changed.append("ORCID iD" if field == "orcid" else field)
     record(session, caller, "profile changed", person.id, fields=fields)
+    if changed:
+        tell(session, settings, "profile", person, fields=changed)
 
 
 def set_level(
@@ -271,7 +278,7 @@ def erase(session: Session, settings: ServiceSettings, caller: Caller, person: P
         update(Message).where(Message.person == person.id, Message.state == "waiting").values(person=None)
     )
     session.execute(delete(Message).where(Message.person == person.id))
-    for table in (LoginSession, ApiKey, Token, Feed, NoCalls):
+    for table in (LoginSession, ApiKey, Token, Feed, Unwanted, Owed):
         session.execute(delete(table).where(table.person == person.id))
     person.email = person.email_key = person.password = person.orcid = None
     person.name, person.affiliation = DELETED, ""

@@ -7,21 +7,26 @@ from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
 from api.audit.tables import Entry
-from api.campaigns.tables import Feed, NoCalls, Responsible
+from api.bundles.tables import DataRequest
+from api.campaigns.tables import Feed, Responsible
 from api.database.tables import Table
 from api.equipment.tables import Equipment, Site
-from api.mail.tables import Message
+from api.mail.tables import Message, Unwanted
+from api.notices.tables import Issue, IssueAnswer
 from api.observations.tables import Observation, ObservationFile
 from api.people.tables import ApiKey, LoginSession, Person
 from api.uploads.tables import Upload
 
-HIDDEN = frozenset({"password", "digest", "email_key", "text"})
+HIDDEN = frozenset({"password", "digest", "email_key", "unsubscribe"})
+TOLD = "text"
+"""Of e-mails alone it is hidden: it may carry a secret."""
 
 
 def row_of(row: Table) -> dict[str, Any]:
     """A row as it is kept, without what is a secret or a form of one."""
     columns = inspect(type(row)).columns
-    return {column.key: getattr(row, column.key) for column in columns if column.key not in HIDDEN}
+    hidden = HIDDEN | ({TOLD} if isinstance(row, Message) else set())
+    return {column.key: getattr(row, column.key) for column in columns if column.key not in hidden}
 
 
 def _of(table: Any) -> Callable[[Session, str], list[dict[str, Any]]]:
@@ -54,7 +59,10 @@ PARTS: dict[str, Callable[[Session, str], list[dict[str, Any]]]] = {
     "uploads": _of(Upload),
     "appointments": _of(Responsible),
     "calendar": _of(Feed),
-    "no_calls": _of(NoCalls),
+    "data_requests": _of(DataRequest),
+    "unwanted": _of(Unwanted),
+    "issues": _of(Issue),
+    "issue_answers": _of(IssueAnswer),
     "actions": _entries,
 }
 """Kind of things -> what there is of a person."""

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.database.tables import Id, Line, Owned, Sha256, Short, Table
+from api.database.tables import Id, Line, Owned, Place, Sha256, Short, Table
 
 
 class Person(Table):
@@ -103,3 +103,13 @@ class Token(Table):
     created: Mapped[datetime]
     expires: Mapped[datetime]
     used: Mapped[datetime | None]
+
+
+class Attempt(Table):
+    """An attempt that counts until an instant; `key` is the SHA-256 of what was tried and from where."""
+
+    __tablename__ = "counted_attempt"
+    place: Mapped[Place]
+    key: Mapped[Sha256]
+    until: Mapped[datetime] = mapped_column(index=True)
+    __table_args__ = (Index(None, "key", "until"),)

@@ -16,6 +16,7 @@ from api.audit.log import record
 from api.campaigns.tables import Campaign
 from api.database.tables import new_id, now
 from api.dependencies import Cursor, DatabaseDep, IdPath, Limit, StoreDep
+from api.notices.owed import owe
 from api.observations.tables import Observation
 from api.pages import Page, page_of
 from api.problems import FieldProblem, RefusedError, responses
@@ -115,7 +116,7 @@ def ask_batch(
     All that is wrong is told at once, by line and column. `Location` is the batch.
     """
     with database.reading() as session:
-        of_team = _over_campaign(session, permit, campaign)
+        of_team = over_campaign(session, permit, campaign)
     if priority > 0 and not of_team:
         raise RequestError("priority: above 0 is for staff and the event responsible")
     person = permit.caller.known
@@ -165,6 +166,7 @@ def ask_batch(
             session.add(batch)
             session.flush()
             session.add_all(rows)
+            owe(session, "batch", batch.id, person)
             record(session, permit.caller, "batch asked", batch.id, reductions=len(rows))
     except IntegrityError:
         if idempotency_key is None:
@@ -194,7 +196,7 @@ def _answered(
         return batch_view(session, batch)
 
 
-def _over_campaign(session: Session, permit: Permit, campaign: str) -> bool:
+def over_campaign(session: Session, permit: Permit, campaign: str) -> bool:
     """See that the caller may reduce something of a campaign; whether all of it."""
     there = session.get(Campaign, campaign)
     if there is None:
@@ -312,17 +314,24 @@ def retry_batch(
     batch_id: IdPath, permit: MayControl, database: DatabaseDep, reducing: ReducingDep
 ) -> CountView:
     """Queue the failed jobs of a batch again, in their old places; what is done or cancelled stays."""
-    ids = _controlled(batch_id, permit, database, ("failed",), "batch retried")
+    ids = _controlled(batch_id, permit, database, ("failed",), "batch retried", tell=True)
     return CountView(jobs=len(reducing.queue.retry(ids)))
 
 
 def _controlled(
-    batch: str, permit: Permit, database: DatabaseDep, states: Sequence[str], action: str
+    batch: str,
+    permit: Permit,
+    database: DatabaseDep,
+    states: Sequence[str],
+    action: str,
+    tell: bool = False,
 ) -> list[str]:
-    """Jobs of a batch in some states, which the caller may control."""
+    """Jobs of a batch in some states, which the caller may control; `tell`: of their end, once more."""
     rows = select(Reduction.id).join(JobRow, JobRow.id == Reduction.id)
     with database.writing() as session:
-        permit.over(session, session.get(Batch, batch), "batch")
+        row = permit.over(session, session.get(Batch, batch), "batch")
         found = list(session.scalars(rows.where(Reduction.batch == batch, JobRow.state.in_(states))))
+        if tell and found:
+            owe(session, "batch", batch, row.person)
         record(session, permit.caller, action, batch, jobs=len(found))
     return found

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.store.published import ObjectStore
-from ingest.archives.opening import open_archive
-from ingest.convert import stack_of
 from reduction.errors import RequestError, ResourceError
 from reduction.stack import Stack
 
@@ -87,6 +85,9 @@ class Stacks:
 
     def _prepared(self, entry: _Entry, sha256: str, member: str | None) -> Stack:
         """Bring a recording here, and open it."""
+        from ingest.archives.opening import open_archive
+        from ingest.convert import stack_of
+
         if not self._preparing.acquire(timeout=PREPARING_S):
             raise ResourceError("other recordings are being prepared; ask again later")
         try:

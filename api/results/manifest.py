@@ -17,7 +17,7 @@ from reduction.plan import ReductionPlan, Settings
 MOST_LINES = 10_000
 MOST_FAULTS = 20_000
 GROUPS: dict[str, type[Settings]] = {"plan": ReductionPlan, "times": Times, "sky": SkyAsk}
-COLUMNS = ("file", "member", *STARS, *SIDE_FILES, "calibration", *GROUPS)
+COLUMNS = ("file", "member", *STARS, *SIDE_FILES, "calibration", "device", *GROUPS)
 """Columns besides ``plan.FIELD``, ``times.FIELD`` and ``sky.FIELD``."""
 
 LONGEST_REASON = 300

@@ -15,7 +15,9 @@ from api.access.matrix import Operation, Standing
 from api.access.permit import Permit, may
 from api.access.relations import Concern, relations
 from api.audit.log import record
+from api.database.transactions import Database
 from api.dependencies import Cursor, DatabaseDep, IdPath, Limit, StoreDep
+from api.notices.owed import owe
 from api.observations.tables import Observation
 from api.pages import Page, page_of
 from api.problems import RefusedError, responses
@@ -34,6 +36,7 @@ from reduction.errors import RequestError, UmbraError
 MOST_BODY_BYTES = 256 * 1024
 LONGEST_WAIT_S = 60.0
 LONGEST_LOG = 1 << 20
+RETRIED = "reduction retried"
 TEAM = Standing.STAFF | Standing.RESPONSIBLE
 
 router = APIRouter(prefix=PREFIX, tags=["reductions"])
@@ -85,6 +88,7 @@ def ask(
     try:
         with database.writing() as session:
             session.add(row)
+            owe(session, "reduction", row.id, row.asker)
             record(session, permit.caller, "reduction asked", row.id, file=row.file)
     except IntegrityError:
         if idempotency_key is None:
@@ -167,16 +171,14 @@ async def job_status(
     """Tell a job's state; with `wait`, when it has ended, or after so many seconds."""
     if wait:
         await reducing.following.ended(job, wait)
+    return await run_in_threadpool(job_view, job, database, reducing)
 
-    def view() -> JobView:
-        with suppress(UmbraError):  # its result is gone: told as it is, done and without one
-            settle(database, reducing.cache, job)
-        with database.reading() as session:
-            row = session.get(Reduction, job)
-            assert row is not None
-            return job_views(session, [row], reducing)[0]
 
-    return await run_in_threadpool(view)
+def job_view(job: str, database: Database, reducing: Reducing) -> JobView:
+    """What has become of a job that the caller may see."""
+    with suppress(UmbraError):  # its result is gone: told as it is, done and without one
+        settle(database, reducing.cache, job)
+    return _viewed(job, database, reducing)
 
 
 @router.get(
@@ -226,7 +228,9 @@ def _log_of(store: ObjectStore, job: str, number: int) -> str | None:
 
 def _controlled(job_id: str, permit: Permit, database: DatabaseDep, action: str) -> None:
     with database.writing() as session:
-        permit.over(session, session.get(Reduction, job_id), "job")
+        row = permit.over(session, session.get(Reduction, job_id), "job")
+        if action == RETRIED:
+            owe(session, "reduction", job_id, row.asker)
         record(session, permit.caller, action, job_id)
 
 
@@ -245,12 +249,12 @@ def cancel_job(job_id: IdPath, permit: MayControl, database: DatabaseDep, reduci
 )
 def retry_job(job_id: IdPath, permit: MayControl, database: DatabaseDep, reducing: ReducingDep) -> JobView:
     """Queue a failed or cancelled job again, in its old place; earlier logs are kept."""
-    _controlled(job_id, permit, database, "reduction retried")
+    _controlled(job_id, permit, database, RETRIED)
     reducing.queue.retry([job_id])
     return _viewed(job_id, database, reducing)
 
 
-def _viewed(job_id: str, database: DatabaseDep, reducing: Reducing) -> JobView:
+def _viewed(job_id: str, database: Database, reducing: Reducing) -> JobView:
     with database.reading() as session:
         row = session.get(Reduction, job_id)
         assert row is not None

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from cluster.requests import ReductionRequest, Times
+from cluster.requests import Device, ReductionRequest, Times
 from ingest.solve.request import SkyRequest
 from reduction.plan import ReductionPlan, Settings
 
@@ -29,7 +29,8 @@ class ReductionAsk(Settings):
 
     `file` is the recording; `bias`, `dark`, `flat`, `coordinates` and `times.table` are other files of the
     same observation. `member` tells which recording of an archive is meant; without `calibration` the
-    calibration frames of an archive are left out. What is not given is chosen from the recording.
+    calibration frames of an archive are left out. `device`: a GPU or the CPU, or what the worker has. What is
+    not given is chosen from the recording.
     """
 
     file: FileId
@@ -42,11 +43,12 @@ class ReductionAsk(Settings):
     flat: FileId | None = None
     coordinates: FileId | None = None
     calibration: bool = True
+    device: Device = "auto"
 
     @model_validator(mode="before")
     @classmethod
     def _shown(cls, value: Any) -> Any:
-        _check_text(value)
+        check_text(value)
         return value
 
     @field_validator("times")
@@ -89,6 +91,7 @@ class ReductionAsk(Settings):
             coordinates=raw.get("coordinates"),
             sky=SkyRequest(**self.sky.model_dump(exclude_unset=True)),
             calibration=self.calibration,
+            device=self.device,
         )
 
 
@@ -99,7 +102,7 @@ class ReductionBody(ReductionAsk):
     dry_run: bool = False
 
 
-def _check_text(value: Any, depth: int = 0) -> None:
+def check_text(value: Any, depth: int = 0) -> None:
     """Refuse text that no database keeps or nobody can read: control characters, halves of surrogates."""
     if depth > 12:
         raise ValueError("is nested too deeply")
@@ -108,8 +111,8 @@ def _check_text(value: Any, depth: int = 0) -> None:
             raise ValueError("has text that is too long, or characters that cannot be seen")
     elif isinstance(value, Mapping):
         for name, inner in value.items():
-            _check_text(name, depth + 1)
-            _check_text(inner, depth + 1)
+            check_text(name, depth + 1)
+            check_text(inner, depth + 1)
     elif isinstance(value, list | tuple):
         for inner in value:
-            _check_text(inner, depth + 1)
+            check_text(inner, depth + 1)

@@ -55,6 +55,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 router = APIRouter(prefix=PREFIX, tags=["results"])
 MaySee = Annotated[Permit, may(Operation.SEE_RESULT)]
+MayRead = Annotated[Permit, may(Operation.SEE_LIGHT_CURVE)]
 
 
 class ResultView(Settings):
@@ -109,7 +110,8 @@ def fields_of(row: Result) -> dict[str, Any]:
     }
 
 
-def _result(session: Session, permit: Permit, result_id: str) -> Result:
+def result_of(session: Session, permit: Permit, result_id: str) -> Result:
+    """The result with an id, if the permit holds for it. Raises `RefusedError`."""
     return permit.over(session, session.get(Result, result_id), "result")
 
 
@@ -163,7 +165,7 @@ def numbered_result(
 def see_result(result_id: IdPath, permit: MaySee, database: DatabaseDep, store: StoreDep) -> ResultDetail:
     """Tell of a version: figures, files, where it came from."""
     with database.reading() as session:
-        row = _result(session, permit, result_id)
+        row = result_of(session, permit, result_id)
     return _detail(row, store)
 
 
@@ -183,7 +185,7 @@ def result_file(
 ) -> FileResponse:
     """Return light curve, star table, summary, figures or report as the reduction wrote them."""
     with database.reading() as session:
-        row = _result(session, permit, result_id)
+        row = result_of(session, permit, result_id)
     commit = store.find("results", row.key)
     if commit is None:
         raise RefusedError(410, "the files of this result are not in the store any more")
@@ -207,13 +209,13 @@ def lightcurve(
     form: Annotated[
         Literal["csv", "ecsv", "fits", "parquet", "votable", "sora", "portal", "pyote", "tangra"], Path()
     ],
-    permit: MaySee,
+    permit: MayRead,
     database: DatabaseDep,
     reducing: ReducingDep,
 ) -> Response:
     """Return the light curve as Umbra or another program writes it."""
     with database.reading() as session:
-        row = _result(session, permit, result_id)
+        row = result_of(session, permit, result_id)
     folder = reducing.cache.folder(row.key)
     name, suffix = FORMS[form]
     headers = {
@@ -246,10 +248,10 @@ def provenance(
 ) -> dict[str, Any]:
     """Tell the recording, its digest, the plan, the settings that were chosen, and the edition of Umbra."""
     with database.reading() as session:
-        row = _result(session, permit, result_id)
+        row = result_of(session, permit, result_id)
         asked = session.get(Reduction, row.reduction)
         file = None if asked is None else session.get(ObservationFile, asked.file)
-    summary = _summary(reducing.cache.folder(row.key))
+    summary = summary_of(reducing.cache.folder(row.key))
     parts: dict[str, Any] = {
         name: summary[name]
         for name in ("schema", "provenance", "input", "plan", "settings")
@@ -266,7 +268,8 @@ def provenance(
     }
 
 
-def _summary(folder: FilePath) -> dict[str, Any]:
+def summary_of(folder: FilePath) -> dict[str, Any]:
+    """Content of a result's ``summary.json``. Raises `DataError`."""
     try:
         found: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -290,35 +293,60 @@ def cutout(
     half: Annotated[int, Query(ge=4, le=64, description="Pixels to each side.")] = 16,
     zoom: Annotated[int, Query(ge=1, le=16)] = 4,
     stretch: Stretch = "asinh",
+    scale: Annotated[
+        Literal["picture", "star"],
+        Query(description="Black and white: the picture's own, or the star's light."),
+    ] = "picture",
 ) -> Response:
-    """Return the recorded pixels about a star, where the reduction found it on that frame."""
+    """Return the recorded pixels about a star, where the reduction found it on that frame.
+
+    With `scale=star` white is what the star's peak is when it is not occulted, on all frames alike, so that
+    one sees it go.
+    """
     with database.reading() as session:
-        row = _result(session, permit, result_id)
+        row = result_of(session, permit, result_id)
         asked = session.get(Reduction, row.reduction)
         file = None if asked is None else session.get(ObservationFile, asked.file)
     if asked is None or file is None:
         raise RefusedError(404, "the recording of this result is not here any more")
     folder = reducing.cache.folder(row.key)
-    metadata = (_summary(folder).get("input") or {}).get("metadata") or {}
-    if "integration" in metadata:
+    summary = summary_of(folder)
+    if "integration" in ((summary.get("input") or {}).get("metadata") or {}):
         raise RequestError(
             "samples of an integrating camera are means of several frames; see the recording's frames"
         )
-    x, y = _place(folder / "stars.parquet", star, frame)
+    x, y, sky, sky_sigma = _place(folder / "stars.parquet", star, frame)
     member = ReductionAsk.model_validate(asked.request).member if asked.request else None
     with reducing.stacks.opened(file.sha256, member) as stack:
         image = frame_of(stack, frame)
-    pixels = stretched(around(image, x, y, half), stretch)
+    limits = star_limits(summary, star, sky, sky_sigma) if scale == "star" else None
+    pixels = stretched(around(image, x, y, half), stretch, ends=limits)
     headers = {"Cache-Control": FOR_EVER, "X-Umbra-Centre": f"{x:.3f},{y:.3f}"}
     return Response(encoded(pixels, form, zoom), media_type=f"image/{form}", headers=headers)
 
 
-def _place(path: FilePath, star: str, frame: int) -> tuple[float, float]:
-    """Where a star is on a frame, by the star table."""
+def star_limits(
+    summary: dict[str, Any], star: str, sky: float, sky_sigma: float
+) -> tuple[float, float] | None:
+    """Levels of black and white for a star: its sky, and the peak of a Gaussian of its out-of-event light.
+
+    None where the summary does not know it.
+    """
+    flux = next((one.get("flux") for one in summary.get("stars") or () if one.get("name") == star), None)
+    fwhm = (summary.get("photometry") or {}).get("fwhm_px")
+    if not flux or not fwhm or flux <= 0 or fwhm <= 0 or not math.isfinite(sky + sky_sigma):
+        return None
+    peak = flux * 4.0 * math.log(2.0) / (math.pi * fwhm**2)
+    return sky - 2.0 * sky_sigma, sky + max(peak, 6.0 * sky_sigma)
+
+
+def _place(path: FilePath, star: str, frame: int) -> tuple[float, float, float, float]:
+    """Where a star is on a frame, by the star table; the sky there, and its sigma."""
     from pyarrow import parquet
 
-    rows = parquet.read_table(path, columns=["star", "x", "y"], filters=[("frame", "==", float(frame))])
+    columns = ["star", "x", "y", "sky", "sky_sigma"]
+    rows = parquet.read_table(path, columns=columns, filters=[("frame", "==", float(frame))])
     for row in rows.to_pylist():
         if row["star"] == star and math.isfinite(row["x"]) and math.isfinite(row["y"]):
-            return row["x"], row["y"]
+            return row["x"], row["y"], row["sky"], row["sky_sigma"]
     raise RefusedError(404, f"no place of star {star} on frame {frame} is known")

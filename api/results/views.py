@@ -19,11 +19,12 @@ PREFIX = "/api/v1"
 
 
 class ProgressView(Settings):
-    """How far a stage is; told by the service that runs the job."""
+    """How far a stage is, and since how many seconds it lasts; told by the service that runs the job."""
 
     stage: str
     done: int
     total: int
+    seconds: float
 
 
 class LinksView(Settings):
@@ -140,7 +141,7 @@ def _job_view(row: Reduction, job: JobRow | None, version: int | None, reducing:
         batch=row.batch,
         line=row.line,
         state=_state(job),
-        progress=None if report is None else ProgressView(stage=report[0], done=report[1], total=report[2]),
+        progress=None if report is None else _progress(report, reducing.worker.stage_s(row.id)),
         failure=None if job is None else job.failure,  # type: ignore[arg-type]  # the queue writes no other
         error=None if job is None else job.error,
         attempts=0 if job is None else job.attempts,
@@ -153,6 +154,10 @@ def _job_view(row: Reduction, job: JobRow | None, version: int | None, reducing:
         version=version,
         links=LinksView(self=here, events=f"{here}/events", logs=f"{here}/logs", result=result),
     )
+
+
+def _progress(report: tuple[str, int, int], seconds: float) -> ProgressView:
+    return ProgressView(stage=report[0], done=report[1], total=report[2], seconds=round(seconds, 3))
 
 
 def _state(job: JobRow | None) -> Any:

@@ -25,6 +25,7 @@ from cluster.store.published import ObjectStore
 from reduction.errors import UmbraError
 
 SWEEP_S = 30.0
+CLOSE_S = 60.0
 SENT_AFTER = timedelta(seconds=10)
 """So long after it was acknowledged, a reduction without a job was left by a service that died."""
 
@@ -77,6 +78,10 @@ class Worker:
         """How far a job is that runs in this service: stage, done, total."""
         return self._attendant.report(job)
 
+    def stage_s(self, job: str) -> float:
+        """Seconds since that job began the stage it is at."""
+        return self._attendant.stage_s(job)
+
     def _run(self) -> None:
         try:
             self._attendant.attend(self._stop, _trouble)
@@ -87,6 +92,12 @@ class Worker:
         """Take what happened to a job: one that is done gets its version."""
         if event.kind == "done":
             self._settle(event.job)
+        elif event.kind == "retried":
+            facts = {"facts": {"job": event.job, "why": event.error}}
+            if event.failure == "crash":
+                _log.error("a worker died; its job is begun again", extra=facts)
+            else:
+                _log.error("a job waits: something is missing here", extra=facts)
         elif event.kind == "failed" and event.failure == "crash":
             _log.error("job %s failed: %s", event.job, event.error)
 
@@ -130,13 +141,15 @@ class Worker:
         """Give back what runs, and end."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(CLOSE_S)
+            if self._thread.is_alive():  # its jobs are taken up when their leases are over
+                _log.error("the queue or the store keeps the worker from ending")
 
 
 def hands_of(executor: Executor, scratch: Path) -> Hands:
     """Hands that do orders on an executor."""
     if isinstance(executor, RayExecutor):
-        return OnRay("local", executor.workers, scratch, executor)
+        return OnRay("local", executor.workers, scratch, executor, together=1)
     return Here(scratch)
 
 

@@ -187,7 +187,36 @@ def additional(path: Path) -> dict[str, Any]:
         kind = recognise(path).description
     except DataError:
         kind = side_role(path.name).value
-    return {"good": True, "message": "", "kind": kind}
+    return {"good": True, "message": "", "kind": kind, **light_curve(path)}
+
+
+def light_curve(path: Path) -> dict[str, Any]:
+    """What Umbra finds in a light curve of any program; nothing where the file is none, or has no dates.
+
+    Returns
+    -------
+    dict
+        ``events``: as in ``events.json``; ``watched``: first and last UTC and the exposure, seconds.
+    """
+    from ingest.curves.dialects import read_curve
+    from reduction.events.analyse import analyse
+    from reduction.events.document import document
+    from reduction.events.settings import EventSettings
+    from reduction.timing import utc_text
+
+    try:
+        curve = read_curve(path)
+        if not curve.dated:
+            return {}
+        settings = EventSettings()
+        found = document(analyse(curve, settings), curve, settings)
+    except UmbraError:
+        return {}
+    first, last = (curve.utc_ns(float(curve.time_s[side])) for side in (0, -1))
+    exposures = sorted(float(one) for one in curve.exposure_s if one > 0)
+    watched = {"first_utc": utc_text(first, 9), "last_utc": utc_text(last, 9)}
+    exposure = exposures[len(exposures) // 2] if exposures else None
+    return {"kind": "light curve", "events": found, "watched": watched | {"exposure_s": exposure}}
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from api.audit.log import record
 from api.database.transactions import Database
+from api.notices.owed import owe
 from api.observations.tables import Observation, ObservationFile
 from api.settings import ServiceSettings
 from api.uploads.telling import tell_refused
@@ -91,8 +92,10 @@ def _settle(
         if row is not None:
             row.state, row.finding = "accepted" if good else "refused", plain(finding)
             record(session, None, f"file {row.state}", row.id, observation=row.observation)
-            if not good:
-                person = session.get_one(Observation, row.observation).person
+            person = session.get_one(Observation, row.observation).person
+            if good:
+                owe(session, "file", row.id, person)
+            else:
                 tell_refused(session, settings, person, row.name, str(row.finding.get("message", "")))
 
 

@@ -18,6 +18,7 @@ BODY = "application/offset+octet-stream"
 LONGEST_METADATA = 4096
 LONGEST_NAME = 200
 """Characters; the column holds 256."""
+NAMELESS = f"a name of 1 to {LONGEST_NAME} visible characters"
 
 MOST = (1 << 62) - 1
 NUMBER = re.compile(r"^\d{1,19}$", re.ASCII)
@@ -166,7 +167,9 @@ def metadata_of(headers: Headers) -> Metadata:
         raise RefusedError(400, f"Upload-Metadata: role: one of {', '.join(ROLES)}")
     if sha256 is not None and not SHA256.match(sha256):
         raise RefusedError(400, "Upload-Metadata: sha256: 64 hex digits")
-    name = _file_name(pairs.get("filename", ""))
+    name = file_name(pairs.get("filename", ""))
+    if name is None:
+        raise RefusedError(400, f"Upload-Metadata: filename: {NAMELESS}")
     return Metadata(observation, name, role, sha256.lower() if sha256 else None, text)
 
 
@@ -177,14 +180,11 @@ def _text(key: str, value: bytes) -> str:
         raise RefusedError(400, f"Upload-Metadata: {key}: is no UTF-8") from None
 
 
-def _file_name(text: str) -> str:
-    """The name without folders. Raises `RefusedError` (400)."""
+def file_name(text: str) -> str | None:
+    """The name without folders; None where there is none, or one that cannot be seen or is too long."""
     name = text.replace("\\", "/").rpartition("/")[2].strip()
-    if not name or name in {".", ".."} or not name.isprintable() or len(name) > LONGEST_NAME:
-        raise RefusedError(
-            400, f"Upload-Metadata: filename: a name of 1 to {LONGEST_NAME} visible characters"
-        )
-    return name
+    good = name and name not in {".", ".."} and name.isprintable() and len(name) <= LONGEST_NAME
+    return name if good else None
 
 
 def http_date(at: datetime) -> str:

@@ -2,10 +2,12 @@
 
 import logging
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.audit.log import record
@@ -19,12 +21,15 @@ from api.uploads.tables import ARRIVING, REFUSED, STORED, WHOLE, Upload
 from api.uploads.telling import tell_refused
 from cluster.store.protocol import Store
 from cluster.store.records import Raw
-from cluster.store.transfer import digest_of
+from cluster.store.transfer import Reading
 from reduction.errors import RequestError, UmbraError
 
 GRACE_S = 5.0
 PAUSE_S = 30.0
 """How often it is looked for work that nobody has told of."""
+
+PASSING = (SQLAlchemyError, OSError, ArithmeticError, LookupError, TypeError, ValueError)
+"""What says nothing about the other uploads: a disk, or a mistake of ours. The threads outlive it."""
 
 LOST = "the disk of the service has lost the file; send it again"
 _log = logging.getLogger("umbra.uploads")
@@ -60,6 +65,11 @@ class Keeping:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it works."""
+        return all(thread.is_alive() for thread in self._threads)
+
     def tell(self) -> None:
         """An upload has all its bytes."""
         self._arrived.set()
@@ -74,12 +84,16 @@ class Keeping:
                 thread.join(GRACE_S)
 
     def _repeat(self, step: Callable[[], None], told: threading.Event) -> None:
-        while not self.stopping.is_set():
+        while True:
             told.clear()
+            if self.stopping.is_set():  # asked after that: `close` sets both, this one first
+                return
             try:
                 step()
             except UmbraError as error:  # the database or the store; they may be back soon
                 _log.warning("uploads wait: %s", error)
+            except PASSING as error:
+                _log.error("uploads wait", exc_info=error)
             told.wait(PAUSE_S)
 
     def store_all(self) -> None:
@@ -101,6 +115,8 @@ class Keeping:
                 self._keep(upload)
             except UmbraError as error:
                 _log.warning("upload %s waits: %s", upload.id, error)
+            except PASSING as error:
+                _log.error("an upload waits", exc_info=error, extra={"facts": {"upload": upload.id}})
         self.collect()
 
     def _keep(self, upload: Upload) -> None:
@@ -109,7 +125,7 @@ class Keeping:
         try:
             if not upload.length:
                 path.touch()
-            raw = digest_of(path)
+            raw, crc32 = _read(path)
             problem = _problem(upload, raw)
         except RequestError:
             problem = LOST
@@ -120,7 +136,7 @@ class Keeping:
             with self._database.writing() as session:
                 row = _whole(session, upload.id)
                 if row is not None:
-                    _become_file(session, row, raw)
+                    _become_file(session, row, raw, crc32)
         path.unlink(missing_ok=True)
         self._stored.set()
 
@@ -175,10 +191,18 @@ def _whole(session: Session, identity: str) -> Upload | None:
     return session.scalars(found).one_or_none()
 
 
-def _become_file(session: Session, row: Upload, raw: Raw) -> None:
+def _read(path: Path) -> tuple[Raw, int]:
+    """SHA-256 and size of a file, and the CRC-32 by which archives know it. Raises as `Reading`."""
+    reading, crc32 = Reading(path), 0
+    for part in reading:
+        crc32 = zlib.crc32(part, crc32)
+    return Raw(reading.sha256, reading.size), crc32
+
+
+def _become_file(session: Session, row: Upload, raw: Raw, crc32: int) -> None:
     file = ObservationFile(
         id=new_id(), observation=row.observation, role=row.role, name=row.name, size=raw.size,
-        sha256=raw.sha256, state="quarantined", finding={}, created=now(),
+        sha256=raw.sha256, state="quarantined", finding={}, created=now(), crc32=crc32,
     )  # fmt: skip
     session.add(file)
     session.flush()

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal, cast
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from sqlalchemy import select
 
 from api.access.matrix import Operation
@@ -81,6 +81,29 @@ def list_uploads(
     """List one's uploads, newest first."""
     rows = select(Upload).where(Upload.person == permit.caller.known)
     with database.reading() as session:
+        found, following = page_of(session, rows, (Upload.created, Upload.id), limit, cursor, True)
+    return Page(items=tuple(view_of(row) for row in found), next=following)
+
+
+@router.get(
+    "/observations/{observation_id}/uploads",
+    responses=responses(401, 403, 404, 422, 503),
+    summary="Uploads of an observation",
+)
+def list_uploads_of(
+    observation_id: IdPath,
+    permit: Annotated[Permit, may(Operation.SEE_UPLOAD)],
+    database: DatabaseDep,
+    state: Annotated[list[State] | None, Query(description="These alone; without it all.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[UploadView]:
+    """List the uploads of an observation, newest first."""
+    rows = select(Upload).where(Upload.observation == observation_id)
+    if state:
+        rows = rows.where(Upload.state.in_(state))
+    with database.reading() as session:
+        permit.over(session, session.get(Observation, observation_id), "observation")
         found, following = page_of(session, rows, (Upload.created, Upload.id), limit, cursor, True)
     return Page(items=tuple(view_of(row) for row in found), next=following)
 

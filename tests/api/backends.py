@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.api.client import Client, serving
 from tests.api.executors import Scripted
+from tests.api.migrated import fresh
 from tests.requirements import require
 
 FREE: dict[str, Any] = {"rate_visitor": "999999/second", "rate_address": "999999/second"}
@@ -19,13 +20,8 @@ def service_on(backend: str, folder: Path) -> Iterator[Client]:
             yield client
         return
     require("postgres")
-    import psycopg
-
-    from tests.postgres import running
-
-    with running() as server:
-        with psycopg.connect(server.url, autocommit=True) as connection:
-            connection.execute("CREATE DATABASE service")
-        url = server.url.replace("/postgres", "/service")
-        with serving(folder / "data", folder / "home", Scripted(), database=url, **FREE) as client:
-            yield client
+    with (
+        fresh() as url,
+        serving(folder / "data", folder / "home", Scripted(), database=url, **FREE) as client,
+    ):
+        yield client

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.settings import ServiceSettings
 from cluster.executors import Executor
+from tests.api import migrated
 
 Answer = TypeVar("Answer")
 API = "/api/v1"
@@ -70,7 +71,7 @@ class Client:
         headers = {} if key is None else {"Idempotency-Key": key}
         return self.post(f"{API}/folder/reductions", json=body, headers=headers)
 
-    def ended(self, job: str, seconds: float = 120.0) -> dict[str, Any]:
+    def ended(self, job: str, seconds: float = 600.0) -> dict[str, Any]:
         """The job when it is done or failed."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
@@ -90,6 +91,8 @@ def serving(
 ) -> Iterator[Client]:
     """Start the app and stop it."""
     home.mkdir(exist_ok=True)
+    if not settings.get("database"):
+        migrated.put(home)
     settings = {"local": True} | settings
     app = create_app(ServiceSettings(data=data.resolve(), home=home, hosts=hosts, **settings), executor)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -62,8 +63,25 @@ def test_a_failure_keeps_its_traceback(tmp_path: Path, log: Path, monkeypatch: p
     (tmp_path / "data").mkdir()
     monkeypatch.setattr("api.supervisor.Supervisor.count", lambda *_: 1 / 0)
     with serving(tmp_path / "data", tmp_path / "home", Scripted()) as client:
-        assert client.get(f"{API}/health").status_code == 500
-    assert lines(log)[-1]["status"] == 500
+        answer = client.get(f"{API}/health")
+        assert answer.status_code == 500
+    told = lines(log)
+    assert next(line for line in told if "status" in line)["status"] == 500
+    failure = next(line for line in told if "traceback" in line)
+    assert failure["request"] == answer.headers["x-request-id"]
+    assert failure["route"] == f"GET {API}/health"
+    assert "ZeroDivisionError" in failure["traceback"]
+
+
+def test_paths_that_prove_something_are_not_kept(tmp_path: Path, log: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with serving(tmp_path / "data", tmp_path / "home", Scripted()) as client:
+        client.get(f"{API}/calendar/xyzzy/campaigns.ics")
+        client.get(f"{API}/unsubscribe/xyzzy")
+    assert [line["path"] for line in lines(log)] == [
+        f"{API}/calendar/.../campaigns.ics",
+        f"{API}/unsubscribe/...",
+    ]
 
 
 def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:
@@ -82,6 +100,15 @@ def test_readiness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         stopped = client.get(f"{API}/ready")
         assert (stopped.status_code, stopped.headers["retry-after"]) == (503, "30")
         assert "e-mail" in stopped.json()["detail"]
+    with serving(tmp_path / "data", tmp_path / "home", Scripted()) as client:
+        threads = client.app.state.threads
+        assert len(threads) == 4
+        for name in threads:
+            monkeypatch.setitem(threads, name, SimpleNamespace(alive=False))
+            told = client.get(f"{API}/ready")
+            assert told.status_code == 503
+            assert told.json()["detail"].startswith(name)
+            monkeypatch.undo()
 
 
 def test_an_even_time() -> None:

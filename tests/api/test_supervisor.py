@@ -59,7 +59,7 @@ def test_stopped_jobs_are_begun_again(data: Path, home: Path) -> None:
     with serving(data, home, stopped) as client:
         running = client.ask(BODY).json()["id"]
         waiting = client.ask(BODY | {"plan": {"frame": 1}}).json()["id"]
-        assert stopped.begun.wait(10)
+        assert stopped.begun.wait(300)
         (home / "jobs" / running / ".umbra-left").mkdir()
     assert json.loads((home / "jobs" / running / "job.json").read_text())["status"] == "queued"
     executor = Scripted()
@@ -99,7 +99,7 @@ def test_orderly_stops_are_no_crashes(data: Path, home: Path) -> None:
         executor = Scripted(hold=True)
         with serving(data, home, executor) as client:
             job = client.ask(BODY).json()["id"]
-            assert executor.begun.wait(10)
+            assert executor.begun.wait(300)
     with serving(data, home, Scripted()) as client:
         assert client.ended(job)["status"] == "done"
 

@@ -25,3 +25,17 @@ class Ask:
 
 Builder = Callable[[World, str], Ask]
 """(world, caller) -> the request; makes what it needs anew, since it may be deleted."""
+
+
+def as_form(builder: Builder) -> Builder:
+    """The builder of an API route, for the page whose form sends the same; lists as ``name[]``."""
+
+    def build(world: World, caller: str) -> Ask:
+        ask = builder(world, caller)
+        fields = {
+            f"{name}[]" if isinstance(value, list) else name: value
+            for name, value in ask.options.get("json", {}).items()
+        }
+        return Ask(ask.path, {"data": fields})
+
+    return build

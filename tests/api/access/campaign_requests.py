@@ -136,6 +136,7 @@ CAMPAIGN_BUILDERS: dict[tuple[str, str], Builder] = {
     ("GET", f"{API}/account/calls"): _plain(),
     ("PUT", f"{API}/account/calls"): _plain(json={"wanted": True}),
     ("GET", f"{API}/calendar"): _plain(),
+    ("GET", f"{API}/calendar/paths.geojson"): _plain(),
     ("POST", f"{API}/calendar/address"): _plain(),
     ("DELETE", f"{API}/calendar/address"): _plain(),
     ("GET", f"{API}/calendar/{{secret}}/campaigns.ics"): _feed,

@@ -23,13 +23,16 @@ TABLE_1 = {
 MANAGES = {
     "user": ("SEE_USERS", "CHANGE_LEVEL", "SUSPEND_USER", "SEE_AUDIT"),
     "prediction": ("MANAGE_PREDICTIONS", "OPEN_CAMPAIGN", "APPOINT_RESPONSIBLE"),
-    "reduction": ("REDUCE", "SEE_REDUCTION", "CONTROL_REDUCTION", "SEE_RESULT", "FIT_CAMPAIGN"),
+    "reduction": (
+        "REDUCE", "SEE_REDUCTION", "CONTROL_REDUCTION", "SEE_RESULT", "SEE_LIGHT_CURVE", "SEE_CHORDS",
+        "SEE_FIT", "FIT_CAMPAIGN",
+    ),
     "data": (
         "MANAGE_CAMPAIGN", "SEE_OBSERVATIONS", "SEE_OBSERVATION", "CHANGE_OBSERVATION", "SEE_FILES", "UPLOAD",
         "SEE_UPLOAD",
-        "REQUEST_EVENT_DATA", "LIST_AUTHORS",
+        "REQUEST_EVENT_DATA", "SEE_EVENT_DATA", "LIST_AUTHORS",
     ),
-    "notification": ("ANNOUNCE", "SEE_OUTBOX"),
+    "notification": ("ANNOUNCE", "FOLLOW_ANNOUNCEMENT", "SEE_OUTBOX"),
     "backup": ("BACK_UP",),
 }  # fmt: skip
 """Operations that are the management of a service: a plain "yes" is needed."""
@@ -40,6 +43,7 @@ READS = {"prediction": ("SEE_PREDICTIONS", "SEE_CAMPAIGNS")}
 GRID = """
                      anyone operator observer participant owner reducer responsible staff superuser
 SEE_HEALTH             y       y        y         y         y      y         y        y       y
+SEE_PAGES              y       y        y         y         y      y         y        y       y
 REGISTER               y       y        y         y         y      y         y        y       y
 PROVE_ADDRESS          y       y        y         y         y      y         y        y       y
 LOG_IN                 y       y        y         y         y      y         y        y       y
@@ -82,20 +86,38 @@ UPLOAD                 -       -        -         -         y      y         y  
 SEE_OWN_UPLOADS        -       -        y         y         y      y         y        y       y
 SEE_UPLOAD             -       -        -         -         y      y         y        y       y
 REQUEST_EVENT_DATA     -       -        -         -         -      -         y        y       y
+SEE_EVENT_DATA         -       -        -         -         -      -         y        y       y
 LIST_AUTHORS           -       -        -         -         -      -         y        y       y
 REDUCE_FOLDER          -       y        -         -         -      -         -        y       y
 SEE_FOLDER_JOB         -       y        -         -         -      -         -        y       y
 REDUCE                 -       -        -         -         -      y         y        y       y
 SEE_REDUCTION          -       -        -         -         -      y         y        y       y
 CONTROL_REDUCTION      -       -        -         -         -      y         y        y       y
-SEE_RESULT             -       -        -         -         -      y         y        y       y
+SEE_QUEUE              -       -        -         -         -      -         -        y       y
+SEE_RESULT             -       -        -         -         y      y         y        y       y
+SEE_LIGHT_CURVE        -       -        -         -         y      y         y        y       y
+SEE_CHORDS             -       -        -         -         -      -         y        y       y
+SEE_FIT                -       -        -         -         -      -         y        y       y
 FIT_CAMPAIGN           -       -        -         -         -      -         y        y       y
 ANNOUNCE               -       -        -         -         -      -         -        y       y
+SEE_ANNOUNCEMENTS      -       -        y         y         y      y         y        y       y
+FOLLOW_ANNOUNCEMENT    -       -        -         -         -      -         -        y       y
 SEE_OUTBOX             -       -        -         -         -      -         -        y       y
+SEE_NOTICES            -       -        y         y         y      y         y        y       y
+CHOOSE_NOTICES         -       -        y         y         y      y         y        y       y
+UNSUBSCRIBE            y       y        y         y         y      y         y        y       y
 REPORT_ISSUE           -       -        y         y         y      y         y        y       y
+SEE_ISSUES             -       -        y         y         y      y         y        y       y
+SEE_ALL_ISSUES         -       -        -         -         -      -         -        y       y
+SEE_ISSUE              -       -        -         -         y      y         -        y       y
+ANSWER_ISSUE           -       -        -         -         y      y         -        y       y
 BACK_UP                -       -        -         -         -      -         -        -       -
 """
 """Owner and reducer have a station in the thing's campaign, so they are participants, too."""
+
+OPENED = frozenset({"SEE_LIGHT_CURVE", "SEE_CHORDS"})
+"""What a reader may besides what a participant may: one of a campaign whose embargo is over."""
+ALL_COLUMNS = (*COLUMNS, "reader")
 
 
 def cells() -> dict[tuple[str, str], bool]:
@@ -107,4 +129,6 @@ def cells() -> dict[tuple[str, str], bool]:
         assert len(marks) == len(COLUMNS), operation
         assert set(marks) <= {"y", "-"}, operation
         found |= {(operation, column): mark == "y" for column, mark in zip(COLUMNS, marks, strict=True)}
+    for operation in {operation for operation, _ in found}:
+        found[operation, "reader"] = found[operation, "participant"] or operation in OPENED
     return found

@@ -7,7 +7,7 @@ from tests.requirements import require
 require("server")
 
 from api.access.matrix import BY_LEVEL, MATRIX, SCOPES, Level, Operation, Standing  # noqa: E402
-from tests.api.access.table1 import COLUMNS, MANAGES, READS, TABLE_1, cells  # noqa: E402
+from tests.api.access.table1 import ALL_COLUMNS, MANAGES, READS, TABLE_1, cells  # noqa: E402
 
 S = Standing
 OBSERVER = BY_LEVEL[Level.OBSERVER]
@@ -21,11 +21,12 @@ STANDINGS = {
     "responsible": OBSERVER | S.RESPONSIBLE,
     "staff": BY_LEVEL[Level.STAFF],
     "superuser": BY_LEVEL[Level.SUPERUSER],
+    "reader": OBSERVER | S.PARTICIPANT | S.READER,
 }
 CELLS = cells()
 
 
-@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("column", ALL_COLUMNS)
 @pytest.mark.parametrize("operation", [operation.name for operation in Operation])
 def test_every_cell(operation: str, column: str) -> None:
     allowed = bool(STANDINGS[column] & MATRIX[Operation[operation]].allowed)

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 
 from sqlalchemy.orm import Session
@@ -26,6 +26,7 @@ LEVELS = {
     "responsible": Level.OBSERVER,
     "staff": Level.STAFF,
     "superuser": Level.SUPERUSER,
+    "reader": Level.OBSERVER,
 }
 CALLERS = ("anyone", *LEVELS)
 
@@ -50,6 +51,8 @@ class World:
     """Things of a campaign whose observers may not reduce: kind -> id."""
     open: dict[str, str] = field(default_factory=dict)
     """The same, of one whose observers may."""
+    opened: dict[str, str] = field(default_factory=dict)
+    """The same as the first, of one whose embargo is over: `reader` has a station in it."""
 
     def owner_for(self, caller: str) -> Person:
         """Whose a thing is when `caller` comes for it."""
@@ -57,7 +60,7 @@ class World:
 
     def things_for(self, caller: str) -> dict[str, str]:
         """Ids of campaign, prediction, site and observation when `caller` comes for them."""
-        return self.open if caller == "reducer" else self.strict
+        return {"reducer": self.open, "reader": self.opened}.get(caller, self.strict)
 
     def add(self, *rows: Table) -> None:
         with self.database.writing() as session:
@@ -101,10 +104,18 @@ def make_world(database: Database) -> World:
             session.add(session_of(world.people[name], world.secrets[name]))
         world.strict = _campaign(session, world, "owner", False)
         world.open = _campaign(session, world, "reducer", True)
+        world.opened = _campaign(session, world, "owner", False, "reader", now() - timedelta(days=1))
     return world
 
 
-def _campaign(session: Session, world: World, owner: str, observers_reduce: bool) -> dict[str, str]:
+def _campaign(
+    session: Session,
+    world: World,
+    owner: str,
+    observers_reduce: bool,
+    other: str = "participant",
+    embargo: datetime | None = None,
+) -> dict[str, str]:
     at = now()
     prediction = Prediction(
         id=new_id(), occ_id=new_id(), source="", object_name="Ixion", object_key="ixion", at=at, elements={},
@@ -114,13 +125,13 @@ def _campaign(session: Session, world: World, owner: str, observers_reduce: bool
     session.flush()
     campaign = Campaign(
         id=new_id(), prediction=prediction.id, name="Ixion", state="open", observers_reduce=observers_reduce,
-        opened=at,
+        opened=at, embargo=embargo,
     )  # fmt: skip
     session.add(campaign)
     session.flush()
     session.add(Responsible(campaign=campaign.id, person=world.people["responsible"].id, appointed=at))
     ids = {"campaign": campaign.id, "prediction": prediction.id}
-    for who in (owner, "participant"):
+    for who in (owner, other):
         site = Site(
             id=new_id(), person=world.people[who].id, name="home", latitude_deg=36.8, longitude_deg=30.3,
             height_m=2500.0, created=at,

@@ -14,9 +14,9 @@ from tests.requirements import require
 require("server")
 
 from api.campaigns.paths import path_text, station_text  # noqa: E402
-from api.campaigns.tables import NoCalls, Prediction  # noqa: E402
+from api.campaigns.tables import Prediction  # noqa: E402
 from api.database.tables import new_id, now  # noqa: E402
-from api.mail.tables import Message  # noqa: E402
+from api.mail.tables import Message, Unwanted  # noqa: E402
 from api.observations.tables import Observation  # noqa: E402
 from api.people.tables import Person  # noqa: E402
 from reduction.geometry.circumstances import circumstances  # noqa: E402
@@ -63,7 +63,7 @@ def test_a_call(callers: Callers) -> None:
     assert callers.get("observer", f"/campaigns/{made['id']}") == made
     assert made["id"] in [one["id"] for one in callers.get("observer", "/campaigns", state="open")["items"]]
     with callers.world.database.writing() as session:
-        session.delete(session.get(NoCalls, quiet.id))
+        session.delete(session.get(Unwanted, (quiet.id, "calls")))
 
 
 def test_a_campaign_is_managed(callers: Callers) -> None:

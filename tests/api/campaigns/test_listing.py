@@ -88,7 +88,7 @@ def test_listing_1(tmp_path: Path) -> None:
         ]
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
     page = json.loads(answers[0])
     assert (page["count"], page["page"], page["pages"]) == (2, 1, 1)
     assert [one["occ_id"] for one in page["items"]] == ["1", "5"]

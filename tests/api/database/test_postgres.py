@@ -1,6 +1,5 @@
 """The service's database, on a server."""
 
-import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -10,24 +9,12 @@ from tests.requirements import require
 require("server")
 require("postgres")
 
-import psycopg  # noqa: E402 - after the check for the extra
-
-from tests.api.database.contract import DatabaseContract  # noqa: E402
-from tests.postgres import Server, running  # noqa: E402
-
-NUMBERS = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running() as server:
-        yield server
+from tests.api.database.contract import DatabaseContract  # noqa: E402 - after the check for the extra
+from tests.postgres import fresh  # noqa: E402
 
 
 class TestPostgres(DatabaseContract):
     @pytest.fixture
-    def url(self, server: Server) -> str:
-        name = f"t{next(NUMBERS)}"
-        with psycopg.connect(server.url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return server.url.replace("/postgres", f"/{name}")
+    def url(self) -> Iterator[str]:
+        with fresh() as url:
+            yield url

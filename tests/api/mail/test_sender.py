@@ -76,7 +76,7 @@ def test_what_arrives(database: Database, tmp_path: Path) -> None:
     assert mail["Auto-Submitted"] == "auto-generated"
     text = mail.get_content()
     assert "Hello Zoë Ünal," in text
-    assert f"https://umbra.example.org/activate#{'t' * 43}" in text
+    assert f"https://umbra.example.org/activate?token={'t' * 43}" in text
     (row,) = rows(database)
     assert (row.state, row.text, row.attempts) == ("sent", "", 1)
 
@@ -93,12 +93,14 @@ def test_a_server_that_is_away_is_tried_again(database: Database, tmp_path: Path
     sink = Sink()
     settings = settings_of(tmp_path, sink.port)
     message = write(database, settings, "ann@example.org")
+    began = now()
     Sender(database, settings).send_some()
+    ended = now()
     (row,) = rows(database)
     assert (row.state, row.attempts) == ("waiting", 1)
     assert row.error is not None
     assert "refused" in row.error
-    assert timedelta(seconds=25) < row.not_before - now() < timedelta(seconds=31)
+    assert began + timedelta(seconds=25) < row.not_before < ended + timedelta(seconds=31)
     with listening(sink):
         assert Sender(database, settings).send_some() == 0, "not before its time"
         with database.writing() as session:
@@ -138,6 +140,40 @@ def test_one_that_is_refused_does_not_hold_up_the_others(database: Database, tmp
     assert ann.state == "sent"
 
 
+def test_one_at_which_the_connection_breaks_does_not_hold_up_the_others(
+    database: Database, tmp_path: Path
+) -> None:
+    class Breaking(Sink):
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+            if envelope.rcpt_tos == ["poison@example.org"]:
+                server.transport.abort()
+                return "421 gone"
+            return await super().handle_DATA(server, session, envelope)
+
+    with listening(Breaking()) as sink:
+        settings = settings_of(tmp_path, sink.port)
+        for name in ("ann", "poison", "bob", "eve"):
+            write(database, settings, f"{name}@example.org")
+        sender = Sender(database, settings)
+        while sender.send_some():
+            pass
+    assert [mail["To"] for mail in sink.mails] == ["ann@example.org", "bob@example.org", "eve@example.org"]
+    states = {row.recipient.partition("@")[0]: (row.state, row.attempts) for row in rows(database)}
+    assert states == {
+        "ann": ("sent", 1), "poison": ("waiting", 1), "bob": ("sent", 1), "eve": ("sent", 1),
+    }  # fmt: skip
+
+
+def test_what_can_be_no_header_ends_alone(database: Database, tmp_path: Path) -> None:
+    with listening() as sink:
+        settings = settings_of(tmp_path, sink.port)
+        for recipient in ("a\nBcc: b@example.org", "ann@example.org"):
+            write(database, settings, recipient)
+        assert Sender(database, settings).send_some() == 2
+    assert [mail["To"] for mail in sink.mails] == ["ann@example.org"]
+    assert [row.state for row in rows(database)] == ["failed", "sent"]
+
+
 def test_a_sender_that_was_overtaken_changes_nothing(database: Database, tmp_path: Path) -> None:
     settings = settings_of(tmp_path, 1)
     write(database, settings, "ann@example.org")
@@ -175,7 +211,7 @@ def test_killed_senders_lose_nothing_and_repeat_at_most_once_each(database: Data
             assert process.stdout is not None
             assert process.stdout.readline() == b"ready\n"
             before = len(sink.mails)
-            ends = time.monotonic() + 60
+            ends = time.monotonic() + 3000
             wanted = before + chance.randint(1, MESSAGES // KILLS - 1) if number < KILLS else None
             while time.monotonic() < ends and process.poll() is None:
                 if wanted is not None and len(sink.mails) >= wanted:
@@ -201,7 +237,7 @@ def test_from_the_form_to_the_mailbox_and_back(tmp_path: Path) -> None:
             browser = Browser(client)
             body = {"email": "ann@example.org", "password": "a good long sentence", "name": "Ann"}
             browser.send("POST", "/accounts", body)
-            ends = time.monotonic() + 30
+            ends = time.monotonic() + 300
             while not sink.mails and time.monotonic() < ends:
                 time.sleep(0.02)
             found = TOKEN.search(sink.mails[0].get_content().replace("\r\n", "\n"))

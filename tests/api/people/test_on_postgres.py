@@ -14,6 +14,7 @@ require("postgres")
 from api.people.tables import Person  # noqa: E402 - after the check for the extra
 from tests.api.client import Client, serving  # noqa: E402
 from tests.api.executors import Scripted  # noqa: E402
+from tests.api.migrated import fresh  # noqa: E402
 from tests.api.people.browser import (  # noqa: E402
     PASSWORD,
     Browser,
@@ -22,7 +23,6 @@ from tests.api.people.browser import (  # noqa: E402
     registered,
     token_of,
 )
-from tests.postgres import running  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     (folder / "data").mkdir()
     free: dict[str, Any] = {"rate_visitor": "999999/second", "rate_address": "999999/second"}
     with (
-        running() as server,
-        serving(folder / "data", folder / "home", Scripted(), database=server.url, **free) as client,
+        fresh() as url,
+        serving(folder / "data", folder / "home", Scripted(), database=url, **free) as client,
     ):
         yield client
 

@@ -99,8 +99,8 @@ def test_ten_thousand_lines_with_one_percent_bad(client: Client, world: World) -
     assert Counter(event["event"] for event in told) == {"queued": 9900, "cancelled": 9900}
     positions = [position_of(event["id"]) for event in told]
     assert positions == sorted(set(positions))
-    middle = staff.get(f"/batches/{view['id']}/events", headers={"Last-Event-ID": told[4321]["id"]})
-    assert events_of(middle.text) == told[4322:]
+    middle = staff.get(f"/batches/{view['id']}/events", headers={"Last-Event-ID": told[14_321]["id"]})
+    assert events_of(middle.text) == told[14_322:]
 
 
 def test_retrying_runs_what_failed_and_nothing_else(client: Client, world: World) -> None:

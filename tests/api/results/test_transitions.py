@@ -61,7 +61,7 @@ def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Queue]:
         url = f"sqlite:///{tmp_path / 'umbra.sqlite'}"
         if request.param == "postgres":
             require("postgres")
-            url = closing.enter_context(postgres.running()).url
+            url = closing.enter_context(postgres.fresh())
         queue = Queue(url)
         closing.callback(queue.database.close)
         closing.callback(queue.store.close)

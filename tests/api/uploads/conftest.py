@@ -1,6 +1,5 @@
 """A service and an observer; on SQLite, and where a test asks for it, on PostgreSQL."""
 
-import itertools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,10 +13,9 @@ require("server")
 
 from tests.api.client import Client, serving  # noqa: E402 - after the check for the extra
 from tests.api.executors import Scripted  # noqa: E402
+from tests.api.migrated import fresh  # noqa: E402
 from tests.api.uploads.observer import Observer, observer_of  # noqa: E402
-from tests.postgres import running  # noqa: E402
 
-NUMBERS = itertools.count()
 SMALL: dict[str, Any] = {
     "rate_visitor": "999999/second",
     "rate_address": "999999/second",
@@ -25,13 +23,6 @@ SMALL: dict[str, Any] = {
     "quota": 2 << 30,
     "disk_reserve": 0,
 }
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    require("postgres")
-    with running() as server:
-        yield server.url
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +33,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def on_postgres(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Client]:
+def on_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A service on a database of its own, of a server."""
-    import psycopg
-
-    name = f"u{next(NUMBERS)}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    url = postgres_url.replace("/postgres", f"/{name}")
-    with _service(tmp_path_factory.mktemp("service"), url) as client:
+    require("postgres")
+    with fresh() as url, _service(tmp_path_factory.mktemp("service"), url) as client:
         yield client
 
 

@@ -90,11 +90,11 @@ class Observer:
             assert answer.status_code == 204, answer.text
         return url
 
-    def settled(self, url: str, seconds: float = 60.0) -> dict[str, Any]:
+    def settled(self, url: str, seconds: float = 600.0) -> dict[str, Any]:
         """The upload, once it is stored or refused."""
         return self._when(url, {"stored", "refused"}, seconds)
 
-    def file_of(self, url: str, seconds: float = 120.0) -> dict[str, Any]:
+    def file_of(self, url: str, seconds: float = 600.0) -> dict[str, Any]:
         """The file that an upload became, once it was looked at."""
         upload = self.settled(url)
         assert upload["state"] == "stored", upload

@@ -86,7 +86,7 @@ class Served:
 
     def restart(self) -> None:
         self.kill()
-        ends = time.monotonic() + 60
+        ends = time.monotonic() + 300
         while True:
             try:
                 self.start()
@@ -124,7 +124,7 @@ class Forged(Served):
         self.forge.stdin.write(json.dumps(order) + "\n")
         self.forge.stdin.flush()
         self.pid = int(self.forge.stdout.readline())
-        ends = time.monotonic() + 60
+        ends = time.monotonic() + 300
         while not told.exists() or "\n" not in told.read_text():
             assert time.monotonic() < ends, "the service does not start"
             time.sleep(0.02)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import struct
 import subprocess
 import sys
@@ -208,3 +209,20 @@ def test_what_a_database_cannot_keep() -> None:
     assert json.loads(json.dumps(tame, allow_nan=False)) == tame
     assert "\0" not in json.dumps(tame, ensure_ascii=False)
     assert tame["a�"] == ["x?y", None, None, 1, [True, None]]
+
+
+def test_a_light_curve_is_searched_for_events(observer: Observer) -> None:
+    """A plain table of JD and flux, as other programs write it: the star is gone for four seconds."""
+    start = 2461111.343  # 2026-03-11, about 20:14 UTC
+    lines = []
+    for number in range(300):
+        gone = 130 <= number < 170
+        noise = 0.02 * math.sin(2.1 * number) + 0.015 * math.sin(0.7 * number**2)
+        lines.append(f"{start + number * 0.1 / 86400:.10f} {(0.05 if gone else 1.0) + noise:.5f} 0.02")
+    file = observer.file_of(observer.upload("\n".join(lines).encode(), "curve.dat", role="additional"))
+    events = file["finding"]["events"]
+    assert events["status"] == "positive"
+    (event,) = events["events"]
+    assert event["d"]["utc"][:16] == "2026-03-11T20:14"
+    watched = file["finding"]["watched"]
+    assert watched["first_utc"] < event["d"]["utc"] < watched["last_utc"]

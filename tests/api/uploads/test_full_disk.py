@@ -40,7 +40,7 @@ def begun(served: Served, name: str, size: int) -> str:
 
 def send(served: Served, url: str, at: int, content: bytes) -> httpx.Response:
     headers = {**TUS, **BODY, "X-API-Key": served.key, "Upload-Offset": str(at)}
-    return httpx.patch(served.url + url, headers=headers, content=content, timeout=60)
+    return httpx.patch(served.url + url, headers=headers, content=content, timeout=300)
 
 
 def test_a_disk_that_is_full(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """From the last byte to the file of an observation, with whatever happens in between."""
 
 import hashlib
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.observations.tables import ObservationFile
 from api.settings import ServiceSettings
@@ -19,7 +22,7 @@ from tests.api.executors import Scripted
 from tests.api.people.browser import mails
 from tests.api.uploads.conftest import SMALL
 from tests.api.uploads.observer import TUS, UPLOADS, Observer, observer_of
-from tests.fuzzing import COUNT, mutations
+from tests.fuzzing import COUNT, mutations, note
 
 CONTENT = b"some bytes of a recording"
 
@@ -76,6 +79,39 @@ def test_a_store_that_is_away(alone: Observer, monkeypatch: pytest.MonkeyPatch) 
     assert alone.part(first).exists()
     keeping(alone.client).store_all()
     assert alone.view(first)["state"] == "stored"
+
+
+def test_errors_that_nobody_has_thought_of(alone: Observer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are told, and the threads go on; the others do not wait."""
+    first, second = alone.upload(CONTENT), alone.upload(CONTENT + b"!")
+    become = Keeping._keep
+
+    def sometimes(self: Keeping, upload: Upload) -> None:
+        if upload.id == first[-32:]:
+            raise PermissionError("of another user")
+        become(self, upload)
+
+    keeper = keeping(alone.client)
+    faults = alone.client.app.state.noticing.faults
+    faults.drain()
+    monkeypatch.setattr(Keeping, "_keep", sometimes)
+    keeper.store_all()
+    assert [alone.view(url)["state"] for url in (first, second)] == ["whole", "stored"]
+    monkeypatch.setattr("api.uploads.keeping.PAUSE_S", 0.0)
+    errors: list[Exception] = [SQLAlchemyError("lost"), OSError("gone"), KeyError("ours"), ValueError("ours")]
+    left = list(errors)
+
+    def step() -> None:
+        if left:
+            raise left.pop()
+        keeper.stopping.set()
+
+    keeper._repeat(step, threading.Event())
+    assert not left
+    seen = [one.what for one in faults.drain()]
+    assert any("PermissionError" in what for what in seen)
+    for error in errors:
+        assert any(type(error).__name__ in what for what in seen), (error, seen)
 
 
 def test_a_crash_between_store_and_database(alone: Observer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,18 +210,17 @@ def test_mutated_inputs_of_headers() -> None:
         b"sha1 2jmj7l5rSw0yVb/vlWAYkK/YBwk=",
         b"sha256 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
     ]
-    read = 0
-    codes: set[int] = set()
+    outcomes: Counter[str] = Counter()
     for data in mutations(sound, COUNT, 120):
         headers = Headers(raw=[(b"upload-metadata", data), (b"upload-checksum", data)])
         for parse in (metadata_of, checksum_of):
             try:
                 parse(headers)
-                read += 1
+                outcomes["read"] += 1
             except RefusedError as error:
-                codes.add(error.problem.status)
-    assert read > 0
-    assert codes == {400}
+                outcomes[f"refused {error.problem.status}"] += 1
+    note("headers of uploads", outcomes)
+    assert set(outcomes) == {"read", "refused 400"}
 
 
 def test_the_client_tells_what_the_service_refuses(observer: Observer) -> None:
@@ -202,7 +237,7 @@ def test_the_client_tells_what_the_service_refuses(observer: Observer) -> None:
             )
             return httpx.Response(found.status_code, headers=found.headers, content=found.content)
 
-        service._client = httpx.Client(
+        service.connection.client = httpx.Client(
             base_url="http://localhost",
             headers={"X-API-Key": observer.key},
             transport=httpx.MockTransport(answer),

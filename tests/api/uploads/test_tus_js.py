@@ -56,7 +56,7 @@ def started(served: Served, path: Path, **options: Any) -> "subprocess.Popen[str
 def sent(served: Served, path: Path, **options: Any) -> list[dict[str, Any]]:
     """What it says of all its way."""
     process = started(served, path, **options)
-    out, _ = process.communicate(timeout=300)
+    out, _ = process.communicate(timeout=600)
     return [json.loads(line) for line in out.splitlines()]
 
 
@@ -98,7 +98,7 @@ def test_through_a_kill(served: Served, path: Path) -> None:
     said = [json.loads(process.stdout.readline()) for _ in range(5)]
     served.restart()
     said += [json.loads(line) for line in process.stdout]
-    process.wait(300)
+    process.wait(600)
     process.stdout.close()
     assert said[-1]["what"] == "done"
     assert any(one["what"] == "retry" for one in said)

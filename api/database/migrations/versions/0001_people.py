@@ -6,11 +6,21 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0001_people"
 down_revision = None
+COUNT = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 DOCUMENT = sa.JSON().with_variant(JSONB(), "postgresql")
 
 
 def upgrade() -> None:
     """Make the tables."""
+    op.create_table(
+        "counted_attempt",
+        sa.Column("place", COUNT, nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_counted_attempt")),
+    )
+    op.create_index(op.f("ix_counted_attempt_key_until"), "counted_attempt", ["key", "until"], unique=False)
+    op.create_index(op.f("ix_counted_attempt_until"), "counted_attempt", ["until"], unique=False)
     op.create_table(
         "person",
         sa.Column("id", sa.String(length=32), nullable=False),

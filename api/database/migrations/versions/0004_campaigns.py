@@ -58,13 +58,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name=op.f("uq_feed_digest")),
     )
     op.create_table(
-        "no_calls",
-        sa.Column("person", sa.String(length=32), nullable=False),
-        sa.Column("since", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_no_calls_person")),
-        sa.PrimaryKeyConstraint("person", name=op.f("pk_no_calls")),
-    )
-    op.create_table(
         "responsible",
         sa.Column("campaign", sa.String(length=32), nullable=False),
         sa.Column("person", sa.String(length=32), nullable=False),

@@ -59,6 +59,8 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=64), nullable=False),
         sa.Column("finding", DOCUMENT, nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("crc32", COUNT, nullable=True),
+        sa.Column("damaged", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["member_of"], ["observation_file.id"], name=op.f("fk_observation_file_member_of")
         ),

@@ -1,0 +1,1 @@
+"""Chords of a campaign, and the limb that is fitted to them."""
