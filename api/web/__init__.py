@@ -1,0 +1,1 @@
+"""The portal: pages for people, over the functions behind the API's routes."""

@@ -1,0 +1,465 @@
+// Uploads of an observation's files by tus: pause, resume, checksums. What is said to be stored, the service has said.
+// Without this the form sends the files as it is.
+
+const RETRIES = [500, 1000, 2000, 4000, 8000, 15000, ...Array(120).fill(30000)]; // about an hour
+const AT_ONCE = 2;
+const SMALLEST = 256 << 10;
+const LARGEST = 32 << 20;
+const FIRST = 1 << 20;
+const PIECE_S = 2; // a broken line costs about as much
+const RATE_S = 15;
+const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
+const PASSING = new Set([0, 408, 409, 423, 429, 460]);
+
+const section = document.getElementById("upload");
+const { observation, csrf, uploads, hashing } = section.dataset;
+const largest = Number(section.dataset.largest);
+const form = section.querySelector("form");
+const input = form.querySelector("input[type=file]");
+const list = document.getElementById("upload-list");
+const said = document.getElementById("upload-said");
+const pattern = document.getElementById("upload-row");
+const sendings = new Set();
+let screen = null; // the lock that keeps it on
+let asking = false;
+
+function bytes(count) {
+  let unit = 0;
+  let size = count;
+  while (size >= 999.5 && unit < UNITS.length - 1) {
+    size /= 1000;
+    unit += 1;
+  }
+  return `${unit && size < 99.95 ? size.toFixed(size < 9.995 ? 2 : 1) : Math.round(size)} ${UNITS[unit]}`;
+}
+
+function lasting(seconds) {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+function share(part, whole) {
+  return whole ? `${Math.floor((100 * part) / whole)} %` : "100 %";
+}
+
+// What tells of one file on the page: made by the service for an unfinished upload, or by us.
+class Row {
+  constructor(element) {
+    this.element = element;
+    this.bar = element.querySelector("progress");
+    this.sentence = element.querySelector("[data-state]");
+    this.buttons = {};
+    for (const name of ["pause", "resume", "end"]) this.buttons[name] = element.querySelector(`[data-${name}]`);
+  }
+
+  static made(name, size) {
+    const element = pattern.content.firstElementChild.cloneNode(true);
+    element.querySelector("[data-name]").textContent = name;
+    element.querySelector("[data-size]").textContent = bytes(size);
+    element.querySelector("progress").setAttribute("aria-label", `${name}: safely arrived`);
+    list.prepend(element);
+    return new Row(element);
+  }
+
+  get name() {
+    return this.element.querySelector("[data-name]").textContent;
+  }
+
+  // kind: waiting, sending, paused, trouble, arrived, good, bad. Told aloud where the kind changes.
+  tell(kind, sentence) {
+    const news = this.element.dataset.kind !== kind;
+    this.element.dataset.kind = kind;
+    this.sentence.textContent = sentence;
+    if (news) said.textContent = `${this.name}: ${sentence}`;
+  }
+
+  offer(...names) {
+    for (const [name, button] of Object.entries(this.buttons)) button.hidden = !names.includes(name);
+  }
+}
+
+// Sends each piece with the SHA-256 of just the bytes that go out; crypto.subtle is there by https alone.
+class Checked {
+  constructor(request) {
+    this.request = request;
+    this.over = false;
+  }
+
+  getMethod() {
+    return this.request.getMethod();
+  }
+
+  getURL() {
+    return this.request.getURL();
+  }
+
+  setHeader(name, value) {
+    this.request.setHeader(name, value);
+  }
+
+  getHeader(name) {
+    return this.request.getHeader(name);
+  }
+
+  setProgressHandler(handler) {
+    this.request.setProgressHandler(handler);
+  }
+
+  getUnderlyingObject() {
+    return this.request.getUnderlyingObject();
+  }
+
+  async send(body = null) {
+    if (!(body instanceof Blob)) return this.request.send(body);
+    const content = await body.arrayBuffer();
+    if (globalThis.crypto?.subtle) {
+      const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
+      this.request.setHeader("Upload-Checksum", `sha256 ${btoa(String.fromCharCode(...digest))}`);
+    }
+    return this.over ? new Promise(() => {}) : this.request.send(content);
+  }
+
+  abort() {
+    this.over = true;
+    return this.request.abort();
+  }
+}
+
+class Stack {
+  constructor() {
+    this.plain = new tus.DefaultHttpStack();
+  }
+
+  createRequest(method, url) {
+    return new Checked(this.plain.createRequest(method, url));
+  }
+
+  getName() {
+    return "checked";
+  }
+}
+
+// SHA-256 of a whole file, by a worker of its own; null where it cannot be had.
+function digestOf(file) {
+  return new Promise((resolve) => {
+    const worker = new Worker(hashing, { type: "module" });
+    const end = (digest) => {
+      worker.terminate();
+      resolve(digest);
+    };
+    worker.addEventListener("message", ({ data }) => end(data.sha256 ?? null));
+    worker.addEventListener("error", () => end(null));
+    worker.postMessage(file);
+  });
+}
+
+function statusOf(error) {
+  return error.originalResponse ? error.originalResponse.getStatus() : 0;
+}
+
+function isUnreadable(error) {
+  return ["NotReadableError", "NotFoundError"].includes(error.causingError?.name);
+}
+
+// What went wrong, in the service's words where it has some.
+function reason(error) {
+  const status = statusOf(error);
+  if (isUnreadable(error)) return "the file was changed or moved on this device; choose it again";
+  if (status === 401 || (status === 403 && /token/i.test(error.originalResponse.getBody() ?? ""))) {
+    return "you are logged out; log in, come back here and choose the same file: what has arrived is kept";
+  }
+  try {
+    const { detail } = JSON.parse(error.originalResponse.getBody());
+    if (detail) return detail;
+  } catch {
+    // no answer, or one of something between here and the service
+  }
+  return status ? `the service answered ${status}` : "there is no connection to the service";
+}
+
+class Sending {
+  constructor(file, role, row, known) {
+    Object.assign(this, { file, role, row, known, state: "waiting", samples: [], digest: null });
+    this.upload = new tus.Upload(file, {
+      endpoint: uploads,
+      uploadUrl: known,
+      chunkSize: FIRST,
+      headers: { "X-CSRF-Token": csrf },
+      metadata: { observation, role, filename: file.name, modified: String(file.lastModified) },
+      storeFingerprintForResuming: false,
+      retryDelays: RETRIES,
+      httpStack: new Stack(),
+      onShouldRetry: (error) => this.again(error),
+      onUploadUrlAvailable: () => this.begun(),
+      onChunkComplete: (size, accepted) => this.arrived(size, accepted),
+      onError: (error) => this.failed(error),
+      onSuccess: () => this.whole(),
+    });
+    row.buttons.pause.addEventListener("click", () => this.pause());
+    row.buttons.resume.addEventListener("click", () => this.resume());
+    row.tell("waiting", "Waits for its turn.");
+    row.offer("pause", "end");
+  }
+
+  start() {
+    this.state = "sending";
+    this.samples = [];
+    this.piece = performance.now();
+    this.digest ??= digestOf(this.file);
+    this.row.offer("pause", "end");
+    this.row.tell("sending", this.known ? "Asks the service where to go on." : "Begins.");
+    this.upload.start();
+  }
+
+  begun() {
+    const { url } = this.upload;
+    if (this.known && new URL(url, location.href).pathname !== new URL(this.known, location.href).pathname) {
+      this.row.tell("sending", "What had arrived was no longer kept: it begins anew.");
+    }
+    this.known = url;
+    this.row.element.dataset.upload = url.split("/").pop();
+  }
+
+  arrived(size, accepted) {
+    const at = performance.now();
+    const seconds = (at - this.piece) / 1000;
+    this.piece = at;
+    const fitting = this.upload.options.chunkSize * (seconds < PIECE_S / 2 ? 2 : seconds > PIECE_S * 2 ? 0.5 : 1);
+    this.upload.options.chunkSize = Math.min(LARGEST, Math.max(SMALLEST, fitting));
+    this.samples.push([at, accepted]);
+    while (this.samples.length > 2 && at - this.samples[0][0] > RATE_S * 1000) this.samples.shift();
+    if (this.state === "sending") this.progress(accepted);
+  }
+
+  progress(accepted) {
+    const total = this.file.size;
+    this.row.bar.max = Math.max(1, total);
+    this.row.bar.value = accepted;
+    const [first, last] = [this.samples[0], this.samples.at(-1)];
+    const rate = last[0] > first[0] ? (1000 * (last[1] - first[1])) / (last[0] - first[0]) : 0;
+    const pace = rate ? `, ${bytes(rate)}/s, about ${lasting((total - accepted) / rate)} left` : "";
+    this.row.tell("sending", `${bytes(accepted)} of ${bytes(total)} have arrived (${share(accepted, total)})${pace}`);
+  }
+
+  again(error) {
+    const status = statusOf(error);
+    this.piece = performance.now();
+    if (isUnreadable(error) || !(PASSING.has(status) || status >= 500)) return false;
+    this.upload.options.chunkSize = Math.max(SMALLEST, this.upload.options.chunkSize / 2);
+    this.row.tell("trouble", `It goes on by itself: ${reason(error)}. What has arrived is kept.`);
+    return true;
+  }
+
+  failed(error) {
+    this.state = "stopped";
+    this.row.tell("bad", `Stopped: ${reason(error)}.`);
+    this.row.offer("resume", "end");
+    next();
+  }
+
+  // The line is back: not waiting for the next attempt.
+  async hurry() {
+    await this.upload.abort();
+    this.upload.start();
+  }
+
+  async pause() {
+    this.state = "paused";
+    await this.upload.abort();
+    this.row.tell("paused", "Paused. What has arrived is kept; you may close the page and go on another time.");
+    this.row.offer("resume", "end");
+    next();
+  }
+
+  resume() {
+    this.state = "waiting";
+    this.row.tell("waiting", "Waits for its turn.");
+    this.row.offer("pause", "end");
+    next();
+  }
+
+  // All bytes are there; what becomes of them, the service tells.
+  async whole() {
+    this.state = "arrived";
+    this.row.bar.max = this.row.bar.value = Math.max(1, this.file.size);
+    this.row.offer();
+    this.row.tell("arrived", "All bytes have arrived; the service is storing them.");
+    next();
+    const found = await this.settled();
+    this.state = "done";
+    guard();
+    if (found.state === "refused") {
+      this.row.tell("bad", `Not stored: ${found.problem}`);
+      return;
+    }
+    document.body.dispatchEvent(new CustomEvent("umbra:stored"));
+    this.row.tell("arrived", "Stored. Its SHA-256 is being compared with that of your file.");
+    this.compare(found.sha256, await this.digest);
+  }
+
+  compare(there, here) {
+    if (here === null) {
+      this.row.tell("good", `Stored. SHA-256 ${there}; that of your file could not be computed here.`);
+    } else if (here === there) {
+      this.row.tell("good", `Stored; its SHA-256 is that of your file: ${there}`);
+    } else {
+      this.row.tell("bad", `Stored, but your file is another by now (SHA-256 ${here}, stored ${there}): send it again.`);
+    }
+  }
+
+  async settled() {
+    for (let wait = 500; ; wait = Math.min(5000, 1.5 * wait)) {
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      try {
+        const answer = await fetch(`${uploads}/${this.row.element.dataset.upload}`);
+        if (answer.ok) {
+          const found = await answer.json();
+          if (found.state === "stored" || found.state === "refused") return found;
+        } else if (answer.status < 500) {
+          return { state: "refused", problem: `the service answered ${answer.status}; reload this page` };
+        }
+      } catch {
+        this.row.tell("arrived", "All bytes have arrived. No connection: asking again what became of them.");
+      }
+    }
+  }
+
+  async stop() {
+    this.state = "ended";
+    await this.upload.abort();
+    sendings.delete(this);
+    next();
+  }
+}
+
+// Starts what waits; keeps the screen on, and asks before the page is left, while something is sent.
+function next() {
+  let busy = [...sendings].filter((one) => one.state === "sending").length;
+  for (const one of sendings) {
+    if (busy < AT_ONCE && one.state === "waiting") {
+      busy += 1;
+      one.start();
+    }
+  }
+  guard();
+}
+
+function underWay() {
+  return [...sendings].some((one) => one.state === "sending" || one.state === "waiting");
+}
+
+async function guard() {
+  if (!underWay()) {
+    screen?.release();
+    screen = null;
+  } else if (document.visibilityState === "visible" && !asking && (screen?.released ?? true)) {
+    asking = true;
+    screen = (await navigator.wakeLock?.request("screen").catch(() => null)) ?? null;
+    asking = false;
+  }
+}
+
+// An unfinished upload of the same file, by name, size and, where it is known, its last change.
+async function earlier(file) {
+  const claimed = new Set([...sendings].map((one) => one.row.element));
+  for (const element of list.querySelectorAll("[data-upload]")) {
+    const { upload, length, name } = element.dataset;
+    if (claimed.has(element) || name !== file.name.trim() || Number(length) !== file.size) continue;
+    const url = `${uploads}/${upload}`;
+    const answer = await fetch(url, { method: "HEAD", headers: { "Tus-Resumable": "1.0.0" } }).catch(() => null);
+    if (!answer?.ok) continue;
+    const told = /(?:^|,)\s*modified ([A-Za-z0-9+/=]+)/.exec(answer.headers.get("Upload-Metadata") ?? "");
+    if (told && atob(told[1]) !== String(file.lastModified)) continue;
+    return { url, row: new Row(element), role: element.dataset.role };
+  }
+  return null;
+}
+
+async function add(file) {
+  const role = form.querySelector("[name=sent_as]:checked")?.value ?? "recording";
+  if (file.size > largest) {
+    const row = Row.made(file.name, file.size);
+    row.tell("bad", `Not sent: a file may have ${bytes(largest)} here.`);
+    row.offer();
+    return;
+  }
+  const known = await earlier(file);
+  const row = known?.row ?? Row.made(file.name, file.size);
+  row.element.dataset.name = file.name.trim();
+  row.element.dataset.length = file.size;
+  sendings.add(new Sending(file, known?.role ?? role, row, known?.url ?? null));
+  next();
+}
+
+async function addAll(files) {
+  for (const file of files) await add(file);
+}
+
+async function end(element) {
+  const own = [...sendings].find((one) => one.row.element === element);
+  if (!confirm(`Delete what has arrived of ${element.querySelector("[data-name]").textContent}?`)) return;
+  await own?.stop();
+  const { upload } = element.dataset;
+  if (upload) {
+    const headers = { "Tus-Resumable": "1.0.0", "X-CSRF-Token": csrf };
+    const answer = await fetch(`${uploads}/${upload}`, { method: "DELETE", headers }).catch(() => null);
+    if (!answer?.ok && answer?.status !== 404) {
+      const why = answer ? `the service answered ${answer.status}` : "there is no connection to the service";
+      new Row(element).tell("bad", `Not deleted: ${why}. Reload this page.`);
+      return;
+    }
+  }
+  said.textContent = "Deleted.";
+  element.remove();
+}
+
+function dropped(transfer) {
+  const items = [...transfer.items].filter((item) => item.kind === "file");
+  const folders = items.map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry?.isDirectory);
+  for (const folder of folders) {
+    const row = Row.made(folder.name, 0);
+    row.tell("bad", "Not sent: a folder. Pack it into a zip, or choose the files in it.");
+    row.offer();
+  }
+  const names = new Set(folders.map((folder) => folder.name));
+  return [...transfer.files].filter((file) => !(names.has(file.name) && file.type === ""));
+}
+
+form.classList.add("live");
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  addAll([...input.files]);
+  input.value = "";
+});
+input.addEventListener("change", () => {
+  addAll([...input.files]);
+  input.value = "";
+});
+form.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  form.classList.add("over");
+});
+form.addEventListener("dragleave", () => form.classList.remove("over"));
+form.addEventListener("drop", (event) => {
+  event.preventDefault();
+  form.classList.remove("over");
+  addAll(dropped(event.dataTransfer));
+});
+list.addEventListener("click", (event) => {
+  if (event.target.closest("[data-end]")) {
+    event.preventDefault();
+    end(event.target.closest("li"));
+  }
+});
+window.addEventListener("online", () => {
+  for (const one of sendings) {
+    if (one.state === "stopped") one.resume();
+    else if (one.state === "sending" && one.row.element.dataset.kind === "trouble") one.hurry();
+  }
+});
+window.addEventListener("beforeunload", (event) => {
+  if (underWay()) event.preventDefault();
+});
+document.addEventListener("visibilitychange", guard);
+if (!globalThis.crypto?.subtle) section.querySelector("[data-unchecked]").hidden = false;

@@ -1,0 +1,41 @@
+"""Every page by a browser: no fault in its console, none of accessibility, nothing wider than the window."""
+
+import pytest
+
+from tests.requirements import require
+
+require("server")
+
+from api.web.pages import PageRoute  # noqa: E402 - after the check for the extra
+from tests.api.access.test_routes import ROUTES  # noqa: E402
+from tests.api.web.browser import DESKTOP, PHONE, Portal, axe  # noqa: E402
+from tests.api.web.shots import WIDER  # noqa: E402
+from tests.api.web.table import BESIDES, SIGHTS, Sight  # noqa: E402
+
+PAGES = {path for (method, path), route in ROUTES.items() if method == "GET" and isinstance(route, PageRoute)}
+
+
+def test_no_page_is_forgotten() -> None:
+    assert {sight.route for sight in SIGHTS} | BESIDES >= PAGES
+    assert len({sight.name for sight in SIGHTS}) == len(SIGHTS)
+
+
+@pytest.mark.parametrize("sight", SIGHTS, ids=lambda sight: str(sight.name))
+def test_page(portal: Portal, sight: Sight) -> None:
+    if sight.route not in PAGES:
+        pytest.skip("no such page yet")
+    with portal.context(sight.who) as (context, watch):
+        if sight.name == "not-there":
+            watch.forgiven.append("404")
+        page = context.new_page()
+        answer = page.goto(sight.path(portal.world))
+        assert answer is not None
+        assert answer.status == (404 if sight.name == "not-there" else 200), page.content()[:2000]
+        page.wait_for_load_state("networkidle")
+        assert page.locator("h1").count() == 1
+        assert page.locator("main").count() == 1
+        axe(page)
+        for size in (DESKTOP, PHONE):
+            page.set_viewport_size({"width": size["width"], "height": size["height"]})
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= size["width"], page.evaluate(WIDER)
