@@ -37,6 +37,8 @@ BENCHES: dict[str, str] = {
     "limb_coverage": "bench.limb_coverage:limb_coverage",
     "events_fit": "bench.events_fit:events_fit",
     "events_coverage": "bench.events_coverage:events_coverage",
+    "portal_frames": "bench.portal_frames:portal_frames",
+    "portal_curve": "bench.portal_curve:portal_curve",
 }
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.campaign_queue import queue_costs
-from bench.campaign_runs import Ran, ran
+from bench.campaign_runs import SERVERS, SUPERVISOR, Ran, ran, shares
+from bench.machine_gain import machine_gain
 from bench.pinning import allowed_cores
-from bench.processes import Process
 from bench.record import Record, Target
 from bench.timing import Timed
 from cluster.campaign.digests import Digests
@@ -27,7 +27,6 @@ OVERHEAD_MS = 20.0
 GAIN = 1.7
 AGAIN = 0.02
 ROUNDS = 2
-RAY = ("raylet", "gcs_server", "ray/", "ray::IDLE", "log_monitor")
 
 
 def campaign(scratch: Path, frames: int | None, repetitions: int) -> Record:
@@ -40,15 +39,18 @@ def campaign(scratch: Path, frames: int | None, repetitions: int) -> Record:
     alone = _alone(manifest, scratch / "alone")
     between = (SKIPPED, stations)
     one, two, again = [], [], []
+    machine: list[float] = []
     for number in range(min(ROUNDS, repetitions)):
         one.append(ran(manifest, scratch / f"one{number}", 1, 1))
         if allowed_cores() > 1:
             two.append(ran(manifest, scratch / f"two{number}", 2, 2))
+            machine.append(round(machine_gain(), 3))
         again.append(ran(manifest, scratch / f"one{number}", 1, 1))
     apart = ran(manifest, scratch / "apart", 1, min(2, allowed_cores()), between)
     record.timed = [alone, _timed("one worker", one), *([_timed("two workers", two)] if two else [])]
     costs = _costs(apart, stations - SKIPPED)
-    shortest = {name: min(r.wall_s for r in runs) for name, runs in (("one", one), ("again", again))}
+    ways = {"one": one, "two": two, "again": again}
+    shortest = {name: min(r.wall_s for r in runs) for name, runs in ways.items() if runs}
     record.values = {
         "a job beyond its reduction": costs,
         "a reduction by a worker over one in this process, processor time": round(
@@ -56,6 +58,7 @@ def campaign(scratch: Path, frames: int | None, repetitions: int) -> Record:
             / statistics.median(alone.cpu_s),
             3,
         ),
+        "plain Python by all cores over one, at that time": machine,
         "whole command, s": {name: round(value, 3) for name, value in shortest.items()},
         "whole command again, processor s": round(min(r.cpu_s for r in again), 3),
         "stages": _stages(scratch / "apart"),
@@ -107,22 +110,14 @@ def _costs(run: Ran, jobs: int) -> dict[str, float]:
     wall = last["time"] - first["time"] - sum(event["reduced_s"] for event in later)
     worker = sum(event["cpu_s"] - event["reduced_cpu_s"] for event in later)
     begin, end = run.middle
+    used = shares(end, begin)
     return {
         "wall, ms": round(1e3 * wall / jobs, 2),
         "worker, processor ms": round(1e3 * worker / jobs, 2),
-        "supervisor, processor ms": round(1e3 * _used(begin, end, "umbra campaign") / jobs, 2),
-        "Ray's servers, processor ms": round(1e3 * _used(begin, end, *RAY) / jobs, 2),
-        "Ray's servers, share of a core": round(_used(begin, end, *RAY) / (last["time"] - first["time"]), 4),
+        "supervisor, processor ms": round(1e3 * used[SUPERVISOR] / jobs, 2),
+        "Ray's servers, processor ms": round(1e3 * used[SERVERS] / jobs, 2),
+        "Ray's servers, share of a core": round(used[SERVERS] / (last["time"] - first["time"]), 4),
     }
-
-
-def _used(begin: dict[int, Process], end: dict[int, Process], *titles: str) -> float:
-    """Processor time that processes of some titles used meanwhile."""
-    return sum(
-        each.cpu_s - (begin[pid].cpu_s if pid in begin else 0.0)
-        for pid, each in end.items()
-        if any(title in each.title for title in titles)
-    )
 
 
 def _stages(store: Path) -> dict[str, Any]:

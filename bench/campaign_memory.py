@@ -17,14 +17,13 @@ from ingest.writers import write_avi, write_ser
 from reduction.synthetic import Scene, SceneStar
 
 HEIGHT, WIDTH = 240, 320
-LENGTHS = (1, 4, 16)
-SHORTEST = 800
+LENGTHS = (500, 5000, 20000)
 MARGIN_PX = 30.0
 
 
 def campaign_memory(scratch: Path, frames: int | None, _repetitions: int) -> Record:
-    """Two workers; the longest FFV1 recording is shared by them, and so has a leader and two that work."""
-    shortest = SHORTEST if frames is None else max(40, frames // LENGTHS[-1])
+    """Two workers; a long FFV1 recording is shared by them, and so has a leader and two that work."""
+    share = 1.0 if frames is None else frames / LENGTHS[-1]
     scene = replace(field_scene(DISTINCT), height=HEIGHT, width=WIDTH, stars=_within())
     writers: dict[str, Callable[[Path, int], None]] = {
         "SER": lambda path, count: write_ser(path, noisy(scene, count), stamps_ns=_stamps(scene, count)),
@@ -34,14 +33,14 @@ def campaign_memory(scratch: Path, frames: int | None, _repetitions: int) -> Rec
     declared = hands.RECORDING_BYTES / 2**20
     for kind, write in writers.items():
         found: dict[str, float] = {}
-        for times in LENGTHS:
-            path = scratch / f"{kind}{times}.{'avi' if kind == 'FFV1' else 'ser'}"
-            write(path, times * shortest)
-            manifest = scratch / f"{kind}{times}.csv"
+        for length in LENGTHS:
+            count = max(40, round(share * length))
+            path = scratch / f"{kind}{count}.{'avi' if kind == 'FFV1' else 'ser'}"
+            write(path, count)
+            manifest = scratch / f"{kind}{count}.csv"
             listed(manifest, scene.stars[0], [path.name])
-            run = ran(manifest, scratch / f"{kind}{times}", 2, allowed_cores(), peaks=True)
-            what = f"{times * shortest} frames, {path.stat().st_size >> 20} MiB"
-            found[what] = round(max(run.peaks.values()), 1)
+            run = ran(manifest, scratch / f"{kind}{count}", 2, allowed_cores(), peaks=True)
+            found[f"{count} frames, {path.stat().st_size >> 20} MiB"] = round(max(run.peaks.values()), 1)
             path.unlink()
         record.values[f"most memory of a worker, {kind}, MiB"] = found
         most = max(found.values())

@@ -11,8 +11,10 @@ from typing import Any
 
 from bench.pinning import on_cores
 from bench.processes import Process, tree
+from cluster.campaign.manifest import read_manifest
 
 SAMPLE_S = 0.5
+SUPERVISOR, WORKERS, SERVERS = "supervisor", "workers", "Ray's servers"
 
 
 @dataclass(slots=True)
@@ -24,7 +26,10 @@ class Ran:
     wall_s : float
         From the start of the command to its end.
     cpu_s : float
-        Processor time of the command and of all that it started, when it said that it ended.
+        Processor time of the command and of all that it started, when the last observation had ended: later
+        Ray's processes are gone, and nobody has their times.
+    shares : dict
+        The same by who used it: `SUPERVISOR`, `WORKERS`, `SERVERS`.
     done : list of dict
         Events of observations that were reduced, in order.
     begun, ended : float
@@ -37,6 +42,7 @@ class Ran:
 
     wall_s: float = 0.0
     cpu_s: float = 0.0
+    shares: dict[str, float] = field(default_factory=dict)
     done: list[dict[str, Any]] = field(default_factory=list)
     begun: float = 0.0
     ended: float = 0.0
@@ -61,6 +67,7 @@ def ran(
     command = [sys.executable, "-m", "umbra", "campaign", "run", str(manifest), "--store", str(store)]
     command += ["--ray", "local", "--workers", str(workers), "--json"]
     found, began = Ran(), time.monotonic()
+    observations, over_with = len(read_manifest(manifest).observations), 0
     middle: list[dict[int, Process]] = []
     with on_cores(cores), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -80,7 +87,11 @@ def ran(
                     middle.append(tree(process.pid))
             elif event["event"] == "end":
                 total = event["total"]
-                found.cpu_s = sum(each.cpu_s for each in tree(process.pid).values())
+            if event["event"] in {"done", "failed", "cancelled"}:
+                over_with += 1
+                if over_with == observations:
+                    found.shares = shares(tree(process.pid))
+                    found.cpu_s = sum(found.shares.values())
         over.set()
         if peaks:
             watch.join()
@@ -90,6 +101,22 @@ def ran(
     if len(middle) == 2:
         found.middle = (middle[0], middle[1])
     return found
+
+
+def shares(processes: dict[int, Process], before: dict[int, Process] | None = None) -> dict[str, float]:
+    """Processor time that the supervisor, the workers and Ray's servers used, seconds; since `before`."""
+    used = dict.fromkeys((SUPERVISOR, WORKERS, SERVERS), 0.0)
+    for pid, each in processes.items():
+        earlier = (before or {}).get(pid)
+        used[_part_of(each.title)] += each.cpu_s - (0.0 if earlier is None else earlier.cpu_s)
+    return used
+
+
+def _part_of(title: str) -> str:
+    """Whose a process is: Ray renames its workers by what they do, and they are idle between two orders."""
+    if title.startswith("ray::") and "Agent" not in title:
+        return WORKERS
+    return SUPERVISOR if "umbra campaign" in title else SERVERS
 
 
 def _watch(pid: int, peaks: dict[str, float], over: threading.Event) -> None:

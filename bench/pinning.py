@@ -23,6 +23,11 @@ def pin() -> int:
     return core
 
 
+def allowed() -> list[int]:
+    """The cores that this process had before it was pinned."""
+    return list(_allowed)
+
+
 def allowed_cores() -> int:
     """Cores that this process had before it was pinned."""
     return len(_allowed)
