@@ -5,12 +5,13 @@
 # make fuzz   100,000 mutated inputs for each parser; what came of them goes to bench/results/fuzz.log
 # make faults  100 campaigns of which something is killed, cut off or filled up; what came of them goes to
 #             bench/results/faults.json; and 200 kills of the service while it takes uploads (upload-kills.json)
+# make shots  screenshots of every page of the portal, on a desktop and a phone, light and dark, into shots/
 # make gpu    on a machine with a CUDA device: its tests, then its bench
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench vti fuzz faults gpu clean
+.PHONY: demo test lint most-tests fault-tests bench vti fuzz faults gpu shots clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -24,7 +25,13 @@ $(VENV)/s3/.ready: tests/s3-requirements.txt $(VENV)/.ready
 	$(VENV)/s3/bin/pip install --quiet --requirement tests/s3-requirements.txt
 	touch $@
 
-demo: $(VENV)/.ready
+# what maps, plots and uploads of the portal are made with, where npm is there; without, its pages are plain
+$(VENV)/.islands: api/web/islands/package-lock.json $(VENV)/.ready
+	! command -v npm >/dev/null || npm ci --ignore-scripts --prefix api/web/islands \
+		|| echo "the portal's islands are not installed; it works plain"
+	touch $@
+
+demo: $(VENV)/.ready $(VENV)/.islands
 	$(BIN)/umbra demo --out demo --overwrite
 	$(BIN)/umbra demo --stations 60 --out demo-campaign --overwrite
 
@@ -39,8 +46,22 @@ $(VENV)/.tus: tests/api/uploads/js/package-lock.json $(VENV)/.ready
 	! command -v npm >/dev/null || npm ci --ignore-scripts --prefix tests/api/uploads/js
 	touch $@
 
-test: lint $(VENV)/s3/.ready $(VENV)/.tus
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+# axe of the portal's tests, where npm is there
+$(VENV)/.axe: tests/api/web/js/package-lock.json $(VENV)/.ready
+	! command -v npm >/dev/null || npm ci --ignore-scripts --prefix tests/api/web/js
+	touch $@
+
+test: $(VENV)/.ready $(VENV)/s3/.ready $(VENV)/.tus $(VENV)/.islands $(VENV)/.axe
+	$(MAKE) --no-print-directory -j 3 lint most-tests fault-tests
+
+# one test file: in most of its time it waits for what was taken away to come back
+FAULTS := tests/cluster/campaign/test_faults.py
+
+most-tests: $(VENV)/.ready
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore $(FAULTS)
+
+fault-tests: $(VENV)/.ready
+	$(BIN)/pytest -n 2 --dist worksteal $(FAULTS) >$(VENV)/faults.log 2>&1; code=$$?; cat $(VENV)/faults.log; exit $$code
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m bench
@@ -53,7 +74,8 @@ fuzz: $(VENV)/.ready
 	UMBRA_FUZZ=100000 UMBRA_FUZZ_LOG=bench/results/fuzz.log $(BIN)/pytest -k mutated
 
 faults: $(VENV)/.ready $(VENV)/s3/.ready
-	UMBRA_FAULTS=100 UMBRA_FAULTS_OUT=bench/results/faults.json $(BIN)/pytest tests/cluster/campaign/test_faults.py
+	UMBRA_FAULTS=100 UMBRA_FAULTS_OUT=bench/results/faults.json \
+		$(BIN)/pytest -n 4 --dist worksteal $(FAULTS)
 	UMBRA_UPLOAD_KILLS=200 UMBRA_UPLOAD_KILLS_OUT=bench/results/upload-kills.json \
 		$(BIN)/pytest tests/api/uploads/test_kills.py -k random
 
@@ -61,5 +83,8 @@ gpu: $(VENV)/.ready
 	$(BIN)/pytest -m gpu
 	$(BIN)/python -m bench gpu
 
+shots: $(VENV)/.ready $(VENV)/.islands
+	$(BIN)/python -m tests.api.web.shots shots
+
 clean:
-	rm -rf $(VENV) demo demo-campaign
+	rm -rf $(VENV) demo demo-campaign shots

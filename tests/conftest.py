@@ -1,18 +1,19 @@
 """Settings of all tests: property tests draw the same examples every time and keep no database."""
 
+import os
 import signal
 
 import pytest
 from hypothesis import settings
 
+from tests import postgres
+from tests.order import is_long
+
+for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")  # as `umbra` does, before NumPy is imported
+
 settings.register_profile("gate", derandomize=True, deadline=None, database=None)
 settings.load_profile("gate")
-
-LONG = (
-    "tests/scenes/", "tests/bench/test_bench.py", "fuzz", "mutated", "tests/test_bad_input.py",
-    "campaign/test_faults",
-)  # fmt: skip
-"""Parts of the names of files that take longest: they come first, so that no worker ends with a long one."""
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a shell's background jobs ignore Ctrl-C, and would hand that down to the commands that tests interrupt
@@ -21,7 +22,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files in the order in which workers should take them; the order within a file stays."""
-    items.sort(key=lambda item: not any(part in item.nodeid.split("::")[0] for part in LONG))
+    items.sort(key=lambda item: not is_long(item.nodeid.split("::")[0]))
+
+
+def pytest_sessionfinish() -> None:
+    """End what the tests of a process share."""
+    postgres.close_shared()
 
 
 @pytest.fixture(autouse=True)

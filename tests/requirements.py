@@ -23,12 +23,14 @@ PARTS = {
     "s3": ("obstore",),
     "mail": ("aiosmtpd",),
     "schemathesis": ("schemathesis",),
+    "browser": ("playwright",),
 }
 PROGRAMS = {
     "cc": ("gcc", "cc", "clang"),
     "postgres": ("postgres",),
     "solve": ("solve-field",),
     "s3": ("moto_server",),
+    "browser": ("chromium", "chromium-browser", "google-chrome"),
 }
 """Programs of which a part needs one."""
 
