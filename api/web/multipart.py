@@ -1,15 +1,21 @@
 """Forms with files (RFC 7578) as they arrive: a part at a time, nothing kept that was not asked for."""
 
 import re
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import unquote
+
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser
 
 from api.problems import RefusedError
 from reduction.errors import RequestError
 
 KIND = "multipart/form-data"
-MOST_HEADERS = 16 << 10
+MOST_HEADER = 16 << 10
+"""Bytes of one header of a part."""
+MOST_HEADERS = 8
 MOST_TEXT = 64 << 10
 """Bytes of all fields that are no files."""
 MOST_PARTS = 1000
@@ -26,6 +32,62 @@ class Part:
 
     name: str
     filename: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    part: Part
+    at: int
+    """Bytes of the body before its data."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    last: bool
+
+
+class _Happened:
+    """What python-multipart tells of the pieces it was given, in order; slices of the pieces, never a sum."""
+
+    def __init__(self) -> None:
+        self.queue: deque[_Begun | bytes | _Ended] = deque()
+        self.base = 0
+        """Bytes of the body before the piece at hand."""
+        self._count = self._end = 0
+        self._name, self._value, self._disposition = bytearray(), bytearray(), b""
+
+    def on_part_begin(self) -> None:
+        self._count += 1
+        self._disposition = b""
+        if self._count > MOST_PARTS:
+            raise RequestError(BROKEN)
+
+    def on_header_begin(self) -> None:
+        self._name.clear()
+        self._value.clear()
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+        self._end = self.base + end
+
+    def on_header_end(self) -> None:
+        if self._name.lower() == b"content-disposition" and not self._disposition:
+            self._disposition = bytes(self._value)
+
+    def on_headers_finished(self) -> None:
+        self.queue.append(_Begun(_part(self._disposition), self._end + len(b"\r\n\r\n")))
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        self.queue.append(data[start:end])
+
+    def on_part_end(self) -> None:
+        self.queue.append(_Ended(last=False))
+
+    def on_end(self) -> None:
+        self.queue.append(_Ended(last=True))
 
 
 class Parts:
@@ -53,15 +115,25 @@ class Parts:
         if content_type.partition(";")[0].strip().lower() != KIND or found is None:
             raise RefusedError(415, f"a form with files is sent as {KIND}")
         self._stream = stream
-        self._delimiter = b"\r\n--" + (found[1] or found[2]).encode("latin-1", "replace")
-        self._held = bytearray(b"\r\n")
-        self._inside = True
-        self._count = self._arrived = 0
-
-    @property
-    def passed(self) -> int:
-        """As described above."""
-        return self._arrived - len(self._held)
+        self._happened = to = _Happened()
+        self._parser = MultipartParser(
+            (found[1] or found[2]).encode("latin-1", "replace"),
+            {
+                "on_part_begin": to.on_part_begin,
+                "on_header_begin": to.on_header_begin,
+                "on_header_field": to.on_header_field,
+                "on_header_value": to.on_header_value,
+                "on_header_end": to.on_header_end,
+                "on_headers_finished": to.on_headers_finished,
+                "on_part_data": to.on_part_data,
+                "on_part_end": to.on_part_end,
+                "on_end": to.on_end,
+            },
+            max_header_count=MOST_HEADERS,
+            max_header_size=MOST_HEADER,
+        )
+        self._inside = self._over = False
+        self.passed = 0
 
     async def next(self) -> Part | None:
         """The next part, which `data` then reads; None at the end. What was not read of the last is skipped.
@@ -73,38 +145,23 @@ class Parts:
         """
         async for _ in self.data():
             pass
-        while len(self._held) < 2:
-            await self._more()
-        if self._held.startswith(b"--"):
-            return None
-        while (end := self._held.find(b"\r\n\r\n")) < 0:
-            if len(self._held) > MOST_HEADERS:
-                raise RequestError(BROKEN)
-            await self._more()
-        head = bytes(self._held[:end])
-        del self._held[: end + 4]
-        self._count += 1
-        if self._count > MOST_PARTS or not head.lstrip(b" \t").startswith(b"\r\n"):
-            raise RequestError(BROKEN)
-        self._inside = True
-        return _part(head)
+        while not self._over:
+            one = await self._following()
+            if isinstance(one, _Begun):
+                self._inside, self.passed = True, one.at
+                return one.part
+            self._over = isinstance(one, _Ended) and one.last
+        return None
 
     async def data(self) -> AsyncIterator[bytes]:
         """The bytes of the part at hand. Raises as `next`."""
         while self._inside:
-            at = self._held.find(self._delimiter)
-            if at >= 0:
-                piece = bytes(self._held[:at])
-                del self._held[: at + len(self._delimiter)]
-                self._inside = False
+            one = await self._following()
+            if isinstance(one, bytes):
+                self.passed += len(one)
+                yield one
             else:
-                sure = max(0, len(self._held) - len(self._delimiter) + 1)
-                piece = bytes(self._held[:sure])
-                del self._held[:sure]
-            if piece:
-                yield piece
-            if self._inside:
-                await self._more()
+                self._inside = False
 
     async def text(self, most: int = MOST_TEXT) -> str:
         """All of the part at hand, as text. Raises as `next`."""
@@ -118,26 +175,27 @@ class Parts:
         except UnicodeDecodeError as error:
             raise RequestError("form: a field is not in UTF-8") from error
 
-    async def _more(self) -> None:
-        piece = b""
-        while not piece:
+    async def _following(self) -> _Begun | bytes | _Ended:
+        happened = self._happened
+        while not happened.queue:
             try:
                 piece = await anext(self._stream)
             except StopAsyncIteration:
                 raise RequestError(BROKEN) from None
-        self._held += piece
-        self._arrived += len(piece)
+            try:
+                self._parser.write(piece)
+            except MultipartParseError as error:
+                raise RequestError(BROKEN) from error
+            happened.base += len(piece)
+        return happened.queue.popleft()
 
 
-def _part(head: bytes) -> Part:
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-disposition":
-            text = value.decode("utf-8", "replace")
-            told = {key.lower(): _name(found) for key, found in _PARAMETER.findall(text)}
-            if "name" in told:
-                return Part(told["name"], told.get("filename"))
-    raise RequestError(BROKEN)
+def _part(disposition: bytes) -> Part:
+    text = disposition.decode("utf-8", "replace")
+    told = {key.lower(): _name(found) for key, found in _PARAMETER.findall(text)}
+    if "name" not in told:
+        raise RequestError(BROKEN)
+    return Part(told["name"], told.get("filename"))
 
 
 def _name(text: str) -> str:

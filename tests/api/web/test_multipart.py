@@ -91,9 +91,33 @@ def test_names(told: str, name: str) -> None:
     assert read(part(f'form-data; name="file"; {told}')) == [("file", name, b"x")]
 
 
-def test_a_preamble_and_the_rest_are_nothing() -> None:
-    body = b"hello\r\n" + part('form-data; name="a"') + b"and more"
-    assert read(body) == [("a", None, b"x")]
+@pytest.mark.parametrize("step", [1, 1 << 16])
+def test_an_empty_line_before_and_the_rest_are_nothing(step: int) -> None:
+    body = b"\r\n" + part('form-data; name="a"') + b"and more"
+    assert read(body, step=step) == [("a", None, b"x")]
+
+
+@pytest.mark.parametrize("step", [1, 5, 64, 1 << 16])
+def test_what_has_passed_before_a_files_bytes(step: int) -> None:
+    async def passed(body: bytes, kind: str) -> list[int]:
+        parts = Parts(_pieces(body, step), kind)
+        found = []
+        while await parts.next() is not None:
+            found.append(parts.passed)
+            async for _ in parts.data():
+                pass
+            found.append(parts.passed)
+        return found
+
+    body, kind = written({"csrf": "abc"}, [("a.ser", b"first\r\n--"), ("b.ser", b"second")])
+    places = [body.index(content) for content in (b"abc", b"first", b"second")]
+    ends = [place + size for place, size in zip(places, (3, 9, 6), strict=True)]
+    expected = [at for pair in zip(places, ends, strict=True) for at in pair]
+    assert asyncio.run(passed(body, kind)) == expected
+
+
+def test_a_form_without_parts() -> None:
+    assert read(b"--xyz--\r\n") == []
 
 
 @pytest.mark.parametrize(
@@ -105,10 +129,12 @@ def test_a_preamble_and_the_rest_are_nothing() -> None:
         b"--xyz\r\nContent-Disposition: form-data\r\n\r\nx\r\n--xyz--",
         b'--xyz\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--xy',
         b"--xyz\r\nX: " + b"a" * (17 << 10) + b"\r\n\r\n",
+        b'--xyz\r\nContent-Disposition: form-data; name="a"\r\n' + b"X: a\r\n" * 8 + b"\r\nx\r\n--xyz--",
+        b"hello\r\n" + b'--xyz\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--xyz--',
         b'--xyzContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--xyz--',
         b'--xyz\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n' * (MOST_PARTS + 1) + b"--xyz--",
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_broken(body: bytes) -> None:
     with pytest.raises(RequestError):
