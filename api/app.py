@@ -23,6 +23,7 @@ from api.database.migrate import migrate
 from api.database.transactions import Database
 from api.directory import add_routes
 from api.equipment import equipment_routes, site_routes
+from api.figures import figure_routes
 from api.fits import chord_routes, fit_routes, map_routes, page_routes
 from api.fits.fitting import Fitting
 from api.guard import Guard
@@ -90,6 +91,7 @@ ROUTERS = (
     fit_routes.router,
     page_routes.router,
     map_routes.router,
+    figure_routes.router,
     preference_routes.router,
     announcement_routes.router,
     issue_routes.router,

@@ -50,6 +50,11 @@ def file_in(store: ObjectStore, row: ObservationFile) -> Found | Lost:
     return _look(store, name, row.size, row.sha256, known)
 
 
+def kept_in(store: ObjectStore, sha256: str, size: int, crc32: int) -> Found | Lost:
+    """Look for a file whose checksum is known. Raises as `file_in`."""
+    return _look(store, raw_name(sha256), size, sha256, crc32)
+
+
 class ResultFiles:
     """Looks for files of results, which are small: each is read once, and its checksum remembered."""
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.campaigns.tables import Campaign, Prediction
 from api.equipment.tables import Equipment, Site
+from api.figures.tables import LimbFigure
 from api.fits.tables import DONE, Fit
 from api.observations.reporting import Stated, stated_of
 from api.observations.tables import Observation, ObservationFile
@@ -36,13 +37,14 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """All of a campaign; `fit` is the last of its limb that was done, with results alone."""
+    """All of a campaign; with results alone `fit`, its last limb that was done, and uploaded `figures`."""
 
     campaign: Campaign
     prediction: Prediction
     stations: tuple[Station, ...]
     with_results: bool
     fit: Fit | None
+    figures: tuple[LimbFigure, ...] = ()
 
 
 def contents_of(session: Session, campaign: Campaign, with_results: bool) -> Contents:
@@ -64,7 +66,13 @@ def contents_of(session: Session, campaign: Campaign, with_results: bool) -> Con
     del at_hand
     prediction = session.get_one(Prediction, campaign.prediction)
     fit = _last_fit(session, campaign.id) if with_results else None
-    return Contents(campaign, prediction, stations, with_results, fit)
+    figures = _figures(session, campaign.id) if with_results else ()
+    return Contents(campaign, prediction, stations, with_results, fit, figures)
+
+
+def _figures(session: Session, campaign: str) -> tuple[LimbFigure, ...]:
+    there = select(LimbFigure).where(LimbFigure.campaign == campaign, LimbFigure.removed.is_(None))
+    return tuple(session.scalars(there.order_by(LimbFigure.version)))
 
 
 def _last_fit(session: Session, campaign: str) -> Fit | None:

@@ -7,11 +7,12 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from api.bundles.checking import Found, Lost, ResultFiles, files_in
+from api.bundles.checking import Found, Lost, ResultFiles, files_in, kept_in
 from api.bundles.gathering import Contents, Station
 from api.bundles.plan import Entry, Plan, text_entry
 from api.bundles.readme import readme
 from api.downloads import file_name
+from api.figures.tables import LimbFigure, file_name_of
 from api.observations.reporting import record_of, record_text
 from api.observations.tables import ObservationFile
 from api.results.tables import Result
@@ -123,6 +124,16 @@ class _Folder:
             else:
                 self._leave_out(f"{into}{file.name}", found.why, True)
 
+    def add_figure(self, store: ObjectStore, row: LimbFigure) -> None:
+        """Add a figure that was uploaded."""
+        name = f"uploaded/{file_name_of(row)}"
+        found = kept_in(store, row.sha256, row.size, row.crc32)
+        if isinstance(found, Found):
+            told = {"role": "figure", "version": row.version, "caption": row.caption, "sent_as": row.name}
+            self._add_found(self._place(name), found, row.created, **told)
+        else:
+            self._leave_out(name, found.why, True)
+
     def _place(self, name: str) -> str:
         parts = self._names.file(f"{self.folder}/{name}").parts
         return "/".join((self._root, *parts))
@@ -203,11 +214,13 @@ class _Part(_Folder):
 
 
 def _limb(root: str, contents: Contents, made: Planned, store: ObjectStore, known: ResultFiles) -> _Folder:
-    """The folder of the limb: chords, fit, figures, as the last fit of the campaign wrote them."""
+    """The folder of the limb: what the last fit wrote, and figures that were uploaded."""
     folder, fit = _Folder(root, "limb", made), contents.fit
     if fit is not None:
         told = {"role": "fit", "fit": fit.id, "version": fit.version, "edition": fit.edition}
         folder.add_published(store, known, fit.key, "", fit.finished or fit.created, **told)
+    for one in contents.figures:
+        folder.add_figure(store, one)
     return folder
 
 
@@ -256,6 +269,7 @@ def _latest(contents: Contents) -> datetime:
         found += [result.created for result, _ in station.results]
     if contents.fit is not None:
         found.append(contents.fit.finished or contents.fit.created)
+    found += [figure.created for figure in contents.figures]
     return max(found)
 
 

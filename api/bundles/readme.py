@@ -16,6 +16,7 @@ ROLES = {
     "report": "report files",
     "result": "result files",
     "fit": "files of the limb",
+    "figure": "uploaded figures of the limb",
 }
 TEXT = """\
 {title}
@@ -48,7 +49,8 @@ Whose it is
 """
 RESULTS = """\
     results/             the last reduction of each recording: light curve, summary, figures, report
-  limb/                  the last fit of the campaign's chords, if there is one: limb, chords, figures
+  limb/                  the last fit of the campaign's chords, if there is one: limb, chords, figures;
+                         uploaded/: figures that the team made elsewhere, captions in manifest.json
 """
 
 

@@ -7,6 +7,7 @@ from api.bundles import tables as bundles
 from api.campaigns import tables as campaigns
 from api.database.tables import Table
 from api.equipment import tables as equipment
+from api.figures import tables as figures
 from api.fits import tables as fits
 from api.mail import tables as mail
 from api.notices import tables as notices
@@ -27,6 +28,7 @@ AREAS = (
     bundles,
     fits,
     notices,
+    figures,
 )
 
 

@@ -15,6 +15,7 @@ from api.campaigns import author_routes, campaign_routes
 from api.database.tables import now
 from api.dependencies import IdPath, StoreDep
 from api.equipment.views import SiteView
+from api.figures.figure_routes import FigureView, list_figures
 from api.fits import chord_routes, fit_routes
 from api.fits.chords import ChordList, ChordView
 from api.fits.fit_routes import VersionPath
@@ -68,9 +69,16 @@ def chords(campaign_id: IdPath, visit: VisitDep, permit: SeeChords, fitting: Fit
         found=found,
         counts=counted(one.state for one in found.items),
         fit=next((one for one in fits if one.state == DONE), None),
+        figure=_figure(visit, campaign_id),
         has_path=about["campaign"].prediction.has_path,
         map_data=map_data(visit, about["campaign"], _on_map(found), sites),
     )
+
+
+def _figure(visit: Visit, campaign_id: str) -> FigureView | None:
+    """The latest figure that the team uploaded."""
+    permit = visit.permit(Operation.SEE_CHORDS)
+    return next(iter(list_figures(campaign_id, permit, visit.database, 1).items), None)
 
 
 def _on_map(found: ChordList) -> tuple[StationOnMap, ...]:
@@ -187,6 +195,7 @@ def _limb(
     return {
         **_about(visit, campaign_id),
         "fits": fits,
+        "figure": _figure(visit, campaign_id),
         "following": following,
         "shown": None if version is None else _version(campaign_id, visit, permit, store, version),
         "units": UNITS,

@@ -23,6 +23,8 @@ SENTENCES = MappingProxyType(
         "appointed": "They answer for the campaign now, and get an e-mail.",
         "withdrawn": "The appointment has ended; they get an e-mail.",
         "data_requested": "The archive is ready below; you get an e-mail, too.",
+        "figure_uploaded": "The figure is uploaded.",
+        "figure_removed": "The figure is removed.",
         "calendar_ended": "The address of your calendar opens nothing any more.",
         # observations, equipment, sites
         "saved": "Saved.",

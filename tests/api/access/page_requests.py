@@ -1,6 +1,7 @@
 """How each page of the portal is asked. An area adds a file of its own, and a line at the end."""
 
 from tests.api.access.asks import Builder
+from tests.api.access.figure_requests import FIGURE_PAGES
 from tests.api.web.account_requests import ACCOUNT_PAGES
 from tests.api.web.campaign_page_requests import CAMPAIGN_PAGES
 from tests.api.web.curve_requests import CURVE_PAGES
@@ -13,6 +14,7 @@ PAGES: dict[tuple[str, str], Builder] = {
     **CURVE_PAGES,
     **VIEWER_PAGES,
     **CAMPAIGN_PAGES,
+    **FIGURE_PAGES,
     **OBSERVE_PAGES,
     **STAFF_PAGES,
 }

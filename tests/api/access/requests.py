@@ -22,6 +22,7 @@ from tests.api.access.account_builders import (
 )
 from tests.api.access.asks import Ask, Builder
 from tests.api.access.campaign_requests import CAMPAIGN_BUILDERS
+from tests.api.access.figure_requests import FIGURE_BUILDERS
 from tests.api.access.fit_requests import FIT_BUILDERS
 from tests.api.access.notice_requests import NOTICE_BUILDERS
 from tests.api.access.page_requests import PAGES
@@ -247,6 +248,7 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     ("GET", f"{API}/files/{{file_id}}/reference"): frame(),
     **CAMPAIGN_BUILDERS,
     **FIT_BUILDERS,
+    **FIGURE_BUILDERS,
     **NOTICE_BUILDERS,
     **PAGES,
 }

@@ -87,6 +87,7 @@ SIGHTS = (
     Sight("curves", "/campaigns/{campaign_id}/curves", "responsible"),
     Sight("fits", "/campaigns/{campaign_id}/fit", "responsible"),
     Sight("fit", "/campaigns/{campaign_id}/fit/{version}", "ada"),
+    Sight("figures", "/campaigns/{campaign_id}/figures", "responsible"),
     Sight("event-data", "/campaigns/{campaign_id}/data", "responsible"),
     Sight("reduce-all", "/campaigns/{campaign_id}/reduce", "staff"),
     Sight("observations", "/observations"),

@@ -1,0 +1,1 @@
+"""Figures of a campaign's limb that its team made elsewhere, and uploads."""
