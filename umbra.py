@@ -30,6 +30,11 @@ VERBS: dict[str, tuple[str, str]] = {
     "serve": ("api.cli:serve", "the HTTP service"),
     "remote": ("api.remote.cli:remote", "a service from afar: log in, upload, submit, watch, fetch"),
     "user": ("api.people.cli:user", "accounts of the service: the first superuser, levels, passwords"),
+    "backup": (
+        "api.backup.cli:backup",
+        "a service, also while it runs -> folder or S3; list, verify",
+    ),
+    "restore": ("api.backup.cli:restore", "a service from a backup, into an empty home"),
     "mail": ("api.mail.cli:mail", "the outbox of the service: look, read, send"),
 }
 

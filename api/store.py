@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from api.backup.home import refuse_unfinished
 from api.jobs import Job
-from reduction.errors import ResourceError
+from reduction.errors import ResourceError, UmbraError
 
 STATE = "job.json"
 
@@ -19,7 +20,7 @@ class FolderStore:
     Raises
     ------
     ResourceError
-        The folder cannot be written, or another service has it.
+        The folder cannot be written, another service has it, or its restore is not finished.
     """
 
     def __init__(self, home: Path) -> None:
@@ -36,6 +37,11 @@ class FolderStore:
             raise ResourceError(
                 f"{home}: another Umbra service uses it; stop that one, or set UMBRA_HOME"
             ) from error
+        try:
+            refuse_unfinished(home)
+        except UmbraError:
+            os.close(self._lock)
+            raise
 
     def folder(self, job: str) -> Path:
         """Folder of a job."""

@@ -1,12 +1,13 @@
 """Bring a database up to date, at the start of the service."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from reduction.errors import ResourceError
@@ -37,12 +38,50 @@ def migrate(engine: Engine, to: str = HEAD) -> None:
         The database cannot be reached, was made by a later version, or would not be sound afterwards.
     """
     name = engine.url.render_as_string(hide_password=True)
+    _in_one(engine, lambda connection: _steps(connection, to, name))
+
+
+def rebuild(
+    engine: Engine, revision: str, fill: Callable[[Connection], None], adjust: Callable[[Connection], None]
+) -> None:
+    """Make the tables of an earlier version, fill them, and do the steps since: all of it, or nothing.
+
+    Parameters
+    ----------
+    engine : Engine
+        Of an empty database.
+    revision : str
+        Last step that was done where the rows come from.
+    fill, adjust : callable
+        Given the connection: writes the rows; changes them when all steps are done.
+
+    Raises
+    ------
+    ResourceError
+        As `migrate`; or there are tables.
+    """
+    name = engine.url.render_as_string(hide_password=True)
+
+    def work(connection: Connection) -> None:
+        if inspect(connection).get_table_names():
+            raise ResourceError(f"{name}: has tables; name an empty database")
+        _steps(connection, revision, name)
+        fill(connection)
+        _steps(connection, HEAD, name)
+        adjust(connection)
+
+    _in_one(engine, work)
+
+
+def _in_one(engine: Engine, work: Callable[[Connection], None]) -> None:
+    """Do something in one transaction, in which SQLite looks at no foreign key."""
+    name = engine.url.render_as_string(hide_password=True)
     try:
         with engine.connect() as connection:
             _foreign_keys(connection, on=False)
             try:
                 with connection.begin():
-                    _steps(connection, to, name)
+                    work(connection)
             finally:
                 _foreign_keys(connection, on=True)
     except CommandError as error:

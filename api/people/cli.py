@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from api.access.matrix import Level
 from api.audit.log import record
+from api.backup.home import refuse_unfinished
 from api.database.migrate import migrate
 from api.database.transactions import Database
 from api.people import accounts
@@ -53,6 +54,7 @@ def opened() -> Iterator[tuple[Database, ServiceSettings]]:
     """Give the database of the service, brought up to date."""
     home = home_folder()
     settings = checked({"data": home, "home": home})
+    refuse_unfinished(home)
     database = Database(settings.where)
     try:
         migrate(database.engine)

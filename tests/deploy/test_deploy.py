@@ -39,6 +39,7 @@ def commands() -> list[tuple[str, list[str]]]:
 def test_all_commands_are_seen() -> None:
     assert {where for where, _ in commands()} == {
         "umbra-api.service",
+        "umbra-backup.service",
         "umbra-store-collect.service",
         "store-check",
         "api",
