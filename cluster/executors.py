@@ -54,6 +54,11 @@ class Executor(Protocol):
         ...
 
     @property
+    def gpus(self) -> float:
+        """GPUs that reductions may be computed on, together."""
+        ...
+
+    @property
     def crew(self) -> "Crew":
         """Who shares the work on one recording, for `reduce_to_folder`."""
         ...
@@ -90,6 +95,13 @@ class InProcess:
     def workers(self) -> int:
         """How many recordings may be given at once."""
         return self._workers
+
+    @property
+    def gpus(self) -> float:
+        """CUDA devices of this machine."""
+        from gpu_kernels.device import accelerators
+
+        return float(len(accelerators()))
 
     @property
     def crew(self) -> "Crew":

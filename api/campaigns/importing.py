@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.access.caller import Caller
 from api.audit.log import record
+from api.audit.tables import Entry
 from api.campaigns.prediction_files import Contents, Fault
 from api.campaigns.prediction_views import columns_of
 from api.campaigns.tables import Campaign, Prediction
@@ -20,6 +21,10 @@ Existing = Literal["refuse", "keep", "replace"]
 """What becomes of a prediction whose occ_id is there already."""
 AT_ONCE = 500
 SHOWN = 5
+IMPORTED = "predictions imported"
+"""In the audit log."""
+REMEMBERED, LONGEST_NOTE = 100, 300
+"""Predictions and notes of an import that the audit log keeps, and letters of a note."""
 
 
 class ImportView(Settings):
@@ -27,10 +32,13 @@ class ImportView(Settings):
 
     Attributes
     ----------
+    id : str or None
+        Of the import; of a dry run none.
     predictions : tuple of str
         Ids, in the order of the file; of a dry run none.
     """
 
+    id: str | None = None
     dry_run: bool
     added: int
     replaced: int
@@ -83,9 +91,14 @@ def refuse(faults: Sequence[Fault]) -> None:
 
 
 def import_all(
-    session: Session, caller: Caller, ready: Sequence[Ready], existing: Existing, dry_run: bool
+    session: Session,
+    caller: Caller,
+    ready: Sequence[Ready],
+    existing: Existing,
+    dry_run: bool,
+    notes: Sequence[str] = (),
 ) -> ImportView:
-    """Keep all predictions of a file.
+    """Keep all predictions of a file; `notes` are what reading it had to say.
 
     Raises
     ------
@@ -104,7 +117,11 @@ def import_all(
     new = [columns for _, columns in ready if columns["occ_id"] not in there]
     old = [columns for _, columns in ready if columns["occ_id"] in there] if existing == "replace" else []
     view = ImportView(
-        dry_run=dry_run, added=len(new), replaced=len(old), kept=len(there) if existing == "keep" else 0
+        dry_run=dry_run,
+        added=len(new),
+        replaced=len(old),
+        kept=len(there) if existing == "keep" else 0,
+        notes=tuple(notes),
     )
     if dry_run:
         return view
@@ -113,9 +130,27 @@ def import_all(
     session.add_all(added)
     for columns in old:
         _overwrite(there[columns["occ_id"]], columns)
-    record(session, caller, "predictions imported", added=view.added, replaced=view.replaced, kept=view.kept)
     ids = {row.occ_id: row.id for row in (*added, *there.values())}
-    return view.model_copy(update={"predictions": tuple(ids[columns["occ_id"]] for _, columns in ready)})
+    predictions = tuple(ids[columns["occ_id"]] for _, columns in ready)
+    view = view.model_copy(update={"id": new_id(), "predictions": predictions})
+    first, said = list(predictions[:REMEMBERED]), [note[:LONGEST_NOTE] for note in notes[:REMEMBERED]]
+    counts = {"added": view.added, "replaced": view.replaced, "kept": view.kept}
+    record(session, caller, IMPORTED, view.id, **counts, predictions=first, notes=said)
+    return view
+
+
+def import_of(session: Session, identity: str) -> ImportView:
+    """What an import did, with the first `REMEMBERED` of its predictions and notes.
+
+    Raises
+    ------
+    RefusedError
+        404: there is none.
+    """
+    entry = session.scalar(select(Entry).where(Entry.thing == identity, Entry.action == IMPORTED))
+    if entry is None:
+        raise RefusedError(404, "no such import")
+    return ImportView(id=identity, dry_run=False, **entry.details)
 
 
 def _there(session: Session, identities: Sequence[str]) -> dict[str, Prediction]:

@@ -132,8 +132,7 @@ def import_contents(
     """Keep what a file holds; raises as `importing.prepared` and `importing.import_all`."""
     ready = importing.prepared(contents)
     with database.writing() as session:
-        view = importing.import_all(session, permit.caller, ready, existing, dry_run)
-    return view.model_copy(update={"notes": contents.notes})
+        return importing.import_all(session, permit.caller, ready, existing, dry_run, contents.notes)
 
 
 @router.get(

@@ -30,6 +30,12 @@ class Reducing:
     cache: ResultCache
     stacks: Stacks
     workers: int
+    executor: Executor
+
+    @property
+    def gpus(self) -> float:
+        """GPUs that reductions may be computed on, now."""
+        return self.executor.gpus
 
     def close(self) -> None:
         """Give back what runs, and let go of the queue."""
@@ -62,7 +68,7 @@ def reducing(
         raise ResourceError(f"{scratch}: cannot be made: {error.strerror}") from error
     stacks = Stacks(store, settings.home / "cache" / "stacks")
     worker = Worker(database, queue, store, cache, executor, scratch, settings.lease_s)
-    return Reducing(queue, worker, Following(database, stopping), cache, stacks, executor.workers)
+    return Reducing(queue, worker, Following(database, stopping), cache, stacks, executor.workers, executor)
 
 
 def reducing_of(request: Request) -> Reducing:

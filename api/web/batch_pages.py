@@ -55,7 +55,7 @@ class BatchForm(Settings):
         return "".join(json.dumps({"file": file, **said}) + "\n" for file in self.chosen).encode()
 
 
-def _campaign_values(visit: Visit, permit: Permit, campaign_id: str) -> dict[str, Any]:
+def _campaign_values(visit: Visit, permit: Permit, campaign_id: str, reducing: ReducingDep) -> dict[str, Any]:
     """What the page of the form is given: recordings of the campaign that are the caller's to reduce."""
     with visit.database.reading() as session:
         of_team = batch_routes.over_campaign(session, permit, campaign_id)
@@ -66,6 +66,7 @@ def _campaign_values(visit: Visit, permit: Permit, campaign_id: str) -> dict[str
         "of_team": of_team,
         "recordings": listed,
         "options": reduction_forms,
+        "devices": reduction_forms.devices(reducing.gpus),
         "once": new_id(),
         "checked": None,
         "chosen": None,
@@ -73,9 +74,9 @@ def _campaign_values(visit: Visit, permit: Permit, campaign_id: str) -> dict[str
 
 
 @router.get("/campaigns/{campaign_id}/reduce")
-def batch_form(campaign_id: IdPath, visit: VisitDep, permit: MayReduce) -> Response:
+def batch_form(campaign_id: IdPath, visit: VisitDep, permit: MayReduce, reducing: ReducingDep) -> Response:
     """Show the recordings of a campaign, those without a result chosen."""
-    values = _campaign_values(visit, permit, campaign_id)
+    values = _campaign_values(visit, permit, campaign_id, reducing)
     return visit.page("reductions/campaign.html", **values)
 
 
@@ -89,7 +90,7 @@ def ask_batch(
     form: FormDep,
 ) -> Response:
     """Ask for the reductions that were chosen; or tell what they would be."""
-    values = _campaign_values(visit, permit, campaign_id)
+    values = _campaign_values(visit, permit, campaign_id, reducing)
     chosen = form.texts("chosen[]")
     values["chosen"] = set(chosen)
     try:

@@ -326,6 +326,10 @@ def flag_words(bits: int) -> str:
     return ", ".join(str(flag.name).lower().replace("_", " ") for flag in FLAG_MEANINGS if bits & int(flag))
 
 
+TIME_DIGITS = 6
+"""A light curve has its times to a microsecond."""
+
+
 class Sample(NamedTuple):
     """The values of one sample, as text; and its neighbours in order of time."""
 
@@ -347,7 +351,9 @@ def sample_at(curve: LightCurve, frame: float | None, middle_ns: int | None) -> 
     if known and middle_ns is not None:
         after = f"{(mid - middle_ns) * 1e-9:+.4f} s".replace("-", "−")
     sigma = float(curve.utc_sigma_s[index])
-    when = f"{utc_text(mid, 6)[:-1].replace('T', ' ')} UTC" if known else "unknown"
+    when = (
+        f"{utc_text(mid, digits_of(sigma, TIME_DIGITS))[:-1].replace('T', ' ')} UTC" if known else "unknown"
+    )
     if known and math.isfinite(sigma):
         when += f" ± {duration(sigma)}"
     rows = (

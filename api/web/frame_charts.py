@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from api.results.frame_facts import HistogramView, LevelsView
 from api.results.stars import StarProfileView
@@ -11,6 +11,8 @@ WIDTH, HEIGHT = 340.0, 190.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 10.0, 10.0, 34.0
 TICKS = 5
 BARS = 140
+GAP, LETTER = 8.0, 5.6
+"""Between a line and its word, and the width of a letter of it."""
 SHOWN = 0.995
 """Share of the pixels that a histogram shows bar by bar."""
 
@@ -52,6 +54,14 @@ class Guide:
     kind: str
     right: bool
     """Whether the word stands left of it, since it would be cut off otherwise."""
+    row: int = 0
+    """In which line of words; a word that would run into another one stands lower."""
+
+    @property
+    def word(self) -> tuple[float, float]:
+        """From where to where the word reaches."""
+        length = GAP + LETTER * len(self.label)
+        return (self.x - length, self.x) if self.right else (self.x, self.x + length)
 
 
 @dataclass(slots=True)
@@ -133,6 +143,17 @@ def _guide(axis: _Axis, value: float, label: str, kind: str) -> Guide:
     return Guide(x, label, kind, x > WIDTH - RIGHT - 60)
 
 
+def _apart(guides: Sequence[Guide]) -> list[Guide]:
+    """The same, each word in the first line where it meets no other."""
+    found: list[Guide] = []
+    for guide in guides:
+        low, high = guide.word
+        taken = {other.row for other in found if low < other.word[1] and other.word[0] < high}
+        row = next(k for k in range(len(guides)) if k not in taken)
+        found.append(replace(guide, row=row))
+    return found
+
+
 def _points(x: Iterable[float], y: Iterable[float | None], across: _Axis, up: _Axis) -> str:
     pairs = zip(x, y, strict=True)
     return " ".join(f"{across.at(one)},{up.inside(value)}" for one, value in pairs if value is not None)
@@ -174,10 +195,8 @@ def histogram(levels: LevelsView, ends: tuple[float, float] | None) -> Chart | N
             chart.bars.append(Bar(x, top, round(wide, 2), round(floor - top, 2)))
     if ends is not None:
         dark, bright = across.inside(ends[0]), across.inside(ends[1])
-        chart.guides = [
-            Guide(dark, "black", "low", dark > LEFT + 34),
-            Guide(bright, "white", "high", bright > WIDTH - RIGHT - 34),
-        ]
+        black = Guide(dark, "black", "low", dark > LEFT + 38)
+        chart.guides = _apart([black, Guide(bright, "white", "high", bright > WIDTH - RIGHT - 38)])
     return chart
 
 
@@ -257,4 +276,4 @@ def _radii(star: StarProfileView, across: _Axis) -> list[Guide]:
     guides = [_guide(across, star.aperture_px, "aperture", "aperture")]
     if star.sky_inner_px < across.high:
         guides.append(_guide(across, star.sky_inner_px, "sky", "sky"))
-    return guides
+    return _apart(guides)

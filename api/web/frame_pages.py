@@ -26,6 +26,7 @@ from api.results.stars import StarProfileView, profile_of, star_of
 from api.results.views import PREFIX
 from api.web import frame_charts
 from api.web.frame_state import ZOOMS, Mark, View, number_of, place_of, place_text, read_view, text_of
+from api.web.limb_words import two_digits
 from api.web.pages import Visit, VisitDep, page_router
 from reduction.errors import DataError, RequestError
 from reduction.stack import Stack
@@ -315,6 +316,7 @@ def _values(row: ObservationFile, view: View, seen: Seen, problem: str) -> dict[
         "growth": frame_charts.growth_curve(star) if star is not None else None,
         "stretches": STRETCHES,
         "tools": TOOLS,
+        "two_digits": two_digits,
         "zooms": ZOOMS,
         "steps": _steps(view.frame, seen.recording.frames),
         "state": _state(row, view, seen, shown),

@@ -1,21 +1,21 @@
 """Pages of predictions, for staff: searched, imported, made campaigns of."""
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated
 
 from fastapi import Query, Response
 from pydantic import Field
+from sqlalchemy import select
 
 from api.access.matrix import Operation
 from api.access.permit import Permit, may
 from api.campaigns import campaigns, listing_routes, prediction_routes
 from api.campaigns.campaign_views import AppointmentBody, CampaignBody
-from api.campaigns.importing import Existing, campaign_of
+from api.campaigns.importing import Existing, campaign_of, import_of
 from api.campaigns.listing_routes import LAST
 from api.campaigns.prediction_files import MOST_BYTES, Contents, read_csv, read_json, read_xml
-from api.campaigns.prediction_routes import import_contents, prediction_of
-from api.campaigns.prediction_views import PredictionView, prediction_view
+from api.campaigns.prediction_routes import import_contents
+from api.campaigns.prediction_views import prediction_view
 from api.campaigns.search import MOST_KM, search_of
 from api.campaigns.tables import Prediction
 from api.dependencies import IdPath
@@ -28,8 +28,6 @@ from reduction.plan import Settings
 
 AROUND_A_FILE = 64 * 1024
 """Bytes of a form beside the file that it carries."""
-SHOWN = 100
-"""Of what was imported, by name."""
 
 router = page_router()
 MayManage = Annotated[Permit, may(Operation.MANAGE_PREDICTIONS)]
@@ -98,8 +96,23 @@ def import_file(visit: VisitDep, permit: MayManage, form: FilesDep) -> Response:
     except FORM_ERRORS as error:
         faults = error.problem.errors if isinstance(error, RefusedError) else ()
         return visit.again("staff/import.html", form, error, faults=faults)
-    rows = _predictions(visit, view.predictions[:SHOWN])
-    return visit.page("staff/imported.html", view=view, rows=rows)
+    if view.dry_run:
+        return visit.page("staff/imported.html", view=view, rows=())
+    return visit.back(f"/staff/predictions/imports/{view.id}")
+
+
+@router.get("/staff/predictions/imports/{import_id}")
+def see_import(import_id: IdPath, visit: VisitDep, permit: MayManage) -> Response:
+    """Show what an import did, and the first of its predictions that are still there."""
+    del permit
+    with visit.database.reading() as session:
+        view = import_of(session, import_id)
+        rows = session.scalars(select(Prediction).where(Prediction.id.in_(view.predictions))).all()
+        held = campaign_of(session, view.predictions)
+    there = {row.id: prediction_view(row, held.get(row.id)) for row in rows}
+    return visit.page(
+        "staff/imported.html", view=view, rows=[there[k] for k in view.predictions if k in there]
+    )
 
 
 def _contents(form: Form, partial: bool) -> Contents:
@@ -114,13 +127,6 @@ def _contents(form: Form, partial: bool) -> Contents:
     if partial:
         raise FormError({"partial": "only events of an XML file can be left out; this is none"})
     return read_json(data) if first in {b"[", b"{"} else read_csv(data)
-
-
-def _predictions(visit: Visit, ids: Sequence[str]) -> list[PredictionView]:
-    with visit.database.reading() as session:
-        rows = [prediction_of(session, one) for one in ids]
-        held = campaign_of(session, ids)
-    return [prediction_view(row, held.get(row.id)) for row in rows]
 
 
 @router.get("/staff/predictions/{prediction_id}")

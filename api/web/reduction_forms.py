@@ -19,7 +19,8 @@ EXTRACTIONS = (
     ("psf", "fit of the point spread function"),
 )
 SKIES = (("mean", "clipped mean"), ("median", "median"), ("mode", "mode"))
-DEVICES = (("auto", "what the worker has"), ("cpu", "processor"), ("cuda:0", "GPU"))
+DEVICES = (("auto", "what the worker has"), ("cpu", "processor"))
+GPU = ("cuda:0", "GPU")
 MEANINGS = (
     ("", "as the recording says"),
     ("start", "start of exposure"),
@@ -34,6 +35,11 @@ FIELDS = (
 )
 CHANNELS = (("L", "luminance"), ("R", "red"), ("G", "green"), ("B", "blue"))
 PRIORITIES = (("0", "ordinary"), ("5", "before others"), ("-5", "after others"))
+
+
+def devices(gpus: float) -> tuple[tuple[str, str], ...]:
+    """What a reduction may be computed on: a GPU only where one is offered."""
+    return (*DEVICES, GPU) if gpus else DEVICES
 
 
 class ReductionForm(ReductionBody):

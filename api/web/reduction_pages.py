@@ -22,7 +22,7 @@ from api.results.views import DryRunView, JobView, job_views
 from api.web import reduction_forms
 from api.web.forms import FORM_ERRORS, Form, FormDep
 from api.web.pages import Visit, VisitDep, page_router
-from api.web.reduction_forms import ReductionForm, typed_of
+from api.web.reduction_forms import ReductionForm, devices, typed_of
 
 EARLIER = 20
 """Reductions of an observation that its page lists."""
@@ -78,6 +78,7 @@ def _form_values(visit: Visit, permit: Permit, observation_id: str, reducing: Re
         "names": names,
         "of_team": of_team,
         "options": reduction_forms,
+        "devices": devices(reducing.gpus),
         "once": new_id(),
         "checked": None,
     }

@@ -13,6 +13,9 @@ from api.database.tables import EPOCH, MICROSECOND
 from api.settings import ServiceSettings
 from api.web.addresses import with_query
 from api.web.serving import Assets
+from reduction.events.document import digits_of
+from reduction.timing import utc_text
+from reduction.utc import utc_ns
 from reduction.version import VERSION
 
 NOTHING = "–"
@@ -81,6 +84,19 @@ def utc(value: datetime | str | None, digits: int = 0) -> str:
     whole, part = divmod((micro + step // 2) // step * step, 1_000_000)
     text = (EPOCH + timedelta(seconds=whole)).strftime("%Y-%m-%d %H:%M:%S")
     return f"{text}{f'.{part:06d}'[: digits + 1] if digits else ''} UTC"
+
+
+def moment(value: str | None, sigma_s: float | None) -> str:
+    """An instant of a recording to the digit that its uncertainty has; without one, to a millisecond.
+
+    Parameters
+    ----------
+    value : str or None
+        ISO 8601, UTC.
+    """
+    if value is None:
+        return NOTHING
+    return f"{utc_text(utc_ns(value), digits_of(sigma_s or math.inf))[:-1].replace('T', ' ')} UTC"
 
 
 def day(value: datetime | None) -> str:
@@ -174,6 +190,7 @@ def browser(agent: str) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         "utc": utc,
+        "moment": moment,
         "day": day,
         "pm": pm,
         "number": number,

@@ -18,6 +18,7 @@ class Scripted:
 
     def __init__(self, act: Callable[[ReductionRequest], None] | None = None, hold: bool = False) -> None:
         self.workers = 1
+        self.gpus = 0.0
         self.seen: list[tuple[ReductionRequest, Path]] = []
         self.begun = threading.Event()
         self.go = threading.Event()

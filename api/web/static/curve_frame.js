@@ -2,7 +2,20 @@
 
 import { minus, plusMinus, utcText } from "./curve_columns.js";
 
-const SECOND_MS = 1000;
+const TIME_DIGITS = 6; // a curve has its times to a microsecond
+const UNKNOWN_DIGITS = 3;
+const UNITS = [[1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"]];
+
+/** Decimals of a second that show two digits of an error. */
+function digitsOf(sigma) {
+  return sigma > 0 && Number.isFinite(sigma) ? Math.max(0, Math.min(TIME_DIGITS, 1 - Math.floor(Math.log10(sigma)))) : UNKNOWN_DIGITS;
+}
+
+/** A short time to two digits: `50 ns`. */
+function spanText(seconds) {
+  const [unit, name] = UNITS.find(([one]) => seconds >= 0.9995 * one) ?? UNITS.at(-1);
+  return `${Number((seconds / unit).toPrecision(2))} ${name}`;
+}
 
 export class FrameView {
   constructor(root, curve) {
@@ -58,9 +71,8 @@ export class FrameView {
   when(k) {
     const { columns, header } = this.curve;
     const sigma = columns.time_sigma[k];
-    const text = utcText(header, columns.time[k], 6);
-    if (!(sigma >= 0)) return text;
-    return `${text} ± ${sigma < 1e-3 ? (sigma * 1e6).toPrecision(3) + " µs" : sigma < 1 ? (sigma * SECOND_MS).toPrecision(3) + " ms" : sigma.toPrecision(3) + " s"}`;
+    const text = utcText(header, columns.time[k], digitsOf(sigma));
+    return sigma >= 0 ? `${text} ± ${spanText(sigma)}` : text;
   }
 
   flags(bits) {

@@ -4,6 +4,22 @@ const KINDS = { "|u1": Uint8Array, "<u2": Uint16Array, "<i2": Int16Array, "<u4":
 const SOFTENING = 0.05;
 const KEPT_BYTES = 192 << 20;
 const AHEAD = 4;
+const KNOWN_DIGITS = 3;
+
+/**
+ * An instant to the digit that its uncertainty has: `2026-03-11 20:14:55.12 UTC ± 0.05 s`.
+ * @param mid ISO 8601, UTC
+ * @param sigma seconds, as text; empty where it is not known
+ */
+export function timeText(mid, sigma) {
+  const error = Number(sigma);
+  const digits = error > 0 ? Math.max(0, Math.min(9, 1 - Math.floor(Math.log10(error)))) : KNOWN_DIGITS;
+  const [whole, part = ""] = mid.replace("Z", "").split(".");
+  const unit = 10 ** digits, ticks = Math.round(Number(`0.${part || 0}`) * unit);
+  const second = new Date(Date.parse(`${whole}Z`) + (ticks === unit ? 1000 : 0)).toISOString();
+  const after = digits ? `.${String(ticks % unit).padStart(digits, "0")}` : "";
+  return `${second.slice(0, 10)} ${second.slice(11, 19)}${after} UTC ± ${error > 0 ? error.toFixed(digits) : "?"} s`;
+}
 
 export class Frames {
   /** @param about what the server says of the recording: pixels (address), member, frames, width, height */

@@ -122,9 +122,10 @@ def _instruments(archive: Archive) -> None:
 
 def _predictions(archive: Archive) -> None:
     staff = archive.as_(STAFF)
-    staff.send(
+    made = staff.send(
         "POST", "/predictions/occelmnt", content=truth.XML, headers={"Content-Type": "application/xml"}
     )
+    archive.more["import"] = made.json()["id"]
     (past,) = staff.get("/predictions", object_name=truth.NAME)["items"]
     archive.predictions["past"] = past["id"]
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -15,6 +15,8 @@ from tests.api.web.cast import ADA, EVA, Member
 WIDE = (240, 320)
 """Height and width of what is looked at in the frame viewer."""
 FRAMES = 240
+CLOUD = (20, 26)
+"""Frames, from and to (excluded), on which Eva saw no star."""
 
 
 def scene_of(member: Member) -> Scene:
@@ -22,7 +24,7 @@ def scene_of(member: Member) -> Scene:
     place = placed(member)
     if member is EVA:
         near = recordings.scene_of(truth.PLACES[-1])
-        return _wide(replace(near, seed=77, occultations=()), 150)
+        return _wide(replace(near, seed=77, occultations=(), opaque=(CLOUD,)), 150)
     scene = recordings.scene_of(place)
     if member is not ADA:
         return scene

@@ -1,5 +1,7 @@
 """How the pages of staff and superusers, and of issues, are asked: as the routes of the API behind them."""
 
+from api.audit.log import record
+from api.campaigns.importing import IMPORTED
 from api.database.tables import new_id
 from tests.api.access.asks import Ask, Builder, as_form
 from tests.api.access.world import World
@@ -35,6 +37,13 @@ def _import(_world: World, _caller: str) -> Ask:
     return Ask({}, {"files": {"file": ("a.csv", row.encode(), "text/csv")}})
 
 
+def _imported(world: World, _caller: str) -> Ask:
+    identity = new_id()
+    with world.database.writing() as session:
+        record(session, None, IMPORTED, identity, added=1, replaced=0, kept=0, predictions=[], notes=[])
+    return Ask({"import_id": identity}, {})
+
+
 def _announce(_world: World, _caller: str) -> Ask:
     return Ask({}, {"data": {"subject": "Maintenance", "text": "Tonight.", "send": "false"}})
 
@@ -46,6 +55,7 @@ STAFF_PAGES: dict[tuple[str, str], Builder] = {
     ("GET", "/staff/predictions"): _bare,
     ("GET", "/staff/predictions/import"): _bare,
     ("POST", "/staff/predictions/import"): _import,
+    ("GET", "/staff/predictions/imports/{import_id}"): _imported,
     ("GET", PREDICTION): _see("/predictions/{prediction_id}"),
     ("POST", f"{PREDICTION}/campaign"): as_form(_see("/predictions/{prediction_id}")),
     ("POST", f"{PREDICTION}/remove"): as_form(_see("/predictions/{prediction_id}")),

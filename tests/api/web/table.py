@@ -112,6 +112,12 @@ SIGHTS = (
     Sight("staff-issues", "/staff/issues", "staff"),
     Sight("predictions", "/staff/predictions", "staff"),
     Sight("predictions-import", "/staff/predictions/import", "staff"),
+    Sight(
+        "predictions-imported",
+        "/staff/predictions/imports/{import_id}",
+        "staff",
+        {"import_id": "more.import"},
+    ),
     Sight("prediction", "/staff/predictions/{prediction_id}", "staff"),
     Sight(
         "prediction-open",

@@ -38,6 +38,21 @@ def test_instants() -> None:
     assert rendering.day(AT) == "2026-11-22"
 
 
+@pytest.mark.parametrize(
+    ("sigma", "told"),
+    [
+        (0.05, "2026-03-11 20:19:12.671 UTC"),
+        (3.2, "2026-03-11 20:19:12.7 UTC"),
+        (40.0, "2026-03-11 20:19:13 UTC"),
+        (5e-8, "2026-03-11 20:19:12.671476400 UTC"),
+        (None, "2026-03-11 20:19:12.671 UTC"),
+    ],
+)
+def test_a_moment_has_the_digits_of_its_uncertainty(sigma: float | None, told: str) -> None:
+    assert rendering.moment("2026-03-11T20:19:12.671476400Z", sigma) == told
+    assert rendering.moment(None, sigma) == "–"
+
+
 @given(st.datetimes(datetime(1850, 1, 1), datetime(2200, 1, 1)), st.integers(0, 6))
 def test_instants_are_rounded_once(at: datetime, digits: int) -> None:
     """Against decimal arithmetic."""

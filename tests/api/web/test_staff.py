@@ -1,6 +1,7 @@
 """Pages of staff and superusers, and of issues, as they are used without scripts."""
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import select, update
@@ -28,11 +29,14 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 def imported(staff: Surfer, name: str, content: str | bytes, **fields: str) -> int:
-    """Send a file by the form of the page; the answer's status."""
+    """Send a file by the form of the page; the status of what that leads to."""
     staff.get(IMPORT)
     form = next(one for one in staff.forms if one.action == IMPORT)
     sent = {key: values[-1] for key, values in form.fields.items()} | fields
-    return staff.send("POST", IMPORT, data=sent, files={"file": (name, content, "text/plain")}).status_code
+    answer = staff.send("POST", IMPORT, data=sent, files={"file": (name, content, "text/plain")})
+    return (
+        staff.get(answer.headers["location"]).status_code if answer.status_code == 303 else answer.status_code
+    )
 
 
 def test_from_a_file_to_a_campaign(client: Client) -> None:
@@ -44,6 +48,13 @@ def test_from_a_file_to_a_campaign(client: Client) -> None:
     with database(client).reading() as session:
         assert session.scalars(select(Prediction)).all() == []
     assert imported(staff, "event.xml", event_text(ID_0="x-1")) == 200
+    assert "1 added" in staff.words
+    assert staff.answer is not None
+    path = urlsplit(str(staff.answer.url)).path
+    assert re.fullmatch("/staff/predictions/imports/[0-9a-f]{32}", path), (
+        "what is loaded again imports nothing"
+    )
+    staff.get(path)
     assert "1 added" in staff.words
     page = next(link for link in staff.links if re.fullmatch("/staff/predictions/[0-9a-f]{32}", link))
     staff.get(page)

@@ -14,9 +14,13 @@ from tests.requirements import require
 
 require("server")
 
-from api.web.frame_pages import picture_of  # noqa: E402 - after the check for the extra
+from api.results.frame_facts import HistogramView, LevelsView  # noqa: E402 - after the check for the extra
+from api.web.frame_charts import histogram  # noqa: E402
+from api.web.frame_pages import picture_of  # noqa: E402
 from api.web.frame_state import View, read_view  # noqa: E402
+from api.web.reduction_forms import devices  # noqa: E402
 from cluster.executors import InProcess  # noqa: E402
+from gpu_kernels.device import accelerators  # noqa: E402
 from reduction.errors import RequestError  # noqa: E402
 from tests.api.access.world import World, make_world  # noqa: E402
 from tests.api.client import serving  # noqa: E402
@@ -197,6 +201,29 @@ def test_the_form_of_a_reduction(place: Place) -> None:
     )
     refused = staff.post(here, follow=False, file=other, **{"plan.target": "", "plan.aperture_px": ""})
     assert refused.status_code in {404, 422}
+
+
+def test_a_gpu_is_offered_where_there_is_one(place: Place) -> None:
+    assert [value for value, _ in devices(0)] == ["auto", "cpu"]
+    assert [value for value, _ in devices(2)] == ["auto", "cpu", "cuda:0"]
+    text = place.staff().page(f"/observations/{place.observation}/reduce")
+    assert ('value="cuda:0"' in text) is bool(accelerators())
+
+
+def test_words_of_a_chart_stand_apart() -> None:
+    """Black and white close together, both far from the sides or at one."""
+    counts = tuple(1000 for _ in range(100))
+    levels = LevelsView(
+        minimum=0.0, maximum=100.0, mean=50.0, median=50.0, noise=3.0, zscale=None, percentile=None,
+        saturated=0, not_finite=0, histogram=HistogramView(start=0.0, width=1.0, counts=counts),
+    )  # fmt: skip
+    for ends in ((2.0, 4.0), (40.0, 42.0), (97.0, 99.0), (0.0, 100.0)):
+        chart = histogram(levels, ends)
+        assert chart is not None
+        (one, other) = chart.guides
+        meet = one.word[0] < other.word[1] and other.word[0] < one.word[1]
+        assert (one.row != other.row) is meet, ends
+        assert all(chart.left - 1 <= x <= chart.right + 1 for guide in chart.guides for x in guide.word), ends
 
 
 def test_a_reduction_from_its_form_to_its_result(place: Place) -> None:
