@@ -109,6 +109,8 @@ class Operation(Enum):
     SEE_OBSERVATION = auto()
     CHANGE_OBSERVATION = auto()
     SEE_FILES = auto()
+    WITHDRAW_FILE = auto()
+    FLAG_FILE = auto()
     SEE_UPLOAD_SERVICE = auto()
     UPLOAD = auto()
     SEE_OWN_UPLOADS = auto()
@@ -235,6 +237,8 @@ MATRIX = MappingProxyType(
         O.SEE_OBSERVATION: _reads(_D, S.OWNER | _TEAM),
         O.CHANGE_OBSERVATION: Row(_D, S.OWNER | _TEAM),
         O.SEE_FILES: _reads(_D, S.OWNER | _TEAM),
+        O.WITHDRAW_FILE: Row(_D, S.OWNER, seen_by=O.SEE_FILES),
+        O.FLAG_FILE: Row(_D, _TEAM, seen_by=O.SEE_FILES),
         O.SEE_UPLOAD_SERVICE: _reads(_D, S.ANYONE),
         O.UPLOAD: Row(_D, S.OWNER | _TEAM),
         O.SEE_OWN_UPLOADS: _reads(_D, S.OBSERVER),

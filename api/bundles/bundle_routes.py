@@ -20,7 +20,7 @@ from api.database.tables import now
 from api.database.transactions import Database
 from api.dependencies import DatabaseDep, IdPath, StoreDep
 from api.downloads import attachment, described, ranged
-from api.observations.tables import Observation, ObservationFile
+from api.observations.tables import WITHDRAWN, Observation, ObservationFile
 from api.problems import RefusedError
 from cluster.store.ahead import ahead
 from cluster.store.names import raw_name
@@ -186,6 +186,8 @@ def file_content(
     name = raw_name(row.sha256)
 
     def opened(start: int, stop: int) -> Iterator[bytes]:
+        if row.state == WITHDRAWN:
+            raise RefusedError(410, f"{row.name}: was taken back by its observer")
         if store.object_size(name) != row.size or row.damaged is not None:
             raise RefusedError(410, f"{row.name}: gone from the store, or damaged there; have it restored")
         return store.read_object(name, start, stop)

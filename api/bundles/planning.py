@@ -14,7 +14,7 @@ from api.bundles.readme import readme
 from api.downloads import file_name
 from api.figures.tables import LimbFigure, file_name_of
 from api.observations.reporting import record_of, record_text
-from api.observations.tables import ObservationFile
+from api.observations.tables import FLAGGED, WITHDRAWN, ObservationFile
 from api.results.tables import Result
 from cluster.store.published import ObjectStore
 from ingest.archives.members import SafeNames
@@ -229,6 +229,10 @@ def _why(file: ObservationFile, found: Lost | Found | None) -> str:
         return found.why
     if file.state == "quarantined":
         return UNEXAMINED
+    if file.state == WITHDRAWN:
+        return "was taken back by its observer"
+    if file.state == FLAGGED:
+        return f"was flagged by the team: {file.finding['flag']['reason']}"
     return f"was refused: {file.finding.get('message') or 'it cannot be read'}"
 
 

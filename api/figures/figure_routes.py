@@ -25,6 +25,7 @@ from api.pages import Page, page_of
 from api.people.tables import Person
 from api.problems import RefusedError, responses
 from api.results.views import PREFIX
+from api.uploads.discarding import discard, hold
 from api.words import Prose, Words
 from cluster.store.names import raw_name
 from cluster.store.published import ObjectStore
@@ -157,6 +158,7 @@ def keep_figure(
     picture = kept(data, store)
     with database.writing() as session:
         row, new = _version(session, permit.caller, campaign, picture, caption, name)
+        hold(session, store, row.sha256)
         return figure_view(row, session.get_one(Person, row.person).name), new
 
 
@@ -269,5 +271,6 @@ def remove_figure(
         row = _figure(session, permit, campaign_id, version)
         session.refresh(row, with_for_update=True)
         row.removed, row.removed_by = now(), permit.caller.known
+        discard(session, row.sha256)
         facts: dict[str, Any] = {"version": row.version, "sha256": row.sha256}
         record(session, permit.caller, "limb figure removed", campaign_id, **facts)

@@ -8,6 +8,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from api.database.tables import Id, Line, Sha256, Short, Table
 
+QUARANTINED, ACCEPTED, REFUSED, FLAGGED, WITHDRAWN = (
+    "quarantined",
+    "accepted",
+    "refused",
+    "flagged",
+    "withdrawn",
+)
+
 
 class Observation(Table):
     """What one station reports of a campaign.
@@ -65,7 +73,8 @@ class ObservationFile(Table):
     member_of : str or None
         The archive that it was unpacked from.
     state : str
-        ``quarantined``, ``accepted`` or ``refused`` (`finding` says why).
+        ``quarantined``, ``accepted`` or ``refused`` (`finding` says why); ``flagged``: the team has accepted
+        files used no more (``finding["flag"]``); ``withdrawn``: its observer took it back.
     crc32 : int or None
         Of its bytes, for archives; None until they were read for one.
     damaged : datetime or None

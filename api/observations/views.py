@@ -10,7 +10,7 @@ from api.words import Name, Words
 from reduction.plan import Settings
 
 Status = Literal["planned", "positive", "negative", "overcast", "technical_failure", "unknown"]
-FileState = Literal["quarantined", "accepted", "refused"]
+FileState = Literal["quarantined", "accepted", "refused", "flagged", "withdrawn"]
 IdText = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Sigma = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
@@ -119,7 +119,9 @@ class FileView(Settings):
     Attributes
     ----------
     state : str
-        ``quarantined`` until it was looked at; ``accepted``, or ``refused`` (`message` says why).
+        ``quarantined`` until it was looked at; ``accepted``, or ``refused`` (`message` says why);
+        ``flagged``: not used any more, by the team's decision (`message`); ``withdrawn``: taken back by its
+        observer.
     recordings : int
         How many are in it.
     """
@@ -147,6 +149,12 @@ class FileDetail(FileView):
     """
 
     finding: dict[str, Any]
+
+
+class FlagBody(Settings):
+    """Why a file is not to be used; empty: it may be used again."""
+
+    reason: Words
 
 
 def observation_view(row: Observation) -> ObservationView:
@@ -179,10 +187,15 @@ def _file_fields(row: ObservationFile) -> dict[str, Any]:
         "size": row.size,
         "sha256": row.sha256,
         "state": row.state,
-        "message": str(row.finding.get("message", "")),
+        "message": _message(row),
         "recordings": len(row.finding.get("recordings", ())),
         "created": row.created,
     }
+
+
+def _message(row: ObservationFile) -> str:
+    flag = row.finding.get("flag")
+    return str(row.finding.get("message", "") if flag is None else f"flagged by the team: {flag['reason']}")
 
 
 def file_view(row: ObservationFile) -> FileView:

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from api.access.permit import Permit
 from api.audit.log import record
 from api.database.tables import new_id, now
-from api.observations.tables import Observation
+from api.observations.tables import WITHDRAWN, Observation, ObservationFile
 from api.people.tables import Person
 from api.problems import RefusedError
 from api.settings import ServiceSettings
@@ -51,9 +51,11 @@ def begin(
 
 
 def used_by(session: Session, person: str) -> int:
-    """Bytes that a person has sent or announced."""
+    """Bytes that a person has sent or announced, without what was taken back."""
     total = select(func.coalesce(func.sum(Upload.length), 0))
-    return int(session.scalars(total.where(Upload.person == person, Upload.state != REFUSED)).one())
+    gone = exists().where(ObservationFile.id == Upload.file, ObservationFile.state == WITHDRAWN)
+    counted = total.where(Upload.person == person, Upload.state != REFUSED, ~gone)
+    return int(session.scalars(counted).one())
 
 
 def _require_room(session: Session, person: str, length: int, settings: ServiceSettings) -> None:

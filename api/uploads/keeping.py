@@ -15,6 +15,7 @@ from api.database.tables import new_id, now
 from api.database.transactions import Database
 from api.observations.tables import ObservationFile
 from api.settings import ServiceSettings
+from api.uploads.discarding import hold, remove_discarded
 from api.uploads.examining import examine_next
 from api.uploads.parts import part_of, parts_in
 from api.uploads.tables import ARRIVING, REFUSED, STORED, WHOLE, Upload
@@ -137,6 +138,7 @@ class Keeping:
                 row = _whole(session, upload.id)
                 if row is not None:
                     _become_file(session, row, raw, crc32)
+                    hold(session, self._store, raw.sha256)
         path.unlink(missing_ok=True)
         self._stored.set()
 
@@ -149,7 +151,7 @@ class Keeping:
                 tell_refused(session, self._settings, row.person, row.name, problem)
 
     def collect(self) -> None:
-        """Forget uploads for which nothing came for too long, and bytes that belong to none.
+        """Forget uploads for which nothing came for too long, and bytes that belong to nothing any more.
 
         Raises
         ------
@@ -161,6 +163,7 @@ class Keeping:
             for row in session.scalars(over):
                 record(session, None, "upload expired", row.id, received=row.received)
                 session.delete(row)
+        remove_discarded(self._database, self._store)
         present = dict(parts_in(self._folder))
         with self._database.reading() as session:
             kept = set(session.scalars(select(Upload.id).where(Upload.state.in_((ARRIVING, WHOLE)))))

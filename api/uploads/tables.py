@@ -48,3 +48,17 @@ class Upload(Table):
     expires: Mapped[datetime]
     file: Mapped[Id | None] = mapped_column(ForeignKey("observation_file.id"))
     __table_args__ = (Index(None, "person", "created", "id"), Index(None, "state", "expires"))
+
+
+class Discarded(Table):
+    """Bytes in the store that something has let go of; they are removed once nothing refers to them.
+
+    Attributes
+    ----------
+    since : datetime
+        When they were last let go of.
+    """
+
+    __tablename__ = "discarded"
+    sha256: Mapped[Sha256] = mapped_column(primary_key=True)
+    since: Mapped[datetime] = mapped_column(index=True)

@@ -221,6 +221,9 @@ def files(visit: Visit, observation_id: str, cursor: str | None = None) -> dict[
     with visit.database.reading() as session:
         rows, following = file_routes.files_of(session, permit, observation_id, FILES, cursor)
         found: list[FileDetail] = [file_detail(row) for row in rows]
+        observation = session.get_one(Observation, observation_id)
+        may_withdraw = visit.may(Operation.WITHDRAW_FILE, observation, session)
+        may_flag = visit.may(Operation.FLAG_FILE, observation, session)
     arrived = upload_routes.list_uploads_of(
         observation_id, visit.permit(Operation.SEE_UPLOAD), visit.database, ["whole", "refused"], FILES, None
     ).items
@@ -229,6 +232,8 @@ def files(visit: Visit, observation_id: str, cursor: str | None = None) -> dict[
     return {
         "observation_id": observation_id,
         "files": [(one, found_in(one)) for one in found],
+        "may_withdraw": may_withdraw,
+        "may_flag": may_flag,
         "fits_columns": FITS_COLUMNS,
         "more_files": following,
         "whole": [one for one in arrived if one.state == "whole"],

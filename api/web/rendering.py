@@ -54,6 +54,8 @@ STATES = MappingProxyType(
         "stored": ("good", "✓", "stored"),
         "usable": ("good", "✓", "usable"),
         "refused": ("bad", "✕", "refused"),
+        "flagged": ("warn", "!", "flagged: not used"),
+        "withdrawn": ("none", "■", "taken back"),
         "expired": ("none", "■", "expired"),
         "answered": ("good", "✓", "answered"),
     }

@@ -32,6 +32,9 @@ SENTENCES = MappingProxyType(
         "report_saved": "Your report is saved.",
         "left": "The station is withdrawn.",
         "uploaded": "The file has arrived; it is being looked at.",
+        "file_withdrawn": "The file is taken back; its bytes are removed within minutes.",
+        "file_flagged": "The file is flagged: nothing new is made of it.",
+        "flag_lifted": "The flag is lifted: the file may be used again.",
         # reductions
         "started": "The reduction is in the queue.",
         "batch_started": "The reductions are in the queue.",

@@ -59,6 +59,10 @@ class Store(Protocol):
         """Return the size of a kept file, bytes; 0 where it is not kept."""
         ...
 
+    def drop_raw(self, sha256: str) -> None:
+        """Remove a kept file; one that is not there counts as removed. Who else relies on it, nobody asks."""
+        ...
+
     def publish(self, kind: Kind, key: str, folder: Path | str, attempt: int = 1) -> Commit:
         """Make a folder's files the one result of `key`; whoever is second gets the first's commit.
 

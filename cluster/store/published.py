@@ -63,6 +63,10 @@ class ObjectStore:
         """Return the size of a kept file, bytes; 0 where it is not kept."""
         return self._objects.size(raw_name(sha256)) or 0
 
+    def drop_raw(self, sha256: str) -> None:
+        """Remove a kept file; one that is not there counts as removed."""
+        self._objects.delete([raw_name(sha256)])
+
     def object_of(self, commit: Commit, name: str) -> str:
         """Name of the object that a published file is."""
         return f"{_place(commit.kind, commit.key, commit.folder)}/{path_of(name)}"

@@ -60,6 +60,18 @@ class StoreContract:
             assert store.fetch_raw(sha256(data), tmp_path / "new").name == sha256(data)
         assert Counter(finding.state for finding in store.verify(deep=True)) == {"ok": 4}
 
+    def test_a_raw_file_that_is_dropped_can_be_kept_again(self, store: Store, tmp_path: Path) -> None:
+        path = tmp_path / "recording.ser"
+        path.write_bytes(b"light")
+        kept = store.put_raw(path).sha256
+        for _ in range(2):
+            store.drop_raw(kept)
+            assert not store.has_raw(kept)
+        with pytest.raises(RequestError):
+            store.drop_raw("../../etc/passwd")
+        assert store.put_raw(path).sha256 == kept
+        assert store.fetch_raw(kept, tmp_path / "back").read_bytes() == b"light"
+
     def test_any_part_of_an_object_in_pieces(self, store: Store, tmp_path: Path) -> None:
         data, path = os.urandom(BIG), tmp_path / "recording.ser"
         path.write_bytes(data)

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from api.database.tables import new_id, now
+from api.observations.tables import ObservationFile
 from api.results.tables import Batch, Reduction, Result
 from cluster.jobs.tables import JobRow
 from tests.api.access.asks import Ask, Builder
@@ -18,6 +19,20 @@ def recording(world: World, caller: str) -> str:
     row = file_of(world.things_for(caller)["observation"], ABSENT)
     world.add(row)
     return row.id
+
+
+def a_file(**options: Any) -> Builder:
+    """An accepted file that nothing uses."""
+
+    def build(world: World, caller: str) -> Ask:
+        row = ObservationFile(
+            id=new_id(), observation=world.things_for(caller)["observation"], role="additional", name="a.txt",
+            size=1, sha256="2" * 64, state="accepted", finding={}, created=now(),
+        )  # fmt: skip
+        world.add(row)
+        return Ask({"file_id": row.id}, options)
+
+    return build
 
 
 def reduction(world: World, caller: str) -> Ask:

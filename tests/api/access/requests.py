@@ -27,6 +27,7 @@ from tests.api.access.fit_requests import FIT_BUILDERS
 from tests.api.access.notice_requests import NOTICE_BUILDERS
 from tests.api.access.page_requests import PAGES
 from tests.api.access.reduction_builders import (
+    a_file,
     batch,
     batch_asked,
     frame,
@@ -191,6 +192,8 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     ("DELETE", f"{API}/observations/{{observation_id}}"): _fresh_observation,
     ("GET", f"{API}/observations/{{observation_id}}/files"): _observation(),
     ("GET", f"{API}/files/{{file_id}}"): _file,
+    ("DELETE", f"{API}/files/{{file_id}}"): a_file(),
+    ("PUT", f"{API}/files/{{file_id}}/flag"): a_file(json={"reason": "of another event"}),
     ("GET", f"{API}/files/{{file_id}}/content"): _file,
     ("HEAD", f"{API}/files/{{file_id}}/content"): _file,
     ("GET", f"{API}/observations/{{observation_id}}/report.{{form}}"): _report,

@@ -28,7 +28,8 @@ MANAGES = {
         "SEE_FIT", "FIT_CAMPAIGN",
     ),
     "data": (
-        "MANAGE_CAMPAIGN", "SEE_OBSERVATIONS", "SEE_OBSERVATION", "CHANGE_OBSERVATION", "SEE_FILES", "UPLOAD",
+        "MANAGE_CAMPAIGN", "SEE_OBSERVATIONS", "SEE_OBSERVATION", "CHANGE_OBSERVATION", "SEE_FILES",
+        "FLAG_FILE", "UPLOAD",
         "SEE_UPLOAD",
         "REQUEST_EVENT_DATA", "SEE_EVENT_DATA", "LIST_AUTHORS",
     ),
@@ -81,6 +82,8 @@ SEE_OBSERVATIONS       -       -        -         -         -      -         y  
 SEE_OBSERVATION        -       -        -         -         y      y         y        y       y
 CHANGE_OBSERVATION     -       -        -         -         y      y         y        y       y
 SEE_FILES              -       -        -         -         y      y         y        y       y
+WITHDRAW_FILE          -       -        -         -         y      y         -        -       -
+FLAG_FILE              -       -        -         -         -      -         y        y       y
 SEE_UPLOAD_SERVICE     y       y        y         y         y      y         y        y       y
 UPLOAD                 -       -        -         -         y      y         y        y       y
 SEE_OWN_UPLOADS        -       -        y         y         y      y         y        y       y

@@ -7,6 +7,7 @@ from api.people.accounts import GOOD_FOR
 from api.uploads.tables import Upload
 from tests.api.access.account_builders import bare
 from tests.api.access.asks import Ask, Builder
+from tests.api.access.reduction_builders import a_file
 from tests.api.access.world import World
 
 FILE = {"files": {"file": ("notes.txt", b"clear sky")}, "data": {"sent_as": "additional"}}
@@ -73,6 +74,10 @@ def _unfinished(world: World, caller: str) -> Ask:
 CAMERA = {"kind": "camera", "name": "QHY174M-GPS", "pixel_um": "5,86"}
 PLACE = {"name": "Hill", "latitude_deg": "36 49 28.2 N", "longitude_deg": "30.3354", "height_m": "2485"}
 OBSERVE_PAGES: dict[tuple[str, str], Builder] = {
+    ("GET", "/files/{file_id}/withdraw"): a_file(),
+    ("POST", "/files/{file_id}/withdraw"): a_file(data={}),
+    ("GET", "/files/{file_id}/flag"): a_file(),
+    ("POST", "/files/{file_id}/flag"): a_file(data={"reason": "of another event"}),
     ("GET", "/equipment"): bare,
     ("POST", "/equipment"): _fields(**CAMERA),
     ("GET", "/equipment/{equipment_id}"): _equipment(),

@@ -99,6 +99,8 @@ SIGHTS = (
     Sight("upload", "/observations/{observation_id}/upload"),
     Sight("files", "/observations/{observation_id}/files"),
     Sight("files-refused", "/observations/{observation_id}/files", "gus", {"observation_id": "stations.gus"}),
+    Sight("file-withdraw", "/files/{file_id}/withdraw"),
+    Sight("file-flag", "/files/{file_id}/flag", "staff"),
     Sight("viewer", "/files/{file_id}/view"),
     Sight("reduce", "/observations/{observation_id}/reduce", "staff"),
     Sight("job", "/jobs/{job_id}", "staff"),
