@@ -45,6 +45,8 @@ from api.results import (
 )
 from api.results.service import reducing
 from api.settings import ServiceSettings
+from api.statistics import statistics_routes
+from api.statistics.keeping import Kept
 from api.store import FolderStore
 from api.supervisor import Supervisor
 from api.uploads import tus_routes, upload_routes
@@ -96,6 +98,7 @@ ROUTERS = (
     announcement_routes.router,
     issue_routes.router,
     outbox_routes.router,
+    statistics_routes.router,
     *PAGE_ROUTERS,
 )
 """All routes: an area adds its own."""
@@ -168,7 +171,7 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     app.state.fitting = fitting
     app.state.settings = settings
     app.state.noticing = noticing
-    app.state.portal = Portal(settings)
+    app.state.portal, app.state.statistics = Portal(settings), Kept()
     app.state.threads = threads | {"the notices of what has ended": noticing}
     app.state.attempts = Attempts(settings, database)
     app.state.keeping = keeping

@@ -68,6 +68,9 @@ class Operation(Enum):
     SEE_PAGES = auto()
     """Those of the portal that tell nothing of anybody: log-in, help, its own files."""
 
+    SEE_STATISTICS = auto()
+    """Counts of the whole archive, of nobody's."""
+
     REGISTER = auto()
     PROVE_ADDRESS = auto()
     LOG_IN = auto()
@@ -196,6 +199,7 @@ MATRIX = MappingProxyType(
     {
         O.SEE_HEALTH: _reads(_A, S.ANYONE),
         O.SEE_PAGES: _reads(_P, S.ANYONE),
+        O.SEE_STATISTICS: _reads(_P, S.ANYONE),
         # one's own account
         O.REGISTER: Row(_A, S.ANYONE, by_key=False),
         O.PROVE_ADDRESS: Row(_A, S.ANYONE, by_key=False),

@@ -146,6 +146,10 @@ def _upload(content: bytes | None = None) -> Builder:
     return build
 
 
+def _figure(_world: World, _caller: str) -> Ask:
+    return Ask({"name": "outcomes", "form": "svg"}, {})
+
+
 def _job(_world: World, _caller: str) -> Ask:
     return Ask({"job_id": JOB["id"]}, {})
 
@@ -249,6 +253,9 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     ("GET", f"{API}/files/{{file_id}}/frames/{{frame}}/pixels.{{form}}"): frame(frame="0", form="npy"),
     ("GET", f"{API}/files/{{file_id}}/frames/{{frame}}/profile"): frame(frame="0"),
     ("GET", f"{API}/files/{{file_id}}/reference"): frame(),
+    ("GET", f"{API}/statistics"): bare,
+    ("GET", f"{API}/statistics/table.csv"): bare,
+    ("GET", f"{API}/statistics/figures/{{name}}.{{form}}"): _figure,
     **CAMPAIGN_BUILDERS,
     **FIT_BUILDERS,
     **FIGURE_BUILDERS,

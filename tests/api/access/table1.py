@@ -45,6 +45,7 @@ GRID = """
                      anyone operator observer participant owner reducer responsible staff superuser
 SEE_HEALTH             y       y        y         y         y      y         y        y       y
 SEE_PAGES              y       y        y         y         y      y         y        y       y
+SEE_STATISTICS         y       y        y         y         y      y         y        y       y
 REGISTER               y       y        y         y         y      y         y        y       y
 PROVE_ADDRESS          y       y        y         y         y      y         y        y       y
 LOG_IN                 y       y        y         y         y      y         y        y       y

@@ -21,6 +21,7 @@ def _static(_world: World, _caller: str) -> Ask:
 ACCOUNT_PAGES: dict[tuple[str, str], Builder] = {
     ("GET", "/static/{edition}/{name}"): _static,
     ("POST", "/theme"): as_form(body(theme="dark", next="/account")),
+    ("GET", "/statistics"): bare,
     ("GET", "/login"): bare,
     ("POST", "/login"): as_form(log_in),
     ("POST", "/logout"): as_form(bare),

@@ -64,6 +64,8 @@ SIGHTS = (
     Sight("address", "/address", None),
     Sight("home-visitor", "/", None),
     Sight("home", "/"),
+    Sight("statistics-visitor", "/statistics", None),
+    Sight("statistics", "/statistics"),
     Sight("announcements", "/announcements"),
     Sight("calendar", "/calendar"),
     Sight("account", "/account"),
