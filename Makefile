@@ -10,6 +10,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# the suite starts hundreds of processes: what is compiled once is kept, whatever the environment says
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test lint most-tests fault-tests bench vti fuzz faults gpu shots clean
 

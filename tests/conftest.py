@@ -1,5 +1,6 @@
 """Settings of all tests: property tests draw the same examples every time and keep no database."""
 
+import gc
 import os
 import signal
 
@@ -18,6 +19,15 @@ settings.load_profile("gate")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a shell's background jobs ignore Ctrl-C, and would hand that down to the commands that tests interrupt
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+gc.disable()  # a million objects come with the collection, and all stay
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected out of every later search for garbage."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

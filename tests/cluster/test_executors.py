@@ -96,7 +96,7 @@ class TestRay(ExecutorContract):
     def test_nothing_is_started_that_has_nothing_to_do(self) -> None:
         titles = list(below(os.getpid()).values())
         assert any(title.split(b"\0")[0].endswith(b"/raylet") for title in titles)
-        assert not any(b"monitor.py" in title for title in titles)
+        assert not any(b"monitor.py" in title or b"dashboard.py" in title for title in titles)
 
     @pytest.mark.parametrize("whole", [False, True])
     def test_a_killed_worker_changes_nothing(

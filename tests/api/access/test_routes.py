@@ -16,11 +16,14 @@ require("server")
 
 from fastapi import APIRouter, FastAPI  # noqa: E402 - after the check for the extra
 from fastapi.routing import APIRoute  # noqa: E402
+from sqlalchemy import update  # noqa: E402
 
 from api.access.declared import check_declared, operation_of, routes_of  # noqa: E402
 from api.access.matrix import MATRIX, Operation, Standing  # noqa: E402
 from api.access.permit import Permit, may  # noqa: E402
 from api.app import ROUTERS  # noqa: E402
+from api.database.tables import now  # noqa: E402
+from api.people.tables import Person  # noqa: E402
 from tests.api.access.requests import BUILDERS, JOB  # noqa: E402
 from tests.api.access.table1 import cells  # noqa: E402
 from tests.api.access.world import CALLERS, World, make_world  # noqa: E402
@@ -74,8 +77,12 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 @pytest.fixture
 def world(client: Client) -> World:
+    """A new one; those before it have left, for what goes to everybody would go to more and more."""
     client.forget()
-    return make_world(client.app.state.database)
+    database = client.app.state.database
+    with database.writing() as session:
+        session.execute(update(Person).where(Person.suspended.is_(None)).values(suspended=now()))
+    return make_world(database)
 
 
 def send(client: Client, world: World, caller: str, route: tuple[str, str], **path: str) -> httpx.Response:

@@ -138,28 +138,31 @@ def broken(data: bytes, at: float, value: int = 0xFF) -> bytes:
     return data[:place] + bytes([data[place] ^ value]) + data[place + 1 :]
 
 
-SICK: dict[str, tuple[bytes, str]] = {
-    "cut.zip": (zip_bytes(FILES)[:-100_000], "cut off"),
-    "cut.7z": (seven_zip_bytes(FILES)[:-50_000], "cut off"),
-    "cut4.rar": (rar4([Entry("a.ser", NOISE)])[:-100_000], "damaged"),
-    "cut5.rar": (rar5([Entry("a.ser", NOISE)])[:-100_000], "damaged"),
-    "flipped.zip": (broken(zip_bytes(FILES), 0.5), "damaged"),
-    "flipped.7z": (broken(seven_zip_bytes(FILES), 0.3), "damaged"),
-    "flipped4.rar": (broken(rar4([Entry("a.ser", NOISE)]), 0.5), "damaged"),
-    "flipped5.rar": (broken(rar5([Entry("a.ser", NOISE)]), 0.5), "damaged"),
-    "flipped.gz": (broken(SINGLE["gz"](NOISE), 0.5), "damaged after"),
-    "flipped.bz2": (broken(SINGLE["bz2"](NOISE), 0.5), "damaged after"),
-    "flipped.xz": (broken(SINGLE["xz"](NOISE), 0.5), "damaged after"),
-    "flipped.tar": (broken(tar_bytes({"a": b"1" * 2000, "b": b"2"}), (2048 + 512 + 30) / 10240), "header"),
-    "locked.7z": (seven_zip_bytes({"a": NOISE}, password="x"), "encrypted"),
-    "hidden.7z": (seven_zip_bytes({"a": NOISE}, password="x", header_encryption=True), "encrypted"),
-    "locked4.rar": (rar4([Entry("a", NOISE)], main_flags=0x80), "encrypted"),
-    "locked5.rar": (rar5([], encrypted=True), "encrypted"),
-    "part4.rar": (rar4([Entry("a", NOISE)], main_flags=0x01), "one part of several"),
-    "part5.rar": (rar5([Entry("a", NOISE)], archive_flags=0x01), "one part of several"),
-    "part.zip": (b"PK\x07\x08" + zip_bytes({"a": NOISE})[:5000], "one part of several"),
-    "none.zip": (zip_bytes({}), "no file"),
-    "nothing.zip": (b"PK\x03\x04", "no end"),
+SICK: dict[str, tuple[Callable[[], bytes], str]] = {
+    "cut.zip": (lambda: zip_bytes(FILES)[:-100_000], "cut off"),
+    "cut.7z": (lambda: seven_zip_bytes(FILES)[:-50_000], "cut off"),
+    "cut4.rar": (lambda: rar4([Entry("a.ser", NOISE)])[:-100_000], "damaged"),
+    "cut5.rar": (lambda: rar5([Entry("a.ser", NOISE)])[:-100_000], "damaged"),
+    "flipped.zip": (lambda: broken(zip_bytes(FILES), 0.5), "damaged"),
+    "flipped.7z": (lambda: broken(seven_zip_bytes(FILES), 0.3), "damaged"),
+    "flipped4.rar": (lambda: broken(rar4([Entry("a.ser", NOISE)]), 0.5), "damaged"),
+    "flipped5.rar": (lambda: broken(rar5([Entry("a.ser", NOISE)]), 0.5), "damaged"),
+    "flipped.gz": (lambda: broken(SINGLE["gz"](NOISE), 0.5), "damaged after"),
+    "flipped.bz2": (lambda: broken(SINGLE["bz2"](NOISE), 0.5), "damaged after"),
+    "flipped.xz": (lambda: broken(SINGLE["xz"](NOISE), 0.5), "damaged after"),
+    "flipped.tar": (
+        lambda: broken(tar_bytes({"a": b"1" * 2000, "b": b"2"}), (2048 + 512 + 30) / 10240),
+        "header",
+    ),
+    "locked.7z": (lambda: seven_zip_bytes({"a": NOISE}, password="x"), "encrypted"),
+    "hidden.7z": (lambda: seven_zip_bytes({"a": NOISE}, password="x", header_encryption=True), "encrypted"),
+    "locked4.rar": (lambda: rar4([Entry("a", NOISE)], main_flags=0x80), "encrypted"),
+    "locked5.rar": (lambda: rar5([], encrypted=True), "encrypted"),
+    "part4.rar": (lambda: rar4([Entry("a", NOISE)], main_flags=0x01), "one part of several"),
+    "part5.rar": (lambda: rar5([Entry("a", NOISE)], archive_flags=0x01), "one part of several"),
+    "part.zip": (lambda: b"PK\x07\x08" + zip_bytes({"a": NOISE})[:5000], "one part of several"),
+    "none.zip": (lambda: zip_bytes({}), "no file"),
+    "nothing.zip": (lambda: b"PK\x03\x04", "no end"),
 }
 
 
@@ -167,9 +170,9 @@ SICK: dict[str, tuple[bytes, str]] = {
 def test_what_cannot_be_unpacked_is_one_data_error_and_leaves_nothing(name: str, folder: Path) -> None:
     if name.endswith(".rar"):
         require("rar")
-    data, message = SICK[name]
+    made, message = SICK[name]
     with pytest.raises(DataError, match=message) as caught:
-        unpack(written(folder, name, data), folder)
+        unpack(written(folder, name, made()), folder)
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list(folder.iterdir()) == []

@@ -9,8 +9,7 @@ from tests.requirements import require
 
 require("ocr")
 
-from ingest.ocr.training.fit import save, train  # noqa: E402  # after the check for torch
-from ingest.ocr.training.glyphs import COLUMNS, DIGITS, ROWS, any_face  # noqa: E402
+from ingest.ocr.training.glyphs import COLUMNS, DIGITS, ROWS, any_face  # noqa: E402  # after the check
 from ingest.ocr.training.lines import IGNORED, any_sample, any_text  # noqa: E402
 
 
@@ -47,6 +46,8 @@ def test_targets_name_the_signs_in_their_order() -> None:
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
+    from ingest.ocr.training.fit import save, train  # torch takes seconds to import
+
     lines: list[str] = []
     first, second = (train(lines.append, steps=3, faces=3, batch=4, seed=9) for _ in range(2))
     other = train(lines.append, steps=3, faces=3, batch=4, seed=10)
@@ -59,6 +60,8 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
 
 
 def test_it_learns() -> None:
+    from ingest.ocr.training.fit import train
+
     lines: list[str] = []
     train(lines.append, steps=100, faces=1, batch=4)
     assert len(lines) == 1
