@@ -54,6 +54,7 @@ from api.uploads.creating import folder_of
 from api.uploads.keeping import Keeping
 from api.uploads.protocol import Tus
 from api.uploads.receiving import Receiving
+from api.web.heads import Heads
 from api.web.pages import Portal, answer
 from api.web.routers import PAGE_ROUTERS
 from cluster.executors import Executor
@@ -182,7 +183,7 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     check_declared(app)
     problems.install(app, answer)
     describe(app)
-    app.add_middleware(Conditional)
-    app.add_middleware(Tus)
+    for layer in (Conditional, Heads, Tus):
+        app.add_middleware(layer)
     app.add_middleware(Guard, hosts=settings.hosts)
     return app

@@ -20,6 +20,7 @@ from api.campaigns.overview import overview
 from api.campaigns.paths import content_of
 from api.campaigns.tables import Campaign, Feed, Prediction
 from api.database.tables import now
+from api.database.transactions import Database
 from api.dependencies import DatabaseDep, SettingsDep
 from api.people.tables import Person
 from api.problems import RefusedError, responses
@@ -116,6 +117,12 @@ def make_feed(
         session.add(Feed(person=person, digest=digest_of(secret), created=now()))
         record(session, permit.caller, "calendar address made", person)
     return FeedView(url=f"{settings.url}/api/v1/calendar/{secret}/campaigns.ics")
+
+
+def has_feed(permit: Permit, database: Database) -> bool:
+    """Whether the caller has an address for calendar programs."""
+    with database.reading() as session:
+        return session.get(Feed, permit.caller.known) is not None
 
 
 @router.delete(

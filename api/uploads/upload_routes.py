@@ -29,6 +29,9 @@ class UploadView(Settings):
     state : str
         ``arriving``; ``whole``: all bytes are here, and are being stored; ``stored``: `file` is a file of the
         observation; ``refused``: `problem` says why.
+    resumable : bool
+        Whether it goes on where it was. What a browser's form without scripts sends does not: its size is
+        known only at its end, and until then `length` is the most that it may have.
     """
 
     id: str
@@ -43,6 +46,7 @@ class UploadView(Settings):
     created: datetime
     expires: datetime
     file: str | None
+    resumable: bool
 
 
 class Usage(Settings):
@@ -68,6 +72,7 @@ def view_of(row: Upload) -> UploadView:
         created=row.created,
         expires=row.expires,
         file=row.file,
+        resumable=bool(row.details.get("metadata")),
     )
 
 

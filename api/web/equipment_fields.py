@@ -30,6 +30,25 @@ ABOUT: Mapping[Kind, str] = MappingProxyType(
 )
 
 
+WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "newtonian": "Newtonian",
+        "schmidt-cassegrain": "Schmidt-Cassegrain",
+        "dobsonian": "Dobsonian",
+        "evscope": "eVscope",
+        "gps": "GPS",
+        "ntp": "network time (NTP)",
+        "radio": "radio time signal",
+    }
+)
+"""Choice -> how it is written; the others as they are."""
+
+
+def word(choice: str) -> str:
+    """How a choice is written."""
+    return WORDS.get(choice, choice)
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """A field of a form.
@@ -53,7 +72,10 @@ class Field:
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """Values and labels of a choice."""
-        return [("", "– choose –" if self.required else "not stated"), *((one, one) for one in self.options)]
+        return [
+            ("", "– choose –" if self.required else "not stated"),
+            *((one, word(one)) for one in self.options),
+        ]
 
 
 def _number(name: str, label: str, unit: str = "", hint: str = "") -> Field:
@@ -109,7 +131,7 @@ def told_of(equipment: AnyEquipment) -> list[tuple[str, str]]:
     """Label and value of all that is known besides the name."""
     values = values_of(equipment)
     return [
-        (one.label, f"{values[one.name]} {one.unit}".strip())
+        (one.label, f"{word(values[one.name]) if one.options else values[one.name]} {one.unit}".strip())
         for one in FIELDS[equipment.kind]
         if one.name != "name" and values.get(one.name)
     ]

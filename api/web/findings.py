@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from api.observations.views import FileDetail
+from api.web.reduction_words import in_portal
 from api.web.rendering import NOTHING, number, size, utc
 from reduction.timing import utc_text
 from reduction.utc import utc_ns
@@ -138,9 +139,9 @@ def _recording(told: Mapping[str, Any]) -> Recording:
         role=role,
         format=form,
         verdict=VERDICTS.get(str(verdict.get("state", ""))),
-        sentence=str(verdict.get("sentence", "")),
+        sentence=in_portal(str(verdict.get("sentence", ""))),
         rows=[row for row in (*_frames(told, look), *_times(look), *_levels(look)) if row[1] != NOTHING],
-        notes=[str(note.get("message", "")) for note in _list(look, "notes")],
+        notes=[in_portal(str(note.get("message", ""))) for note in _list(look, "notes")],
     )
 
 

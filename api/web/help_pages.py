@@ -10,6 +10,7 @@ from api.access.permit import Permit, may
 from api.problems import RefusedError
 from api.web.advice import ADVICE, NOTHING
 from api.web.pages import VisitDep, page_router
+from api.web.reduction_words import in_portal
 from ingest.formats import FORMATS
 from reduction.outputs.tables import FLAG_MEANINGS
 from reduction.outputs.verdict import CAUTIONS, LIMITS
@@ -67,5 +68,5 @@ def topic(
         limits=LIMITS,
         cautions=CAUTIONS,
         advice=[(str(code), one.text) for code, one in ADVICE.items() if one.text != NOTHING],
-        formats=[(one.description, " ".join(one.suffixes), one.times) for one in FORMATS],
+        formats=[(one.description, one.suffixes, in_portal(one.times)) for one in FORMATS],
     )

@@ -68,8 +68,8 @@ def announcements(
 @router.get("/calendar")
 def calendar_address(visit: VisitDep, permit: Annotated[Permit, may(Operation.MAKE_FEED)]) -> Response:
     """Tell of the address for calendar programs."""
-    del permit
-    return visit.page("home/calendar.html", address="")
+    there = calendar_routes.has_feed(permit, visit.database)
+    return visit.page("home/calendar.html", address="", there=there)
 
 
 @router.post("/calendar")
@@ -81,4 +81,4 @@ def make_address(
         calendar_routes.end_feed(permit, visit.database)
         return visit.back("/calendar", "calendar_ended")
     made = calendar_routes.make_feed(permit, visit.database, visit.settings)
-    return visit.page("home/calendar.html", address=made.url)
+    return visit.page("home/calendar.html", address=made.url, there=True)

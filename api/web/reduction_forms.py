@@ -27,6 +27,7 @@ MEANINGS = (
     ("mid", "middle of exposure"),
     ("end", "end of exposure"),
 )
+CLOCKS = (("", "as the recording says"), ("gps", "GPS"), ("ntp", "network time (NTP)"), ("none", "nothing"))
 FIELDS = (
     ("off", "whole frames"),
     ("auto", "fields, found out which first"),

@@ -23,19 +23,12 @@ from api.web import reduction_forms
 from api.web.forms import FORM_ERRORS, Form, FormDep
 from api.web.pages import Visit, VisitDep, page_router
 from api.web.reduction_forms import ReductionForm, devices, typed_of
+from api.web.reduction_words import STAGES
 
 EARLIER = 20
 """Reductions of an observation that its page lists."""
 
 ENDED = frozenset({"done", "failed", "cancelled"})
-STAGES = (
-    ("waits", "Bring the recording"),
-    ("unpack", "Unpack the archive"),
-    ("ingest", "Convert to a stack"),
-    ("scan", "Look through all frames"),
-    ("survey", "Find stars, choose apertures"),
-    ("measure", "Follow and measure"),
-)
 IN_FRAMES = frozenset({"ingest", "scan", "measure"})
 """Stages that count frames."""
 

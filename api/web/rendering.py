@@ -1,17 +1,20 @@
 """Templates, and how values are written in them: the same on every page."""
 
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from api.database.tables import EPOCH, MICROSECOND
 from api.settings import ServiceSettings
 from api.web.addresses import with_query
+from api.web.reduction_words import in_portal, setting, setting_value, stage
 from api.web.serving import Assets
 from reduction.events.document import digits_of
 from reduction.timing import utc_text
@@ -189,6 +192,31 @@ def browser(agent: str) -> str:
     return name or agent.partition(" ")[0] or "unknown"
 
 
+_CELLS = re.compile(r"<tr\b|<t[dh](?=[\s>])")
+
+
+def labelled(rows: Markup, columns: Sequence[str]) -> Markup:
+    """Rows of a table whose cells know the names of their columns: on a phone each row becomes a list.
+
+    Parameters
+    ----------
+    rows : Markup
+        Of a table's body, whose cells span no columns.
+    """
+    place = 0
+
+    def named(found: re.Match[str]) -> str:
+        nonlocal place
+        if found.group() == "<tr":
+            place = 0
+            return "<tr"
+        name = columns[place] if place < len(columns) else ""
+        place += 1
+        return f'{found.group()} data-label="{escape(name)}"'
+
+    return Markup(_CELLS.sub(named, str(rows)))
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         "utc": utc,
@@ -202,6 +230,11 @@ FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "status_of": status_of,
         "browser": browser,
         "with_query": with_query,
+        "labelled": labelled,
+        "setting": setting,
+        "setting_value": setting_value,
+        "in_portal": in_portal,
+        "stage": stage,
     }
 )
 

@@ -1,17 +1,25 @@
 """Pages of superusers: accounts of others, and the audit log."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from fastapi import Response
 from sqlalchemy import select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from api.access.matrix import Level, Operation
 from api.access.permit import Permit, may
+from api.campaigns.tables import Campaign, Prediction
 from api.dependencies import Cursor, IdPath
+from api.equipment.tables import Equipment, Site
 from api.notices.issues import Identity
+from api.notices.tables import Announcement, Issue
+from api.observations.tables import Observation, ObservationFile
 from api.people import user_routes
 from api.people.tables import Person
 from api.people.views import LevelBody, SuspensionBody
+from api.uploads.tables import Upload
 from api.web.forms import FORM_ERRORS, Form, FormDep
 from api.web.pages import Visit, VisitDep, page_router
 from api.words import Words
@@ -36,6 +44,23 @@ class AuditSearch(Settings):
     actor: Identity | None = None
     thing: Identity | None = None
     action: Words | None = None
+
+
+THINGS: Mapping[InstrumentedAttribute[str], str] = MappingProxyType(
+    {
+        Person.name: "/staff/users/{}",
+        Campaign.name: "/campaigns/{}",
+        Prediction.object_name: "/staff/predictions/{}",
+        Observation.station: "/observations/{}",
+        ObservationFile.name: "/files/{}/view",
+        Issue.subject: "/issues/{}",
+        Announcement.subject: "/staff/announcements",
+        Site.name: "/sites/{}",
+        Equipment.name: "/equipment/{}",
+        Upload.name: "",
+    }
+)
+"""What people call a thing of the log -> its page, if it has one."""
 
 
 def _asked(visit: Visit, model: type[Settings]) -> Form:
@@ -106,15 +131,19 @@ def audit(
             permit, visit.database, asked.actor, asked.thing, asked.action, ROWS, cursor
         )
     except FORM_ERRORS as error:
-        return visit.again("staff/audit.html", form, error, entries=(), next=None, names={})
+        return visit.again("staff/audit.html", form, error, entries=(), next=None, things={})
     ids = {one for entry in found.items for one in (entry.actor, entry.thing) if one is not None}
-    values: dict[str, Any] = {"entries": found.items, "next": found.next, "names": _names(visit, ids)}
+    ids |= {one for entry in found.items for one in entry.details.values() if isinstance(one, str)}
+    values: dict[str, Any] = {"entries": found.items, "next": found.next, "things": _things(visit, ids)}
     return visit.page("staff/audit.html", typed=form.typed, **values)
 
 
-def _names(visit: Visit, ids: set[str]) -> dict[str, str]:
-    """Names of the people among ids."""
-    visit.permit(Operation.SEE_USERS)
+def _things(visit: Visit, ids: set[str]) -> dict[str, tuple[str, str]]:
+    """Name and page of what is known of ids: all of it a superuser may see."""
+    found: dict[str, tuple[str, str]] = {}
     with visit.database.reading() as session:
-        rows = session.execute(select(Person.id, Person.name).where(Person.id.in_(ids)))
-        return dict(rows.all())
+        for name, where in THINGS.items():
+            table = name.class_
+            for identity, told in session.execute(select(table.id, name).where(table.id.in_(ids))):
+                found[identity] = (str(told), where.format(identity))
+    return found

@@ -19,7 +19,7 @@ async function leaflet() {
 const near = (east, middle) => east - 360 * Math.round((east - middle) / 360);
 
 /** Coastline as polygons: as it is, and on both sides of that, so that a map may reach over the date line. */
-async function coastline(L, map, fine) {
+export async function coastline(L, map, fine) {
   await import("./islands/topojson.js");
   const answer = await fetch(new URL(fine ? LAND.near : LAND.far, import.meta.url));
   if (!answer.ok) return;

@@ -1,4 +1,5 @@
 // The place of a site: by a click on the map, or from the device. Without this the form takes it as text.
+import { coastline } from "./map.js";
 
 const place = document.getElementById("pick");
 const field = (name) => document.querySelector(`[name=${name}]`);
@@ -23,19 +24,12 @@ function typed() {
   return Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180 ? [latitude, longitude] : null;
 }
 
-async function coast(map, address) {
-  const answer = await fetch(address);
-  if (!answer.ok) return;
-  const world = await answer.json();
-  const land = topojson.feature(world, world.objects.land);
-  L.geoJSON(land, { interactive: false, className: "pick-land" }).addTo(map);
-}
-
 function drawn() {
   const { tiles, attribution, land } = place.dataset;
   const map = L.map(place, { worldCopyJump: true, minZoom: 1, maxZoom: 18 });
   map.attributionControl.setPrefix(false);
-  if (land) coast(map, land);
+  map.createPane("land").style.zIndex = "150";
+  if (land) coastline(L, map, true);
   if (tiles) L.tileLayer(tiles, { attribution, maxZoom: 18 }).addTo(map);
   const start = typed();
   map.setView(start ?? [30, 10], start ? (tiles ? 13 : 6) : 1);

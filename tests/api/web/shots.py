@@ -1,12 +1,13 @@
 """Screenshots of every page: ``python -m tests.api.web.shots OUT``; a sheet of four for each page.
 
-``--world DIR`` is one that `tests.api.web.world` made; ``--only NAME ...`` takes those alone.
+``--world DIR`` is one that `tests.api.web.world` made; ``--only NAME ...`` takes those alone, ``--views
+phone-light ...`` in these views alone.
 """
 
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
 SCHEMES = ("light", "dark")
+VIEWS = tuple(f"{size}-{scheme}" for size in SIZES for scheme in SCHEMES)
 TALLEST = 2400
 """Pixels of a page that its sheet shows."""
 
@@ -60,12 +62,11 @@ def _look(portal: Portal, sight: Sight, context: "BrowserContext", watch: Watch,
     return [f"is {wide} px wide in a window of {seen}: {page.evaluate(WIDER)}"]
 
 
-def sheet(sight: Sight, out: Path) -> None:
-    """The four screenshots of a page beside each other."""
+def sheet(sight: Sight, out: Path, views: Sequence[str] = VIEWS) -> None:
+    """The screenshots of a page beside each other."""
     from PIL import Image
 
-    names = [f"{sight.name}-{size}-{scheme}.png" for size in SIZES for scheme in SCHEMES]
-    pictures = [Image.open(out / name).convert("RGB") for name in names]
+    pictures = [Image.open(out / f"{sight.name}-{view}.png").convert("RGB") for view in views]
     tall = min(TALLEST, max(one.height for one in pictures))
     whole = Image.new("RGB", (sum(one.width + 10 for one in pictures), tall), "#888888")
     left = 0
@@ -97,17 +98,17 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--world", type=Path)
     parser.add_argument("--only", nargs="*")
+    parser.add_argument("--views", nargs="*", choices=VIEWS, default=VIEWS)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with looking(options.world and options.world.absolute()) as portal:
         for sight in SIGHTS:
             if options.only and sight.name not in options.only:
                 continue
-            for size in SIZES:
-                for scheme in SCHEMES:
-                    for fault in taken(portal, sight, options.out, size, scheme):
-                        sys.stdout.write(fault + "\n")
-            sheet(sight, options.out)
+            for view in options.views:
+                for fault in taken(portal, sight, options.out, *view.split("-")):
+                    sys.stdout.write(fault + "\n")
+            sheet(sight, options.out, options.views)
             sys.stdout.flush()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from api.web.help_pages import TOPICS
 from tests.api.web.world import World
 
 
@@ -56,6 +57,8 @@ IDS = {
 }  # fmt: skip
 
 PAST, UPCOMING, RECENT = "campaigns.past", "campaigns.upcoming", "campaigns.recent"
+HELP = tuple(Sight(f"help-{name}", "/help/{topic}", None, {"topic": f"={name}"}) for name in TOPICS)
+"""Topics of the help: alike, and looked at by one test."""
 SIGHTS = (
     Sight("login", "/login", None),
     Sight("register", "/register", None),
@@ -136,7 +139,7 @@ SIGHTS = (
     Sight("user", "/staff/users/{user_id}", "superuser"),
     Sight("audit", "/staff/audit", "superuser"),
     Sight("help", "/help", None),
-    Sight("help-topic", "/help/{topic}", None),
+    *HELP,
     Sight("not-there", "/campaigns/{campaign_id}", "ada", {"campaign_id": "=" + "0" * 32}),
 )
 BESIDES = frozenset(

@@ -197,7 +197,8 @@ def test_what_is_still_to_be_done(station: Station) -> None:
     at = now()
     upload = Upload(
         id=new_id(), person=world.people["owner"].id, observation=station.observation, role="recording",
-        name="night.ser", length=1000, received=430, details={}, state="arriving", created=at,
+        name="night.ser", length=1000, received=430, details={"metadata": "filename bg=="},
+        state="arriving", created=at,
         expires=at + timedelta(days=7),
     )  # fmt: skip
     world.add(upload)

@@ -151,6 +151,19 @@ def test_errors_are_pages_for_people_and_problems_for_programs(client: Client) -
     assert bad.status_code == 422
 
 
+def test_head_is_get_without_the_body(client: Client) -> None:
+    page = Surfer(client)
+    for path in ("/login", "/account", "/nowhere", "/help/curves"):
+        head, got = page.send("HEAD", path), page.send("GET", path)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        changing = {"x-request-id", "date"}
+        assert {k: v for k, v in head.headers.items() if k not in changing} == {
+            k: v for k, v in got.headers.items() if k not in changing
+        }
+    assert page.send("HEAD", "/logout").status_code == 405
+    assert client.send("HEAD", "/api/v1/campaigns").status_code == 405, "routes of the API name their methods"
+
+
 def test_htmx_is_told_where_to_log_in(client: Client) -> None:
     asked = {"HX-Request": "true", "HX-Current-URL": "http://localhost/account/keys?x=1"}
     answer = Surfer(client).send("GET", "/account/keys", headers=asked)

@@ -14,7 +14,12 @@ from tests.requirements import require
 
 require("server")
 
-from api.uploads.tables import Upload  # noqa: E402 - after the check for the extra
+from api.access.caller import Caller  # noqa: E402 - after the check for the extra
+from api.access.matrix import Operation, Standing  # noqa: E402
+from api.access.permit import Permit  # noqa: E402
+from api.uploads import creating  # noqa: E402
+from api.uploads.headers import Metadata  # noqa: E402
+from api.uploads.tables import Upload  # noqa: E402
 from tests.api.client import Client  # noqa: E402
 from tests.api.web.observing import ROOM, Station, service, station_of, surfer_of  # noqa: E402
 from tests.recordings import SMALL, fits_of, ser_of  # noqa: E402
@@ -206,3 +211,23 @@ def test_the_list_is_sent_again_only_when_it_has_changed(station: Station, ser: 
     assert "a.ser" in answer.text
     assert "<html" not in answer.text
     assert "a.ser" in (ada.get(f"{station.path}/files").text and ada.words)
+
+
+def test_what_a_killed_service_left_is_told_and_can_be_deleted(station: Station) -> None:
+    """A form that was on its way then: it cannot go on, and its size is not known."""
+    state = station.client.app.state
+    name = Metadata(station.observation, "left.ser", "recording", None, "")
+    permit = Permit(
+        Caller("session", station.world.people["owner"].id, standing=Standing.OBSERVER), Operation.UPLOAD
+    )
+    with state.database.writing() as session:
+        left = creating.begin(session, permit, name, 3 << 20, state.settings, state.receiving).id
+    (told,) = station.api(f"/observations/{station.observation}/uploads")["items"]
+    assert (told["name"], told["resumable"]) == ("left.ser", False)
+    ada = station.surfer
+    text = ada.get(station.path).text
+    assert "left.ser" in ada.words
+    assert "it cannot go on: delete this, and send the file again" in ada.words
+    assert f'data-upload="{left}"' not in text, "nothing that a script would go on with"
+    assert ada.post(f"{station.path}/uploads/{left}/end").status_code == 200
+    assert rows(station) == []

@@ -1,5 +1,7 @@
 """Every page by a browser: no fault in its console, none of accessibility, nothing wider than the window."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.requirements import require
@@ -10,8 +12,12 @@ from api.web.pages import PageRoute  # noqa: E402 - after the check for the extr
 from tests.api.access.test_routes import ROUTES  # noqa: E402
 from tests.api.web.browser import DESKTOP, PHONE, Portal, axe  # noqa: E402
 from tests.api.web.shots import WIDER  # noqa: E402
-from tests.api.web.table import BESIDES, SIGHTS, Sight  # noqa: E402
+from tests.api.web.table import BESIDES, HELP, SIGHTS, Sight  # noqa: E402
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+WITH_TABLES = frozenset({"=curves", "=photometry"})
 PAGES = {path for (method, path), route in ROUTES.items() if method == "GET" and isinstance(route, PageRoute)}
 
 
@@ -20,7 +26,9 @@ def test_no_page_is_forgotten() -> None:
     assert len({sight.name for sight in SIGHTS}) == len(SIGHTS)
 
 
-@pytest.mark.parametrize("sight", SIGHTS, ids=lambda sight: str(sight.name))
+@pytest.mark.parametrize(
+    "sight", [one for one in SIGHTS if one not in HELP], ids=lambda sight: str(sight.name)
+)
 def test_page(portal: Portal, sight: Sight) -> None:
     if sight.route not in PAGES:
         pytest.skip("no such page yet")
@@ -35,7 +43,23 @@ def test_page(portal: Portal, sight: Sight) -> None:
         assert page.locator("h1").count() == 1
         assert page.locator("main").count() == 1
         axe(page)
-        for size in (DESKTOP, PHONE):
-            page.set_viewport_size({"width": size["width"], "height": size["height"]})
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= size["width"], page.evaluate(WIDER)
+        _fits(page)
+
+
+def test_topics_of_the_help(portal: Portal) -> None:
+    with portal.context(None) as (context, _):
+        page = context.new_page()
+        for sight in HELP:
+            page.goto(sight.path(portal.world))
+            assert page.locator("h1").count() == 1
+            if sight.ids["topic"] in WITH_TABLES:
+                axe(page)
+            _fits(page)
+
+
+def _fits(page: "Page") -> None:
+    """Nothing is wider than the window."""
+    for size in (DESKTOP, PHONE):
+        page.set_viewport_size({"width": size["width"], "height": size["height"]})
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= size["width"], (page.url, page.evaluate(WIDER))
