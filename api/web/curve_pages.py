@@ -12,7 +12,7 @@ from sqlalchemy import select
 from api.access.matrix import Operation
 from api.access.permit import Permit, may
 from api.campaigns.tables import Campaign
-from api.dependencies import DatabaseDep, IdPath, StoreDep
+from api.dependencies import Cursor, DatabaseDep, IdPath, StoreDep
 from api.observations.tables import Observation, ObservationFile
 from api.problems import RefusedError
 from api.results.columns import named_stars, shown
@@ -102,6 +102,7 @@ def result(
     other: Number = None,
     reference: StarName = None,
     guide: StarName = None,
+    versions: Cursor = None,
 ) -> Response:
     """Show a version of an observation's results; `with` another version, beside it."""
     with database.reading() as session:
@@ -120,7 +121,7 @@ def result(
     summary = summary_of(folder)
     values = _of_curve(row, folder, summary, frame)
     if whole:
-        values |= _whole(visit, opened, summary, database, store, reducing)
+        values |= _whole(visit, opened, summary, database, store, reducing, versions)
         values |= _beside(visit, opened, other, folder, reducing)
         values["cutouts"] = _cutouts(row, summary, values["sample"].frame, reference, guide)
     return visit.page(
@@ -208,18 +209,20 @@ def _whole(
     database: DatabaseDep,
     store: StoreDep,
     reducing: Reducing,
+    older: str | None,
 ) -> dict[str, Any]:
-    """What the owner and the team see: files, versions, provenance."""
+    """What the owner and the team see: files, versions (a page of them, from `older` on), provenance."""
     row = opened.row
     permit = visit.permit(Operation.SEE_RESULT)
     detail = see_result(row.id, permit, database, store)
-    listed = list_results(row.observation, permit, database, MOST_VERSIONS)
+    listed = list_results(row.observation, permit, database, MOST_VERSIONS, older)
     said = summary["provenance"]
     asked = opened.asked.request if opened.asked is not None else {}
     return {
         "sizes": {file.name: file.size for file in detail.files},
         "versions": listed.items,
         "older": listed.next,
+        "later": older is not None,
         "provenance": provenance(row.id, permit, database, reducing),
         "plan": plan_toml(ReductionPlan.model_validate(said["plan"])),
         "command": command_of(opened.file, asked, said),

@@ -48,12 +48,17 @@ function sortable(table) {
   });
 }
 
-/** Columns that are shown: those without `data-off`, or what was chosen here before. */
+/** Whether a column is there at first: one with `data-off` is not, with `data-off="narrow"` it is on a wide page alone. */
+function atFirst({ off }) {
+  return off === undefined || (off === "narrow" && !matchMedia("(max-width: 47.99rem)").matches);
+}
+
+/** Columns that are shown: those that fit, or what was chosen here before. */
 function columns(table, tools) {
   const heads = [...table.tHead.rows[0].cells];
   const kept = `columns:${table.id}`;
   const stored = JSON.parse(localStorage.getItem(kept) ?? "null");
-  const shown = new Set(stored ?? heads.filter((head) => head.dataset.off === undefined).map((head) => head.dataset.key));
+  const shown = new Set(stored ?? heads.filter((head) => atFirst(head.dataset)).map((head) => head.dataset.key));
   const choice = document.createElement("details");
   choice.className = "menu columns";
   const summary = document.createElement("summary");

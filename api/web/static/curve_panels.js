@@ -153,7 +153,7 @@ export class Panel {
     pen.rect(left, top, width, height);
     pen.clip();
     if (this.of.model) this.model(u, from, to);
-    if (this.of.other) this.points(u, this.of.other.time, this.of.other.values, null, "--guide");
+    if (this.of.other) this.rings(u, this.of.other, "--guide");
     if (to - from > DENSE) this.density(u, from, to);
     else this.points(u, this.curve.columns.time, this.of.values, this.of.sigma, this.of.colour);
     this.marks(u);
@@ -190,6 +190,20 @@ export class Panel {
       if (value !== value) continue;
       const place = Math.min(top + height - half, Math.max(top + half, y(value)));
       pen.fillRect(x(time[k]) - half, place - half, size, size);
+    }
+  }
+
+  /** Points of another version, wide enough to be seen about those that lie on them. */
+  rings(u, { time, values }, name) {
+    const pen = u.ctx, [from, to] = this.inView(u, time), count = to - from;
+    const x = affine(u, "x"), y = affine(u, "y"), { top, height } = u.bbox;
+    const side = (count < 300 ? 9 : count < 1500 ? 6.5 : 4) * devicePixelRatio, half = side / 2;
+    pen.strokeStyle = colour(name);
+    pen.lineWidth = 1.6 * devicePixelRatio;
+    for (let k = from; k < to; k += 1) {
+      const value = values[k];
+      if (value !== value) continue;
+      pen.strokeRect(x(time[k]) - half, Math.min(top + height - half, Math.max(top + half, y(value))) - half, side, side);
     }
   }
 

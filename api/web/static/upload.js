@@ -1,5 +1,8 @@
 // Uploads of an observation's files by tus: pause, resume, checksums. What is said to be stored, the service has said.
 // Without this the form sends the files as it is.
+import { CheckedStack, digestOf } from "./upload_checked.js";
+import { Row } from "./upload_row.js";
+import { bytes, isUnreadable, lasting, reason, share, statusOf } from "./upload_words.js";
 
 const RETRIES = [500, 1000, 2000, 4000, 8000, 15000, ...Array(120).fill(30000)]; // about an hour
 const AT_ONCE = 2;
@@ -8,7 +11,6 @@ const LARGEST = 32 << 20;
 const FIRST = 1 << 20;
 const PIECE_S = 2; // a broken line costs about as much
 const RATE_S = 15;
-const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
 const PASSING = new Set([0, 408, 409, 423, 429, 460]);
 
 const section = document.getElementById("upload");
@@ -18,165 +20,9 @@ const form = section.querySelector("form");
 const input = form.querySelector("input[type=file]");
 const list = document.getElementById("upload-list");
 const said = document.getElementById("upload-said");
-const pattern = document.getElementById("upload-row");
 const sendings = new Set();
 let screen = null; // the lock that keeps it on
 let asking = false;
-
-function bytes(count) {
-  let unit = 0;
-  let size = count;
-  while (size >= 999.5 && unit < UNITS.length - 1) {
-    size /= 1000;
-    unit += 1;
-  }
-  return `${unit && size < 99.95 ? size.toFixed(size < 9.995 ? 2 : 1) : Math.round(size)} ${UNITS[unit]}`;
-}
-
-function lasting(seconds) {
-  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3600).toFixed(1)} h`;
-}
-
-function share(part, whole) {
-  return whole ? `${Math.floor((100 * part) / whole)} %` : "100 %";
-}
-
-// What tells of one file on the page: made by the service for an unfinished upload, or by us.
-class Row {
-  constructor(element) {
-    this.element = element;
-    this.bar = element.querySelector("progress");
-    this.sentence = element.querySelector("[data-state]");
-    this.buttons = {};
-    for (const name of ["pause", "resume", "end"]) this.buttons[name] = element.querySelector(`[data-${name}]`);
-  }
-
-  static made(name, size) {
-    const element = pattern.content.firstElementChild.cloneNode(true);
-    element.querySelector("[data-name]").textContent = name;
-    element.querySelector("[data-size]").textContent = bytes(size);
-    element.querySelector("progress").setAttribute("aria-label", `${name}: safely arrived`);
-    list.prepend(element);
-    return new Row(element);
-  }
-
-  get name() {
-    return this.element.querySelector("[data-name]").textContent;
-  }
-
-  // kind: waiting, sending, paused, trouble, arrived, good, bad. Told aloud where the kind changes.
-  tell(kind, sentence) {
-    const news = this.element.dataset.kind !== kind;
-    this.element.dataset.kind = kind;
-    this.sentence.textContent = sentence;
-    if (news) said.textContent = `${this.name}: ${sentence}`;
-  }
-
-  offer(...names) {
-    for (const [name, button] of Object.entries(this.buttons)) button.hidden = !names.includes(name);
-  }
-}
-
-// Sends each piece with the SHA-256 of just the bytes that go out; crypto.subtle is there by https alone.
-class Checked {
-  constructor(request) {
-    this.request = request;
-    this.over = false;
-  }
-
-  getMethod() {
-    return this.request.getMethod();
-  }
-
-  getURL() {
-    return this.request.getURL();
-  }
-
-  setHeader(name, value) {
-    this.request.setHeader(name, value);
-  }
-
-  getHeader(name) {
-    return this.request.getHeader(name);
-  }
-
-  setProgressHandler(handler) {
-    this.request.setProgressHandler(handler);
-  }
-
-  getUnderlyingObject() {
-    return this.request.getUnderlyingObject();
-  }
-
-  async send(body = null) {
-    if (!(body instanceof Blob)) return this.request.send(body);
-    const content = await body.arrayBuffer();
-    if (globalThis.crypto?.subtle) {
-      const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
-      this.request.setHeader("Upload-Checksum", `sha256 ${btoa(String.fromCharCode(...digest))}`);
-    }
-    return this.over ? new Promise(() => {}) : this.request.send(content);
-  }
-
-  abort() {
-    this.over = true;
-    return this.request.abort();
-  }
-}
-
-class Stack {
-  constructor() {
-    this.plain = new tus.DefaultHttpStack();
-  }
-
-  createRequest(method, url) {
-    return new Checked(this.plain.createRequest(method, url));
-  }
-
-  getName() {
-    return "checked";
-  }
-}
-
-// SHA-256 of a whole file, by a worker of its own; null where it cannot be had.
-function digestOf(file) {
-  return new Promise((resolve) => {
-    const worker = new Worker(hashing, { type: "module" });
-    const end = (digest) => {
-      worker.terminate();
-      resolve(digest);
-    };
-    worker.addEventListener("message", ({ data }) => end(data.sha256 ?? null));
-    worker.addEventListener("error", () => end(null));
-    worker.postMessage(file);
-  });
-}
-
-function statusOf(error) {
-  return error.originalResponse ? error.originalResponse.getStatus() : 0;
-}
-
-function isUnreadable(error) {
-  return ["NotReadableError", "NotFoundError"].includes(error.causingError?.name);
-}
-
-// What went wrong, in the service's words where it has some.
-function reason(error) {
-  const status = statusOf(error);
-  if (isUnreadable(error)) return "the file was changed or moved on this device; choose it again";
-  if (status === 401 || (status === 403 && /token/i.test(error.originalResponse.getBody() ?? ""))) {
-    return "you are logged out; log in, come back here and choose the same file: what has arrived is kept";
-  }
-  try {
-    const { detail } = JSON.parse(error.originalResponse.getBody());
-    if (detail) return detail;
-  } catch {
-    // no answer, or one of something between here and the service
-  }
-  return status ? `the service answered ${status}` : "there is no connection to the service";
-}
 
 class Sending {
   constructor(file, role, row, known) {
@@ -189,7 +35,7 @@ class Sending {
       metadata: { observation, role, filename: file.name, modified: String(file.lastModified) },
       storeFingerprintForResuming: false,
       retryDelays: RETRIES,
-      httpStack: new Stack(),
+      httpStack: new CheckedStack(),
       onShouldRetry: (error) => this.again(error),
       onUploadUrlAvailable: () => this.begun(),
       onChunkComplete: (size, accepted) => this.arrived(size, accepted),
@@ -206,7 +52,7 @@ class Sending {
     this.state = "sending";
     this.samples = [];
     this.piece = performance.now();
-    this.digest ??= digestOf(this.file);
+    this.digest ??= digestOf(this.file, hashing);
     this.row.offer("pause", "end");
     this.row.tell("sending", this.known ? "Asks the service where to go on." : "Begins.");
     this.upload.start();

@@ -12,7 +12,7 @@ from tests.requirements import require
 require("server")
 
 from tests.api.client import API  # noqa: E402 - after the check for the extra
-from tests.api.web.browser import Portal  # noqa: E402
+from tests.api.web.browser import DESKTOP, PHONE, Portal  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -36,6 +36,11 @@ CENTRE = """() => [...document.querySelectorAll('path.map-centre')].flatMap(path
 
 NAMES = """() => [...document.querySelectorAll('#chords tbody tr:not([hidden]) th')]
     .map(one => one.innerText.trim())"""
+
+HIDDEN_WIDTH = """() => {
+    const box = document.querySelector('.table:has(#chords)');
+    return box.scrollWidth - box.clientWidth;
+}"""
 
 
 def mercator(latitude_deg: float) -> float:
@@ -186,6 +191,10 @@ def test_the_table_sorts_filters_and_copies(portal: Portal) -> None:
         page = context.new_page()
         page.goto(path)
         first = page.evaluate(NAMES)
+        for size in (PHONE, DESKTOP):
+            page.set_viewport_size({"width": size["width"], "height": size["height"]})
+            page.reload()
+            assert page.evaluate(HIDDEN_WIDTH) <= 0, f"all of the table is seen at {size['width']}"
         told = {one["station"]: one for one in asked(portal, "responsible", f"{API}{path}")["items"]}
         assert first == list(told)
         page.get_by_role("button", name="Chord, km").click()

@@ -11,7 +11,8 @@ from tests.requirements import require
 
 require("server")
 
-from api.web.advice import ADVICE  # noqa: E402 - after the check for the extra
+from api.web import curve_pages  # noqa: E402 - after the check for the extra
+from api.web.advice import ADVICE  # noqa: E402
 from api.web.curve_shown import evidence  # noqa: E402
 from cluster.executors import InProcess  # noqa: E402
 from reduction.caveats import Caveat  # noqa: E402
@@ -130,6 +131,20 @@ def test_versions_side_by_side(done: Done, second: str) -> None:
     assert f"/results/{second}?with=1#compared" not in Shown(done, f"/results/{done.result}").html
     assert Shown(done, f"/results/{second}?with=9").answer.status_code == 404
     assert "Version 2 against" not in Shown(done, f"/results/{second}?with=2").words
+
+
+def test_older_versions_are_a_link_away(done: Done, second: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curve_pages, "MOST_VERSIONS", 1)
+    first = Shown(done, f"/results/{second}?frame=3")
+    link = re.search(r'rel="next" href="([^"]+)#versions"', first.html)
+    assert link is not None
+    assert f'<a href="/results/{done.result}">1</a>' not in first.html
+    path = html.unescape(link[1])
+    assert "frame=3" in path
+    older = Shown(done, path)
+    assert f'<a href="/results/{done.result}">1</a>' in older.html
+    assert "Older versions" not in older.words
+    assert f'href="/results/{second}?frame=3#versions">The latest versions' in older.html
 
 
 def test_who_sees_what(done: Done) -> None:
