@@ -45,6 +45,7 @@ from api.results import (
 )
 from api.results.service import reducing
 from api.settings import ServiceSettings
+from api.standards import routes as standard_routes
 from api.statistics import statistics_routes
 from api.statistics.keeping import Kept
 from api.store import FolderStore
@@ -100,6 +101,7 @@ ROUTERS = (
     issue_routes.router,
     outbox_routes.router,
     statistics_routes.router,
+    standard_routes.router,
     *PAGE_ROUTERS,
 )
 """All routes: an area adds its own."""

@@ -57,6 +57,8 @@ class ServiceSettings(BaseSettings):
         no browser asks another site for anything.
     map_attribution : str
         Who made them, as it is said on the map.
+    authority : str
+        Of the identifiers (``ivo://AUTHORITY/umbra?...``) of data sets; empty: the host of `url`.
     rate_visitor, rate_address : str
         Attempts (log-in, registration, reset) from one place, and for one e-mail address.
     """
@@ -87,6 +89,7 @@ class ServiceSettings(BaseSettings):
     mail_from: str = ""
     map_tiles: str = ""
     map_attribution: str = ""
+    authority: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{2,})?$")] = ""
     rate_visitor: Rate = "30/minute"
     rate_address: Rate = "20/hour"
 

@@ -24,6 +24,7 @@ PARTS = {
     "mail": ("aiosmtpd",),
     "schemathesis": ("schemathesis",),
     "browser": ("playwright",),
+    "vo": ("pyvo", "prov"),
 }
 PROGRAMS = {
     "cc": ("gcc", "cc", "clang"),

@@ -130,6 +130,11 @@ class Operation(Enum):
     SEE_QUEUE = auto()
     SEE_RESULT = auto()
     SEE_LIGHT_CURVE = auto()
+    SEE_PROTOCOLS = auto()
+    """What the Virtual Observatory may ask here; nothing of what there is."""
+
+    SEARCH_ARCHIVE = auto()
+    """By the Virtual Observatory's protocols: what one may see, and nothing else, is found."""
     SEE_CHORDS = auto()
     SEE_FIT = auto()
     FIT_CAMPAIGN = auto()
@@ -259,6 +264,8 @@ MATRIX = MappingProxyType(
         O.SEE_QUEUE: _reads(_R, S.STAFF),
         O.SEE_RESULT: _reads(_R, S.OWNER | _TEAM),
         O.SEE_LIGHT_CURVE: _reads(_R, S.OWNER | S.READER | _TEAM),
+        O.SEE_PROTOCOLS: _reads(_R, S.ANYONE),
+        O.SEARCH_ARCHIVE: _reads(_R, S.OBSERVER),
         O.SEE_CHORDS: _reads(_R, S.READER | _TEAM, seen_by=O.SEE_CAMPAIGNS),
         O.SEE_FIT: _reads(_R, _TEAM, seen_by=O.SEE_CAMPAIGNS),
         O.FIT_CAMPAIGN: Row(_R, _TEAM, seen_by=O.SEE_CAMPAIGNS),

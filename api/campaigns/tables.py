@@ -1,10 +1,11 @@
 """Predictions, the campaigns that they become by a call, and who answers for one."""
 
+import math
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from api.database.tables import Id, Line, Owned, Sha256, Short, Table
 
@@ -24,6 +25,10 @@ class Prediction(Table):
         Magnitude of the star.
     elements : dict
         A `reduction.geometry.prediction.Prediction`; empty where there is none.
+    star_ra_deg, star_dec_deg : float or None
+        The star, J2000 (ICRS), as `elements` has it: set with them, by which it is searched for.
+    star_x, star_y, star_z : float or None
+        The same as a vector of length 1.
     """
 
     __tablename__ = "prediction"
@@ -38,9 +43,26 @@ class Prediction(Table):
     star_mag: Mapped[float | None]
     at: Mapped[datetime]
     elements: Mapped[dict[str, Any]]
+    star_ra_deg: Mapped[float | None]
+    star_dec_deg: Mapped[float | None]
+    star_x: Mapped[float | None]
+    star_y: Mapped[float | None]
+    star_z: Mapped[float | None]
     created: Mapped[datetime]
     changed: Mapped[datetime]
     __table_args__ = (Index(None, "at", "id"),)
+
+    @validates("elements")
+    def _star(self, _name: str, elements: dict[str, Any]) -> dict[str, Any]:
+        star = (elements or {}).get("star")
+        if star is None:
+            self.star_ra_deg = self.star_dec_deg = self.star_x = self.star_y = self.star_z = None
+            return elements
+        self.star_ra_deg, self.star_dec_deg = star["ra_hours"] * 15.0, star["dec_deg"]
+        ra, dec = math.radians(self.star_ra_deg), math.radians(self.star_dec_deg)
+        self.star_x = math.cos(dec) * math.cos(ra)
+        self.star_y, self.star_z = math.cos(dec) * math.sin(ra), math.sin(dec)
+        return elements
 
 
 class Campaign(Table):

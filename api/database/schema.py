@@ -14,6 +14,7 @@ from api.notices import tables as notices
 from api.observations import tables as observations
 from api.people import tables as people
 from api.results import tables as results
+from api.standards import tables as standards
 from api.uploads import tables as uploads
 
 AREAS = (
@@ -29,6 +30,7 @@ AREAS = (
     fits,
     notices,
     figures,
+    standards,
 )
 
 

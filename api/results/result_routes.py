@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from api.access.matrix import Operation
 from api.access.permit import Permit, may
-from api.dependencies import Cursor, DatabaseDep, IdPath, Limit, StoreDep
+from api.dependencies import Cursor, DatabaseDep, IdPath, Limit, SettingsDep, StoreDep
 from api.observations.tables import Observation, ObservationFile
 from api.pages import Page, page_of
 from api.problems import RefusedError, responses
@@ -23,6 +23,7 @@ from api.results.requests import ReductionAsk
 from api.results.service import ReducingDep
 from api.results.tables import Reduction, Result
 from api.results.views import PREFIX
+from api.standards.observed import observed_of
 from reduction.errors import DataError, RequestError
 from reduction.outputs.page import POLICY
 from reduction.plan import Settings
@@ -212,17 +213,22 @@ def lightcurve(
     permit: MayRead,
     database: DatabaseDep,
     reducing: ReducingDep,
+    settings: SettingsDep,
 ) -> Response:
     """Return the light curve as Umbra or another program writes it."""
+    from ingest.curves import own_votable
+    from ingest.curves.dialects import read_table
+
     with database.reading() as session:
         row = result_of(session, permit, result_id)
+        observed = observed_of(session, row, settings) if form == "votable" else None
     folder = reducing.cache.folder(row.key)
     name, suffix = FORMS[form]
-    headers = {
-        "Cache-Control": FOR_EVER,
-        "ETag": f'"{row.key}-{form}"',
-        "Content-Disposition": f'attachment; filename="lightcurve-{form}-v{row.version}{suffix}"',
-    }
+    headers = {"Content-Disposition": f'attachment; filename="lightcurve-{form}-v{row.version}{suffix}"'}
+    if observed is not None:  # where it is from may be told better later
+        content = own_votable.write(read_table(folder), observed)
+        return Response(content, media_type=MEDIA[suffix], headers=headers)
+    headers |= {"Cache-Control": FOR_EVER, "ETag": f'"{row.key}-{form}"'}
     whole = form == "csv"
     content = (folder / "lightcurve.csv").read_bytes() if whole else _exported(folder, name, suffix)
     return Response(content, media_type=MEDIA[suffix], headers=headers)

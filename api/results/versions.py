@@ -12,6 +12,8 @@ from api.database.transactions import Database
 from api.observations.tables import Observation
 from api.results.cache import ResultCache
 from api.results.tables import Reduction, Result
+from api.standards.coverage import coverage_of
+from api.standards.tables import Coverage
 from cluster.edition import edition
 from cluster.jobs.tables import JobRow
 from reduction.errors import DataError
@@ -33,12 +35,13 @@ def settle(database: Database, cache: ResultCache, reduction: str) -> None:
     if row is None or row.result is not None or not done:
         return
     figures = figures_of(cache, row.key)
+    covers = coverage_of(new_id(), cache.folder(row.key))
     cache.add_version(row.campaign, row.observation, row.key)
     with database.writing() as session:
-        _add(session, reduction, figures)
+        _add(session, reduction, figures, covers)
 
 
-def _add(session: Session, reduction: str, figures: dict[str, Any]) -> None:
+def _add(session: Session, reduction: str, figures: dict[str, Any], covers: Coverage) -> None:
     """Give a reduction its version: the latest one's, where that is the same result."""
     row = session.get(Reduction, reduction, with_for_update=True)
     if row is None or row.result is not None:
@@ -50,7 +53,7 @@ def _add(session: Session, reduction: str, figures: dict[str, Any]) -> None:
         row.result = last.id
         return
     version = Result(
-        id=new_id(),
+        id=covers.result,
         campaign=row.campaign,
         observation=row.observation,
         person=row.person,
@@ -62,6 +65,8 @@ def _add(session: Session, reduction: str, figures: dict[str, Any]) -> None:
         created=now(),
     )
     session.add(version)
+    session.flush()
+    session.add(covers)
     row.result = version.id
 
 

@@ -15,6 +15,7 @@ from api.results.cache import ResultCache
 from api.results.orders import orders_again
 from api.results.tables import Reduction
 from api.results.versions import settle
+from api.standards.coverage import catch_up
 from cluster.campaign.attending import Attendant
 from cluster.campaign.events import Event, Progress
 from cluster.campaign.hands import Hands, Here, OnRay
@@ -22,7 +23,7 @@ from cluster.executors import Executor, RayExecutor
 from cluster.jobs.sql import SqlJobStore
 from cluster.jobs.tables import JobRow
 from cluster.store.published import ObjectStore
-from reduction.errors import UmbraError
+from reduction.errors import ResourceError, UmbraError
 
 SWEEP_S = 30.0
 CLOSE_S = 60.0
@@ -63,6 +64,7 @@ class Worker:
         self._attendant = Attendant(queue, store, hands_of(executor, scratch), self, lease_s)
         self._stop = threading.Event()
         self._swept = 0.0
+        self._uncovered = True
         self._thread = threading.Thread(target=self._run, name="umbra-worker", daemon=True)
 
     def start(self) -> None:
@@ -110,6 +112,7 @@ class Worker:
         self._swept = at
         try:
             self._sweep()
+            self._cover()
         except SQLAlchemyError as error:
             _log.error("looking for what was left undone", exc_info=error)
 
@@ -136,6 +139,14 @@ class Worker:
             self._queue.submit(orders)
         for job in unsettled:
             self._settle(job)
+
+    def _cover(self) -> None:
+        """Coverage of results that a service before had made, some at a time; then never again."""
+        if self._uncovered:
+            try:
+                self._uncovered = catch_up(self._database, self._cache)
+            except ResourceError as error:
+                _log.error("what older results cover is not known yet: %s", error)
 
     def close(self) -> None:
         """Give back what runs, and end."""

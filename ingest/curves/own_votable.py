@@ -3,7 +3,8 @@
 import io
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from xml.etree.ElementTree import ParseError, iterparse
 from xml.sax.saxutils import escape, quoteattr
 
@@ -14,6 +15,7 @@ from ingest.curves.own import MARK, midnight_before, own_columns, own_table, own
 from ingest.curves.raw import decoded
 from ingest.instants import DAY_NS
 from reduction.errors import DataError
+from reduction.result import Flag
 
 JD_OF_UNIX_EPOCH = 2440587.5
 NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"
@@ -25,15 +27,45 @@ UCDS = {
     "flux_norm_sigma": "stat.error;phot.flux",
     "utc_sigma_s": "stat.error;time.epoch",
     "flags": "meta.code.qual",
+    "frame": "meta.number",
+    "target_flux": "phot.count",
+    "target_sigma": "stat.error;phot.count",
+    "reference_flux": "phot.count",
+    "reference_sigma": "stat.error;phot.count",
+    "ratio": "phot.flux;arith.ratio",
+    "ratio_sigma": "stat.error;phot.flux",
+    "target_x": "pos.cartesian.x;instr.det",
+    "target_y": "pos.cartesian.y;instr.det",
+    "target_sky": "instr.skyLevel",
+    "baseline": "meta.code",
 }
 _UNITS = {"px": "pix", "ADU": "adu", "ADU/px": "adu/pix", "UTC": "", "bits": ""}
 _KINDS = {
     "f": 'datatype="double"',
     "i": 'datatype="long"',
     "u": 'datatype="unsignedByte"',
-    "U": 'datatype="char" arraysize="*"',
+    "U": 'datatype="char" arraysize="{}"',
 }
-_BAD = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_BITS = ", ".join(f"{flag.value} {flag.name}" for flag in Flag)
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML cannot have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What an archive knows of a light curve besides.
+
+    Attributes
+    ----------
+    ra_deg, dec_deg : float or None
+        The occulted star, ICRS, at the epoch of the event.
+    words : mapping
+        Identifier, target, instrument, ...: an INFO each.
+    """
+
+    ra_deg: float | None = None
+    dec_deg: float | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 def recognise(head: bytes) -> bool:
@@ -41,28 +73,39 @@ def recognise(head: bytes) -> bool:
     return b"<VOTABLE" in head and MARK.encode() in head
 
 
-def write(table: CurveTable) -> bytes:
+def write(table: CurveTable, observed: Observed | None = None) -> bytes:
     """The file's bytes. Numbers have the digits that a double needs; unknown ones are ``NaN``."""
+    observed = observed or Observed()
     out = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<VOTABLE version="1.4" xmlns="{NAMESPACE}">',
         '<RESOURCE type="results">',
     ]
+    words = {**observed.words, **own_words(table)}
+    out += [f"<INFO name={_quoted(key)} value={_quoted(value)}/>" for key, value in words.items()]
     if table.dated:
         origin = JD_OF_UNIX_EPOCH + midnight_before(table) // DAY_NS
         out.append(
             f'<TIMESYS ID="utc_scale" timeorigin="{origin}" timescale="UTC" refposition="TOPOCENTER"/>'
         )
-    out += [f"<INFO name={_quoted(key)} value={_quoted(value)}/>" for key, value in own_words(table).items()]
+    if observed.ra_deg is not None and observed.dec_deg is not None:
+        out.append('<COOSYS ID="icrs" system="ICRS"/>')
+        for name, value in (("ra", observed.ra_deg), ("dec", observed.dec_deg)):
+            out.append(
+                f'<PARAM name="{name}" datatype="double" unit="deg" ucd="pos.eq.{name};meta.main" ref="icrs" '
+                f'value="{value!r}"><DESCRIPTION>the occulted star</DESCRIPTION></PARAM>'
+            )
     out.append('<TABLE name="lightcurve">')
     columns = own_columns(table)
     for column in columns:
-        words = [f'name="{column.name}"', _KINDS[column.values.dtype.kind]]
+        kind = _KINDS[column.values.dtype.kind].format(max(column.values.dtype.itemsize // 4, 1))
+        attributes = [f'name="{column.name}"', kind]
         unit = _UNITS.get(column.unit, column.unit)
-        words += [f'unit="{unit}"'] if unit else []
-        words += [f'ucd="{UCDS[column.name]}"'] if column.name in UCDS else []
-        words += ['ref="utc_scale"'] if column.name == "time_s" and table.dated else []
-        out.append(f"<FIELD {' '.join(words)}><DESCRIPTION>{escape(column.meaning)}</DESCRIPTION></FIELD>")
+        attributes += [f'unit="{unit}"'] if unit else []
+        attributes += [f'ucd="{UCDS[column.name]}"'] if column.name in UCDS else []
+        attributes += ['ref="utc_scale"'] if column.name == "time_s" and table.dated else []
+        meaning = f"{column.meaning}: {_BITS}" if column.name == "flags" else column.meaning
+        out.append(f"<FIELD {' '.join(attributes)}><DESCRIPTION>{escape(meaning)}</DESCRIPTION></FIELD>")
     out.append("<DATA><TABLEDATA>")
     texts = [[f"<TD>{_text(value)}</TD>" for value in column.values.tolist()] for column in columns]
     out += [f"<TR>{''.join(cells)}</TR>" for cells in zip(*texts, strict=True)]
@@ -71,7 +114,7 @@ def write(table: CurveTable) -> bytes:
 
 
 def _quoted(text: str) -> str:
-    return quoteattr(_BAD.sub("\ufffd", text))
+    return quoteattr(NOT_XML.sub("\ufffd", text))
 
 
 def _text(value: object) -> str:

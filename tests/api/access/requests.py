@@ -35,6 +35,7 @@ from tests.api.access.reduction_builders import (
     reduction_job,
     result,
 )
+from tests.api.access.standard_requests import STANDARD_BUILDERS
 from tests.api.access.world import PASSWORD, World, person
 
 
@@ -260,6 +261,7 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     **FIT_BUILDERS,
     **FIGURE_BUILDERS,
     **NOTICE_BUILDERS,
+    **STANDARD_BUILDERS,
     **PAGES,
 }
 """(method, path) -> how it is asked."""

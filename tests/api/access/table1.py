@@ -100,6 +100,8 @@ CONTROL_REDUCTION      -       -        -         -         -      y         y  
 SEE_QUEUE              -       -        -         -         -      -         -        y       y
 SEE_RESULT             -       -        -         -         y      y         y        y       y
 SEE_LIGHT_CURVE        -       -        -         -         y      y         y        y       y
+SEE_PROTOCOLS          y       y        y         y         y      y         y        y       y
+SEARCH_ARCHIVE         -       -        y         y         y      y         y        y       y
 SEE_CHORDS             -       -        -         -         -      -         y        y       y
 SEE_FIT                -       -        -         -         -      -         y        y       y
 FIT_CAMPAIGN           -       -        -         -         -      -         y        y       y

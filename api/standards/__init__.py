@@ -1,0 +1,1 @@
+"""Standards of the Virtual Observatory over the archive: ObsCore, DataLink, VOSI; provenance as PROV-JSON."""
