@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
@@ -75,7 +76,8 @@ def joined(counts: Sequence[tuple[str, int]]) -> tuple[Bar, ...]:
 
 def figure_of(name: Name, statistics: Statistics) -> Figure:
     """Return a figure; to be called within `house_style`."""
-    figure = Figure(figsize=(_WIDE, 3.2), dpi=120, facecolor="white", layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07)  # other fonts may be wider in a browser
+    figure = Figure(figsize=(_WIDE, 3.2), dpi=120, facecolor="white", layout=layout)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     _DRAWN[name](axes, statistics)

@@ -291,4 +291,15 @@ def test_files(client: Client, made: Archive, name: str, tmp_path: Path) -> None
     (tmp_path / "a.png").write_bytes(png.content)
     with Image.open(tmp_path / "a.png") as image:
         assert image.width > 500
-    assert client.get(f"{ROUTE}/figures/{name}.png?start=1999&end=1999").status_code == 200
+
+
+@ON_ONE
+def test_figures_of_nothing(client: Client) -> None:
+    client.forget()
+    held = Statistics.model_validate(client.get(f"{ROUTE}?start=1999&end=1999").json())
+    with house_style():
+        for name in NAMES:
+            (axes,) = figure_of(name, held).axes
+            shown = [text.get_text() for text in axes.texts]
+            assert shown == ([] if name == "observers" else ["none in this period"])
+            assert axes.get_title(loc="left").endswith(", 1999")
