@@ -30,7 +30,7 @@ def test_a_place_is_picked_on_the_map(portal: Portal) -> None:
         page.goto("/sites")
         chart = page.locator("#pick")
         chart.scroll_into_view_if_needed()
-        chart.locator(".pick-land").first.wait_for(state="attached")
+        chart.locator(".map-land").first.wait_for(state="attached")
         box = chart.bounding_box()
         assert box is not None
         middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
