@@ -28,6 +28,7 @@ from api.results.result_routes import (
 from api.results.service import Reducing, ReducingDep
 from api.results.tables import Reduction, Result
 from api.results.views import PREFIX
+from api.standards.identifiers import identifier
 from api.web.curve_shown import (
     EVENT_TITLES,
     event_rows,
@@ -134,6 +135,7 @@ def result(
         may_bundle=bundle,
         may_reduce=reduces,
         api=f"{PREFIX}/results/{row.id}",
+        identifier=identifier(visit.settings, "result", row.id),
         **{"versions": (), "compared": None, "cutouts": None, "other": None, **values},
     )
 

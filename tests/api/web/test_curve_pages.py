@@ -71,6 +71,20 @@ def test_the_verdict_comes_first(done: Done) -> None:
     assert not re.search(r"\son[a-z]+=", page.html)
 
 
+def test_programs_of_the_virtual_observatory_find_it_from_the_page(done: Done) -> None:
+    page = Shown(done, f"/results/{done.result}")
+    identifier = f"ivo://127.0.0.1/umbra?result/{done.result}"
+    assert f"Identifier {identifier}" in page.words
+    card = page.html.partition('id="observatory"')[2].partition("</section>")[0]
+    links = [html.unescape(link) for link in re.findall(r'href="([^"]+)"', card)]
+    assert len(links) == 2
+    for link in links:
+        answer = done.staff.send("GET", link.removeprefix(API))
+        assert answer.status_code == 200, link
+        assert identifier in html.unescape(answer.text), link
+    assert f"/results/{done.result}/prov.json" in page.html
+
+
 def test_event_and_models(done: Done) -> None:
     page = Shown(done, f"/results/{done.result}")
     summary = done.staff.get(f"/results/{done.result}/files/summary.json").json()
