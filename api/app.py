@@ -58,6 +58,8 @@ from api.uploads.receiving import Receiving
 from api.web.heads import Heads
 from api.web.pages import Portal, answer
 from api.web.routers import PAGE_ROUTERS
+from api.webhooks import webhook_routes
+from api.webhooks.delivering import Deliverer
 from cluster.executors import Executor
 from cluster.store import open_store
 from reduction.version import VERSION
@@ -102,9 +104,23 @@ ROUTERS = (
     outbox_routes.router,
     statistics_routes.router,
     standard_routes.router,
+    webhook_routes.router,
     *PAGE_ROUTERS,
 )
 """All routes: an area adds its own."""
+
+
+E_MAILS = "the sender of e-mails"
+
+
+def _senders(database: Database, settings: ServiceSettings) -> dict[str, Sender | Deliverer]:
+    """What sends to the world outside, as far as the settings let it."""
+    found: dict[str, Sender | Deliverer] = {}
+    if settings.smtp_host:
+        found[E_MAILS] = Sender(database, settings)
+    if settings.webhooks != "off":
+        found["the sender of webhooks"] = Deliverer(database, settings)
+    return found
 
 
 def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
@@ -127,7 +143,6 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     store = open_store(settings.kept)
     arriving = folder_of(settings)
     keeping = Keeping(database, store, arriving, settings)
-    sender = Sender(database, settings) if settings.smtp_host else None
     work = reducing(settings, database, store, executor, supervisor.stopping)
     fitting = Fitting(database, store, work.cache, settings.home / "fits", settings)
     threads: dict[str, Working] = {
@@ -135,14 +150,13 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
         "the examination of uploads": keeping,
         "the fits of limbs": fitting,
     }
-    if sender is not None:
-        threads["the sender of e-mails"] = sender
+    senders = _senders(database, settings)
+    threads |= senders
     noticing = Noticing(database, settings, threads)
     starts = [supervisor.start, keeping.start, work.worker.start, fitting.start, noticing.start]
     ends = [noticing.close, fitting.close, work.close, keeping.close, supervisor.close]
-    if sender is not None:
-        starts.insert(1, sender.start)
-        ends.append(sender.close)
+    starts[1:1] = [one.start for one in senders.values()]
+    ends += [one.close for one in senders.values()]
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -167,7 +181,7 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     )
     app.state.supervisor = supervisor
     app.state.database = database
-    app.state.sender = sender
+    app.state.sender = senders.get(E_MAILS)
     app.state.store = store
     app.state.result_files = ResultFiles()
     app.state.reducing = work

@@ -12,10 +12,14 @@ from api.remote import downloading, following, uploading
 from api.remote.connection import API, Connection, Trouble
 from api.remote.following import Event
 from api.remote.uploading import Begun, Progress
+from api.webhooks.signing import verify
 from reduction.errors import DataError, RequestError
 
 MEDIA = {".xml": "application/xml", ".csv": "text/csv", ".json": "application/json"}
 MEDIA |= {".jsonl": "application/jsonl", ".ndjson": "application/jsonl"}
+
+verify_webhook = verify
+"""Of a receiver of webhooks: the event of a request, if it is the service's."""
 
 View = dict[str, Any]
 """What the service says, as docs/service.md and its OpenAPI text describe it."""

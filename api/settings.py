@@ -59,6 +59,9 @@ class ServiceSettings(BaseSettings):
         Who made them, as it is said on the map.
     authority : str
         Of the identifiers (``ivo://AUTHORITY/umbra?...``) of data sets; empty: the host of `url`.
+    webhooks : str
+        ``public``: to public addresses by https; ``anywhere``: by http and to private addresses, too, for
+        receivers in the service's own network; ``off``: none.
     rate_visitor, rate_address : str
         Attempts (log-in, registration, reset) from one place, and for one e-mail address.
     """
@@ -90,6 +93,7 @@ class ServiceSettings(BaseSettings):
     map_tiles: str = ""
     map_attribution: str = ""
     authority: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{2,})?$")] = ""
+    webhooks: Literal["public", "anywhere", "off"] = "public"
     rate_visitor: Rate = "30/minute"
     rate_address: Rate = "20/hour"
 

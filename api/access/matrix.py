@@ -146,6 +146,10 @@ class Operation(Enum):
     SEE_NOTICES = auto()
     CHOOSE_NOTICES = auto()
     UNSUBSCRIBE = auto()
+    MAKE_WEBHOOK = auto()
+    SEE_WEBHOOKS = auto()
+    SEE_WEBHOOK = auto()
+    CHANGE_WEBHOOK = auto()
     REPORT_ISSUE = auto()
     SEE_ISSUES = auto()
     SEE_ALL_ISSUES = auto()
@@ -277,6 +281,10 @@ MATRIX = MappingProxyType(
         O.SEE_NOTICES: _reads(_N, S.OBSERVER),
         O.CHOOSE_NOTICES: Row(_N, S.OBSERVER),
         O.UNSUBSCRIBE: Row(_N, S.ANYONE, by_key=False),
+        O.MAKE_WEBHOOK: Row(_N, S.OBSERVER),
+        O.SEE_WEBHOOKS: _reads(_N, S.OBSERVER),
+        O.SEE_WEBHOOK: _reads(_N, S.OWNER),
+        O.CHANGE_WEBHOOK: Row(_N, S.OWNER),
         O.REPORT_ISSUE: Row(_N, S.OBSERVER),
         O.SEE_ISSUES: _reads(_N, S.OBSERVER),
         O.SEE_ALL_ISSUES: _reads(_N, S.STAFF),

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from api.backup import sources
@@ -22,7 +22,8 @@ from api.backup.thinning import thin
 from api.database.migrate import heads
 from api.database.schema import metadata
 from api.database.transactions import Database
-from api.observations.tables import ObservationFile
+from api.figures.tables import LimbFigure
+from api.observations.tables import WITHDRAWN, ObservationFile
 from api.settings import ServiceSettings
 from api.uploads.tables import ARRIVING, WHOLE, Upload
 from cluster.jobs.tables import SCHEMA, Base, Meta
@@ -222,12 +223,14 @@ def _snapshot(
                 Upload.state.in_((ARRIVING, WHOLE)), Upload.received > 0
             )
             uploads = [sources.Unfinished(*row) for row in connection.execute(asked.order_by(Upload.id))]
-            kept = select(ObservationFile.sha256, ObservationFile.size).where(
-                ObservationFile.member_of.is_(None)
+            files = select(ObservationFile.sha256, ObservationFile.size).where(
+                ObservationFile.member_of.is_(None), ObservationFile.state != WITHDRAWN
             )
-            wanted.fill(
-                (row[0], row[1]) for row in connection.execute(kept.execution_options(yield_per=1000))
-            )
+            figures = select(LimbFigure.sha256, LimbFigure.size).where(LimbFigure.removed.is_(None))
+            known = inspect(connection).has_table(LimbFigure.__tablename__)  # not in earlier versions
+            for kept in (files, figures) if known else (files,):
+                rows = connection.execute(kept.execution_options(yield_per=1000))
+                wanted.fill((row[0], row[1]) for row in rows)
     except DBAPIError as error:
         raise ResourceError(f"{database.name}: {' '.join(str(error.orig).split())}") from error
     return taken, dumped, uploads

@@ -16,6 +16,7 @@ from api.people import tables as people
 from api.results import tables as results
 from api.standards import tables as standards
 from api.uploads import tables as uploads
+from api.webhooks import tables as webhooks
 
 AREAS = (
     people,
@@ -31,6 +32,7 @@ AREAS = (
     notices,
     figures,
     standards,
+    webhooks,
 )
 
 

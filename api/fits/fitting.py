@@ -19,7 +19,7 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.campaigns.tables import Campaign
+from api.campaigns.tables import Campaign, Responsible
 from api.database.tables import now
 from api.database.transactions import Database
 from api.fits.computing import OUT
@@ -30,6 +30,7 @@ from api.notices.fits import tell_failed_fit, tell_fit
 from api.results.cache import ResultCache
 from api.settings import ServiceSettings
 from api.uploads.examining import KEPT, PACKAGES, plain
+from api.webhooks.telling import announce
 from cluster.store.published import ObjectStore
 from reduction.errors import DataError, ResourceError, UmbraError
 
@@ -251,6 +252,12 @@ class Fitting:
         """Write e-mails: of a limb to all whom it concerns, of a failure to who asked."""
         campaign = session.get_one(Campaign, row.campaign)
         path = f"/campaigns/{row.campaign}/fit/{row.version}"
+        team = session.scalars(select(Responsible.person).where(Responsible.campaign == row.campaign))
+        announce(
+            session, "fit.ended", [row.person, *team],
+            fit=row.id, campaign=row.campaign, version=row.version, state=state,
+            links={"fit": f"/api/v1/campaigns/{row.campaign}/fits/{row.version}"},
+        )  # fmt: skip
         if state == DONE:
             told = str(outcome["sentence"])
             tell_fit(session, self._settings, campaign, row.person, told, path, row.version)

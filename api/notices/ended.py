@@ -19,6 +19,7 @@ from api.people.tables import Person
 from api.results.tables import Batch, Reduction, Result
 from api.settings import ServiceSettings
 from api.uploads.tables import WHOLE, Upload
+from api.webhooks.telling import announce
 from cluster.jobs.job import ENDED
 from cluster.jobs.tables import JobRow
 
@@ -86,6 +87,11 @@ def _tell_batch(session: Session, settings: ServiceSettings, batch: Batch) -> No
     for identity in sorted({batch.person} | team):
         mine = "yes" if identity == batch.person else ""
         tell(session, settings, "batch", session.get_one(Person, identity), mine=mine, **values)
+    announce(
+        session, "batch.ended", [batch.person], batch=batch.id, campaign=batch.campaign,
+        total=states.total(), **{state: states[state] for state in ENDED},
+        links={"batch": f"/api/v1/batches/{batch.id}"},
+    )  # fmt: skip
     for identity in sorted(owners.keys() - team - {batch.person}):
         _tell_owner(session, settings, identity, campaign, owners[identity], ())
 

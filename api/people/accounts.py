@@ -18,6 +18,7 @@ from api.people.tables import ApiKey, LoginSession, Person, Registration, Token
 from api.people.views import ProfileChange, RegistrationBody
 from api.problems import RefusedError
 from api.settings import ServiceSettings
+from api.webhooks.tables import Webhook
 from api.words import email_key
 
 GOOD_FOR = timedelta(hours=24)
@@ -278,7 +279,7 @@ def erase(session: Session, settings: ServiceSettings, caller: Caller, person: P
         update(Message).where(Message.person == person.id, Message.state == "waiting").values(person=None)
     )
     session.execute(delete(Message).where(Message.person == person.id))
-    for table in (LoginSession, ApiKey, Token, Feed, Unwanted, Owed):
+    for table in (LoginSession, ApiKey, Token, Feed, Unwanted, Owed, Webhook):
         session.execute(delete(table).where(table.person == person.id))
     person.email = person.email_key = person.password = person.orcid = None
     person.name, person.affiliation = DELETED, ""

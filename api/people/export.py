@@ -16,8 +16,9 @@ from api.notices.tables import Issue, IssueAnswer
 from api.observations.tables import Observation, ObservationFile
 from api.people.tables import ApiKey, LoginSession, Person
 from api.uploads.tables import Upload
+from api.webhooks.tables import Webhook
 
-HIDDEN = frozenset({"password", "digest", "email_key", "unsubscribe"})
+HIDDEN = frozenset({"password", "digest", "email_key", "unsubscribe", "secret"})
 TOLD = "text"
 """Of e-mails alone it is hidden: it may carry a secret."""
 
@@ -61,6 +62,7 @@ PARTS: dict[str, Callable[[Session, str], list[dict[str, Any]]]] = {
     "calendar": _of(Feed),
     "data_requests": _of(DataRequest),
     "unwanted": _of(Unwanted),
+    "webhooks": _of(Webhook),
     "issues": _of(Issue),
     "issue_answers": _of(IssueAnswer),
     "actions": _entries,

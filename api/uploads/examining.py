@@ -21,6 +21,7 @@ from api.notices.owed import owe
 from api.observations.tables import Observation, ObservationFile
 from api.settings import ServiceSettings
 from api.uploads.telling import tell_refused
+from api.webhooks.telling import announce
 from cluster.store.protocol import Store
 from ingest.archives.kinds import kind_of_file
 from ingest.archives.members import RefusedError, SafeNames
@@ -93,6 +94,11 @@ def _settle(
             row.state, row.finding = "accepted" if good else "refused", plain(finding)
             record(session, None, f"file {row.state}", row.id, observation=row.observation)
             person = session.get_one(Observation, row.observation).person
+            announce(
+                session, "file.examined", [person],
+                file=row.id, observation=row.observation, state=row.state,
+                links={"file": f"/api/v1/files/{row.id}"},
+            )  # fmt: skip
             if good:
                 owe(session, "file", row.id, person)
             else:

@@ -102,7 +102,7 @@ def test_readiness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "e-mail" in stopped.json()["detail"]
     with serving(tmp_path / "data", tmp_path / "home", Scripted()) as client:
         threads = client.app.state.threads
-        assert len(threads) == 4
+        assert len(threads) == 5
         for name in threads:
             monkeypatch.setitem(threads, name, SimpleNamespace(alive=False))
             told = client.get(f"{API}/ready")

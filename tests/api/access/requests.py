@@ -36,6 +36,7 @@ from tests.api.access.reduction_builders import (
     result,
 )
 from tests.api.access.standard_requests import STANDARD_BUILDERS
+from tests.api.access.webhook_requests import WEBHOOK_BUILDERS
 from tests.api.access.world import PASSWORD, World, person
 
 
@@ -260,6 +261,7 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     **CAMPAIGN_BUILDERS,
     **FIT_BUILDERS,
     **FIGURE_BUILDERS,
+    **WEBHOOK_BUILDERS,
     **NOTICE_BUILDERS,
     **STANDARD_BUILDERS,
     **PAGES,

@@ -112,6 +112,10 @@ SEE_OUTBOX             -       -        -         -         -      -         -  
 SEE_NOTICES            -       -        y         y         y      y         y        y       y
 CHOOSE_NOTICES         -       -        y         y         y      y         y        y       y
 UNSUBSCRIBE            y       y        y         y         y      y         y        y       y
+MAKE_WEBHOOK           -       -        y         y         y      y         y        y       y
+SEE_WEBHOOKS           -       -        y         y         y      y         y        y       y
+SEE_WEBHOOK            -       -        -         -         y      y         -        -       -
+CHANGE_WEBHOOK         -       -        -         -         y      y         -        -       -
 REPORT_ISSUE           -       -        y         y         y      y         y        y       y
 SEE_ISSUES             -       -        y         y         y      y         y        y       y
 SEE_ALL_ISSUES         -       -        -         -         -      -         -        y       y

@@ -16,8 +16,9 @@ from api.database.migrate import migrate
 from api.database.schema import metadata
 from api.database.tables import new_id, now
 from api.database.transactions import Database
+from api.figures.tables import LimbFigure
 from api.jobs import FolderReductionBody, Job
-from api.observations.tables import Observation, ObservationFile
+from api.observations.tables import WITHDRAWN, Observation, ObservationFile
 from api.settings import ServiceSettings
 from api.store import FolderStore
 from api.uploads.tables import ARRIVING, Upload
@@ -57,9 +58,10 @@ def rested(settings: ServiceSettings, folder: Path) -> Rested:
         fill(connection)
     raw, result = _stored(settings, folder)
     with database.writing() as session:
-        files = session.scalars(select(ObservationFile))
-        for file in files:
-            file.sha256, file.size = raw, len(ARRIVED)
+        files = session.scalars(select(ObservationFile)).all()
+        for row in (*files, *session.scalars(select(LimbFigure).where(LimbFigure.removed.is_(None)))):
+            row.sha256, row.size = raw, len(ARRIVED)
+        files[-1].state, files[-1].sha256 = WITHDRAWN, "0" * 64  # its bytes are nowhere, and missed by nobody
         observation = session.scalars(select(Observation)).first()
         assert observation is not None
         upload = Upload(

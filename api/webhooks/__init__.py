@@ -1,0 +1,1 @@
+"""Webhooks: programs elsewhere are told what has happened, by signed requests."""
