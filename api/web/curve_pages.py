@@ -41,6 +41,7 @@ from api.web.curve_shown import (
     verdict_of,
 )
 from api.web.curve_versions import compared
+from api.web.limb_words import clock, two_digits
 from api.web.pages import Visit, VisitDep, page_router
 from cluster.campaign.outcomes import read_outcome
 from ingest.instants import parse_utc
@@ -136,6 +137,8 @@ def result(
         may_reduce=reduces,
         api=f"{PREFIX}/results/{row.id}",
         identifier=identifier(visit.settings, "result", row.id),
+        clock=clock,
+        two_digits=two_digits,
         **{"versions": (), "compared": None, "cutouts": None, "other": None, **values},
     )
 

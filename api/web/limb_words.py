@@ -3,10 +3,13 @@
 import math
 from types import MappingProxyType
 
+from api.web.rendering import minus
 from reduction.utc import SECOND_NS, utc_ns
 
 LEAST_DIGITS, MOST_DIGITS = 1, 6
 NOTHING = "–"
+AT_BOUND = 0.05
+"""Share of the upper end of an interval that begins at 0, below which a value is as good as 0."""
 
 
 def two_digits(sigma: float | None) -> str:
@@ -14,6 +17,17 @@ def two_digits(sigma: float | None) -> str:
     if sigma is None or not math.isfinite(sigma) or sigma <= 0:
         return NOTHING
     return f"{sigma:.{_places(sigma)}f}"
+
+
+def bounds(low: float, high: float, sigma: float | None) -> str:
+    """An interval, with the decimals of the value that it is about: ``21.984 to 22.098``."""
+    places = _places(sigma) if sigma is not None and math.isfinite(sigma) and sigma > 0 else 3
+    return " to ".join(minus(f"{value:.{places}f}") for value in (low, high))
+
+
+def at_its_bound(value: float, low: float, high: float) -> bool:
+    """Whether a value that cannot be negative is not told from 0: its interval alone says something."""
+    return low == 0.0 and value < AT_BOUND * high
 
 
 def _places(sigma: float) -> int:
@@ -50,5 +64,13 @@ def chance(probability: float | None) -> str:
     return f"1 in {round(1 / probability):,}".replace(",", "\u202f")
 
 
-WORDS = MappingProxyType({"clock": clock, "two_digits": two_digits, "chance": chance})
+WORDS = MappingProxyType(
+    {
+        "clock": clock,
+        "two_digits": two_digits,
+        "chance": chance,
+        "bounds": bounds,
+        "at_its_bound": at_its_bound,
+    }
+)
 """For templates."""

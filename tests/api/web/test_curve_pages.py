@@ -14,6 +14,7 @@ require("server")
 from api.web import curve_pages  # noqa: E402 - after the check for the extra
 from api.web.advice import ADVICE  # noqa: E402
 from api.web.curve_shown import evidence  # noqa: E402
+from api.web.limb_words import clock, two_digits  # noqa: E402
 from cluster.executors import InProcess  # noqa: E402
 from reduction.caveats import Caveat  # noqa: E402
 from tests.api.access.world import CALLERS  # noqa: E402
@@ -140,6 +141,8 @@ def test_versions_side_by_side(done: Done, second: str) -> None:
     assert page.answer.status_code == 200
     assert f'data-other="/api/v1/results/{done.result}/columns.bin"' in page.html
     assert "Version 1 against version 2" in page.words
+    event = done.staff.get(f"/results/{done.result}/files/summary.json").json()["event"]
+    assert f"{clock(event['d_utc'], event['d_sigma_s'])} ± {two_digits(event['d_sigma_s'])} s" in page.words
     assert "good samples" in page.words
     assert "+1,700" in page.words
     assert f"/results/{second}?with=1#compared" not in Shown(done, f"/results/{done.result}").html

@@ -10,7 +10,7 @@ from tests.requirements import require
 
 require("server")
 
-from api.web.limb_words import chance, clock, two_digits  # noqa: E402 - after the check for the extra
+from api.web.limb_words import at_its_bound, bounds, chance, clock, two_digits  # noqa: E402 - after the check for the extra
 from reduction.utc import utc_line, utc_ns  # noqa: E402
 
 
@@ -20,6 +20,14 @@ from reduction.utc import utc_line, utc_ns  # noqa: E402
 )
 def test_two_digits(sigma: float | None, told: str) -> None:
     assert two_digits(sigma) == told
+
+
+def test_an_interval_has_the_decimals_of_its_value() -> None:
+    assert bounds(21.9839, 22.0981, 0.028) == "21.984 to 22.098"
+    assert bounds(-3.0251, -2.9609, 1.6) == "−3.0 to −3.0"
+    assert bounds(0.0, 0.0151, None) == "0.000 to 0.015"
+    told = [at_its_bound(*one) for one in ((0.0, 0.0, 0.015), (0.0011, 0.0, 0.004), (0.0, -0.1, 0.1))]
+    assert told == [True, False, False]
 
 
 def test_clock() -> None:
