@@ -15,6 +15,7 @@ from api.web import curve_pages  # noqa: E402 - after the check for the extra
 from api.web.advice import ADVICE  # noqa: E402
 from api.web.curve_shown import evidence  # noqa: E402
 from api.web.limb_words import clock, two_digits  # noqa: E402
+from api.web.reduction_words import in_portal  # noqa: E402
 from cluster.executors import InProcess  # noqa: E402
 from reduction.caveats import Caveat  # noqa: E402
 from tests.api.access.world import CALLERS  # noqa: E402
@@ -66,7 +67,7 @@ def test_the_verdict_comes_first(done: Done) -> None:
     for item in summary["verdict"]["items"]:
         assert item["sentence"] in page.words
     for note in summary["caveats"]:
-        assert note["message"] in page.words
+        assert in_portal(note["message"]) in page.words
     assert "style=" not in page.html
     assert "<style" not in page.html
     assert not re.search(r"\son[a-z]+=", page.html)
