@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from cluster.edition import edition
-from cluster.ray_processes import fewer_processes
+from cluster.ray_processes import fewer_processes, one_thread_each
 from cluster.requests import ReductionRequest
 from cluster.stopping import RETRIES, StoppedError
 from reduction.errors import RequestError, ResourceError
@@ -33,8 +33,6 @@ KEPT_PER_WORKER = 2
 By default it ends some of those that share a recording when the one that leads does something alone for a
 second; the next ones would have to load everything again.
 """
-
-THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +399,7 @@ def _init(ray: Any, options: dict[str, Any]) -> None:
     """Start or join Ray, or leave nothing of it that Ray knows of."""
     started = False
     try:
-        with _one_thread_each(), fewer_processes():
+        with one_thread_each(), fewer_processes():
             ray.init(**options)
         started = True
     except (OSError, RuntimeError, ValueError) as error:
@@ -419,24 +417,6 @@ def _not_started(options: dict[str, Any], error: BaseException) -> str:
     return (
         f"Ray at {options['address']} does not start: {error}; its logs are in /tmp/ray/session_latest/logs"
     )
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let processes that start meanwhile have one thread per math library.
-
-    Results must not depend on a thread count; tasks share the CPUs by themselves.
-    """
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

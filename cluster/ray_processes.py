@@ -1,10 +1,13 @@
-"""Which processes Ray starts."""
+"""Which processes Ray starts, and with how many threads."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from inspect import signature
 from typing import Any
+
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 @contextmanager
@@ -32,3 +35,21 @@ def fewer_processes() -> Iterator[None]:
 
 def _nothing_served(_node: Any, **_options: Any) -> None:
     """In place of `Node.start_api_server`: the node keeps its first URL of a dashboard, none."""
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Let processes that start meanwhile have one thread per math library.
+
+    Results must not depend on a thread count; tasks share the CPUs by themselves.
+    """
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

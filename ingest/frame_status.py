@@ -8,16 +8,18 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
-from zarr.storage import LocalStore
 
 from ingest.gps_status import UNKNOWN, Almanac, Fix, GpsStatus
 from ingest.stack_times import UNREADABLE
+from ingest.zarr_groups import create_group, open_group
 from reduction.errors import DataError
+
+if TYPE_CHECKING:
+    import zarr
 
 FOLDER = "status"
 NUMBERS, TEXTS = "numbers", "texts"
@@ -108,7 +110,7 @@ def put_status(path: Path, status: FrameStatus) -> None:
         return
     beside = path / f".{FOLDER}.{uuid.uuid4().hex}.partial"
     try:
-        group = zarr.create_group(LocalStore(beside))
+        group = create_group(beside)
         for name, column in status.numbers.items():
             _put(group, f"{NUMBERS}/{name}", column)
         for name, words in status.texts.items():
@@ -122,7 +124,7 @@ def put_status(path: Path, status: FrameStatus) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _put(group: zarr.Group, name: str, values: NDArray[Any]) -> None:
+def _put(group: "zarr.Group", name: str, values: NDArray[Any]) -> None:
     array = group.create_array(name, shape=values.shape, dtype=values.dtype, chunks=values.shape)
     array[:] = values
 
@@ -138,7 +140,7 @@ def read_status(path: Path) -> FrameStatus:
     if not (path / FOLDER).is_dir():
         return NOTHING
     try:
-        group = zarr.open_group(LocalStore(path / FOLDER), mode="r")
+        group = open_group(path / FOLDER)
         head: Any = group.attrs.asdict()
         numbers = {name: np.asarray(_got(group, f"{NUMBERS}/{name}"), np.float64) for name in head[NUMBERS]}
         texts = {name: _text(_got(group, f"{TEXTS}/{name}")) for name in head[TEXTS]}
@@ -147,7 +149,7 @@ def read_status(path: Path) -> FrameStatus:
     return FrameStatus(numbers, texts)
 
 
-def _got(group: zarr.Group, name: str) -> NDArray[Any]:
+def _got(group: "zarr.Group", name: str) -> NDArray[Any]:
     node: Any = group[name]
     return np.asarray(node[:])
 

@@ -12,16 +12,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import google_crc32c
 import numpy as np
-import zarr
 from numcodecs.zstd import Zstd
 from numpy.typing import NDArray
-from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec, ZstdCodec
 
 from reduction.cores import on_all_cores
+
+if TYPE_CHECKING:
+    import zarr
 
 ZSTD_LEVEL = 1
 ABSENT = (1 << 64) - 1
@@ -74,6 +75,8 @@ class ShardCoding:
 
 def coding_of(pixels: "zarr.Array[Any]") -> ShardCoding | None:
     """How an array's shards are coded, if it is as this module writes them."""
+    from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec, ZstdCodec
+
     codecs: list[Any] = list(getattr(pixels.metadata, "codecs", ()))
     if len(codecs) != 1 or not isinstance(codecs[0], ShardingCodec) or sys.byteorder != "little":
         return None

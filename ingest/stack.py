@@ -17,24 +17,26 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
-from zarr.codecs import ZstdCodec
-from zarr.storage import LocalStore
 
 from ingest.block_memory import empty_block
 from ingest.frame_status import FrameStatus, read_status
 from ingest.shards import coding_of, decode_frames
 from ingest.stack_times import UNREADABLE, notes_from_json, notes_json, put_times, read_times
 from ingest.timeoptions import TimeOptions, apply_times
+from ingest.zarr_groups import create_group
+from ingest.zarr_groups import open_group as opened
 from reduction.blank import blank_note
 from reduction.caveats import Caveat
 from reduction.errors import DataError, RequestError
 from reduction.stack import Box, Colour, Digest, FrameBlock, SourceInfo, frame_digest, pixel_digest
 from reduction.timing import TimeSolution
+
+if TYPE_CHECKING:
+    import zarr
 
 FORMAT_VERSION = 1
 CHUNK_BYTES = 4 << 20
@@ -94,7 +96,9 @@ def _largest_divisor(number: int, limit: int) -> int:
 
 def create(path: Path, info: SourceInfo, layout: Layout) -> None:
     """Write the metadata of an empty stack into the new folder `path`."""
-    group = zarr.create_group(LocalStore(path))
+    from zarr.codecs import ZstdCodec
+
+    group = create_group(path)
     axes = ("t", "c", "y", "x") if len(info.shape) == 4 else ("t", "y", "x")
     group.create_array(
         "pixels",
@@ -113,7 +117,7 @@ def create(path: Path, info: SourceInfo, layout: Layout) -> None:
     group.update_attributes({"umbra_stack": FORMAT_VERSION, "state": "converting", "source": info_json(info)})
 
 
-def open_group(path: Path, mode: str = "r") -> zarr.Group:
+def open_group(path: Path, mode: Literal["r", "r+"] = "r") -> "zarr.Group":
     """Open the group of a stack, finished or not.
 
     Raises
@@ -124,7 +128,7 @@ def open_group(path: Path, mode: str = "r") -> zarr.Group:
     if not (path / "zarr.json").is_file():
         raise DataError(f"{path}: not a stack (no zarr.json in it); make one with umbra ingest")
     try:
-        group = zarr.open_group(LocalStore(path), mode=cast(Any, mode))
+        group = opened(path, mode)
     except UNREADABLE as error:
         raise DataError(f"{path}: cannot read zarr.json ({error}); ingest again") from error
     version = group.attrs.get("umbra_stack")
@@ -135,7 +139,7 @@ def open_group(path: Path, mode: str = "r") -> zarr.Group:
     return group
 
 
-def array_of(group: zarr.Group, name: str, where: Path) -> "zarr.Array[Any]":
+def array_of(group: "zarr.Group", name: str, where: Path) -> "zarr.Array[Any]":
     """One array of a stack's group.
 
     Raises
@@ -147,6 +151,8 @@ def array_of(group: zarr.Group, name: str, where: Path) -> "zarr.Array[Any]":
         node = group[name]
     except UNREADABLE as error:
         raise DataError(f"{where}: array {name!r} cannot be read ({error}); ingest again") from error
+    import zarr
+
     if not isinstance(node, zarr.Array):
         raise DataError(f"{where}: damaged stack, {name!r} is not an array; ingest again")
     return node
@@ -178,7 +184,7 @@ class ZarrStack:
     `read` is safe from several threads.
     """
 
-    def __init__(self, path: Path, group: zarr.Group, options: TimeOptions | None = None) -> None:
+    def __init__(self, path: Path, group: "zarr.Group", options: TimeOptions | None = None) -> None:
         self._path = path
         self._pixels = array_of(group, "pixels", path)
         self._info = _stack_info(path, group, self._pixels)
@@ -360,7 +366,7 @@ def info_from_json(document: Mapping[str, Any]) -> SourceInfo:
     return SourceInfo(**plain)
 
 
-def _stack_info(path: Path, group: zarr.Group, pixels: "zarr.Array[Any]") -> SourceInfo:
+def _stack_info(path: Path, group: "zarr.Group", pixels: "zarr.Array[Any]") -> SourceInfo:
     try:
         recorded = info_from_json(cast(Mapping[str, Any], group.attrs["source"]))
     except UNREADABLE as error:
@@ -385,7 +391,7 @@ def with_blank(info: SourceInfo, digests: NDArray[np.uint8]) -> SourceInfo:
     return replace(info, notes=(*info.notes, blank_note(info.name, places, info.frames)))
 
 
-def _stored_digests(path: Path, group: zarr.Group) -> NDArray[np.uint8]:
+def _stored_digests(path: Path, group: "zarr.Group") -> NDArray[np.uint8]:
     try:
         return np.asarray(array_of(group, "digests", path)[:], np.uint8)
     except UNREADABLE as error:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import zarr
-from zarr.storage import LocalStore
 
+from ingest.zarr_groups import create_group, open_group
 from reduction.caveats import Caveat, Note
 from reduction.errors import DataError, ResourceError
 from reduction.timing import UNKNOWN_NS, Correction, FirstField, Instant, RowTimes, TimeSolution
@@ -31,11 +30,11 @@ def put_times(path: Path, times: TimeSolution) -> None:
     beside = path / "times" / f".{uuid.uuid4().hex}.partial"
     try:
         if target.exists():
-            zarr.open_group(LocalStore(target), mode="r+").update_attributes(_times_json(times))
+            open_group(target, "r+").update_attributes(_times_json(times))
         else:
             _write_times(beside, times)
             beside.rename(target)
-        zarr.open_group(LocalStore(path / "times"), mode="r+").update_attributes({"current": times.digest})
+        open_group(path / "times", "r+").update_attributes({"current": times.digest})
     except OSError as error:
         raise ResourceError(f"{path}: cannot write the times: {error.strerror or error}") from error
     finally:
@@ -54,7 +53,7 @@ def use_times(path: Path, digest: str) -> None:
     """
     read_times(path, digest)
     try:
-        zarr.open_group(LocalStore(path / "times"), mode="r+").update_attributes({"current": digest})
+        open_group(path / "times", "r+").update_attributes({"current": digest})
     except OSError as error:
         raise ResourceError(f"{path}: cannot write the times: {error.strerror or error}") from error
 
@@ -73,8 +72,8 @@ def read_times(path: Path, digest: str | None = None) -> TimeSolution:
         It is missing or damaged.
     """
     try:
-        name = digest or str(zarr.open_group(LocalStore(path / "times"), mode="r").attrs["current"])
-        group = zarr.open_group(LocalStore(path / "times" / name), mode="r")
+        name = digest or str(open_group(path / "times").attrs["current"])
+        group = open_group(path / "times" / name)
         head = cast(Mapping[str, Any], group.attrs.asdict())
         times = TimeSolution(
             mid_ns=np.asarray(group["mid_ns"][:], np.int64),  # type: ignore[index]  # arrays by construction
@@ -95,7 +94,7 @@ def read_times(path: Path, digest: str | None = None) -> TimeSolution:
 
 
 def _write_times(path: Path, times: TimeSolution) -> None:
-    group = zarr.create_group(LocalStore(path))
+    group = create_group(path)
     for name, fill in (("mid_ns", UNKNOWN_NS), ("sigma_s", np.nan), ("exposure_s", np.nan)):
         values = getattr(times, name)
         array = group.create_array(

@@ -14,14 +14,12 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-import zarr
-from zarr.storage import LocalStore
-
 from ingest.durable import put
 from ingest.formats import expand
 from ingest.solve.header import read_wcs_file, wcs_file
 from ingest.solve.side_place import side_file
 from ingest.stack_times import UNREADABLE
+from ingest.zarr_groups import create_group, open_group
 from reduction.astrometry.solution import SkySolution, solution_from_json
 from reduction.errors import DataError, RequestError, ResourceError
 
@@ -40,12 +38,12 @@ def put_solution(stack: Path, solution: SkySolution) -> None:
     target, beside = folder / solution.digest, folder / f".{uuid.uuid4().hex}.partial"
     try:
         if not (folder / "zarr.json").is_file():
-            zarr.create_group(LocalStore(folder))
+            create_group(folder)
         if not target.exists():
-            group = zarr.create_group(LocalStore(beside))
+            group = create_group(beside)
             group.update_attributes({"solution": solution.as_json()})
             beside.rename(target)
-        zarr.open_group(LocalStore(folder), mode="r+").update_attributes({"current": solution.digest})
+        open_group(folder, "r+").update_attributes({"current": solution.digest})
     except UNREADABLE as error:
         raise ResourceError(f"{stack}: cannot write the plate solution: {error}") from error
     finally:
@@ -74,8 +72,8 @@ def read_solution(stack: Path, digest: str | None = None) -> SkySolution | None:
     if not folder.is_dir():
         return None
     try:
-        name = digest or str(zarr.open_group(LocalStore(folder), mode="r").attrs["current"])
-        document = zarr.open_group(LocalStore(folder / name), mode="r").attrs["solution"]
+        name = digest or str(open_group(folder).attrs["current"])
+        document = open_group(folder / name).attrs["solution"]
     except UNREADABLE as error:
         raise DataError(
             f"{stack}: its plate solution cannot be read ({error}); run umbra solve again"

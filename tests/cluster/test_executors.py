@@ -18,8 +18,9 @@ from cluster.campaign.observation import Observation
 from cluster.campaign.orders import work_for
 from cluster.crew import QUEUE_PER_WORKER, Tasks
 from cluster.edition import edition
-from cluster.executors import THREAD_VARIABLES, InProcess, RayExecutor
+from cluster.executors import InProcess, RayExecutor
 from cluster.location import Location, locate, reopen
+from cluster.ray_processes import THREAD_VARIABLES
 from cluster.recording import reduce_to_folder
 from cluster.stopping import StoppedError
 from cluster.store import open_store
