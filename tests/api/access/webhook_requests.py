@@ -1,7 +1,12 @@
 """How the routes of webhooks are asked."""
 
+import json
+from typing import Any
+
+from sqlalchemy import select
+
 from api.database.tables import new_id, now
-from api.webhooks.tables import Webhook
+from api.webhooks.tables import Delivery, Webhook
 from tests.api.access.asks import Ask, Builder
 from tests.api.access.world import World
 
@@ -10,12 +15,21 @@ PUBLIC = "https://93.184.215.14/umbra"
 """By its number: no name has to be looked up."""
 
 
-def webhook_of(world: World, person: str) -> Webhook:
-    row = Webhook(
-        id=new_id(), person=person, url=PUBLIC, events=["fit.ended"], secret=new_id(), created=now()
-    )
+NOWHERE = "https://127.0.0.1/umbra"
+"""Nothing is ever sent there: it is no public address."""
+
+
+def webhook_of(world: World, person: str, event: str = "fit.ended") -> Webhook:
+    row = Webhook(id=new_id(), person=person, url=NOWHERE, events=[event], secret=new_id(), created=now())
     world.add(row)
     return row
+
+
+def told_to(world: World, hook: Webhook) -> list[dict[str, Any]]:
+    """Data of the events that are sent, or to be sent, to a webhook."""
+    with world.database.reading() as session:
+        rows = select(Delivery.content).where(Delivery.webhook == hook.id).order_by(Delivery.place)
+        return [json.loads(content)["data"] for content in session.scalars(rows)]
 
 
 def _webhook(world: World, caller: str) -> Ask:

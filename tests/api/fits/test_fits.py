@@ -17,6 +17,7 @@ from api.campaigns.tables import Prediction  # noqa: E402 - after the check for 
 from api.database.tables import now  # noqa: E402
 from api.mail.tables import Message  # noqa: E402
 from ingest.chords_cli import chords  # noqa: E402
+from tests.api.access.webhook_requests import told_to, webhook_of  # noqa: E402
 from tests.api.access.world import make_world  # noqa: E402
 from tests.api.backends import service_on  # noqa: E402
 from tests.api.campaigns.people import Callers  # noqa: E402
@@ -34,6 +35,10 @@ class Fitted:
         self.stations = Stations(self.callers.world, client.app.state.store, folder)
         self.stations.fill()
         self.here = f"/campaigns/{self.stations.campaign}/fits"
+        self.hooks = [
+            webhook_of(self.callers.world, self.callers.world.people[who].id)
+            for who in ("responsible", "owner")
+        ]
         self.asked = self.post({"seed": 1})
         self.done = self.ended(1)
 
@@ -100,6 +105,8 @@ def test_who_answers_for_the_campaign_is_told_once(fitted: Fitted) -> None:
     mine = [one for one in told if f"{fitted.here.removesuffix('s')}/1\n" in one.text]
     assert [one.person for one in mine] == [world.people["responsible"].id]
     assert fitted.done["sentence"] in mine[0].text
+    (event, *_), nothing = (told_to(world, hook) for hook in fitted.hooks)
+    assert (event["version"], event["state"], nothing) == (1, "done", [])
 
 
 def test_what_it_is_made_from_is_told(fitted: Fitted) -> None:

@@ -21,6 +21,7 @@ from api.notices.tables import Owed  # noqa: E402
 from api.results.tables import Reduction, Result  # noqa: E402
 from api.uploads.tables import Upload  # noqa: E402
 from cluster.jobs.tables import JobRow  # noqa: E402
+from tests.api.access.webhook_requests import told_to, webhook_of  # noqa: E402
 from tests.api.campaigns.people import Callers  # noqa: E402
 from tests.api.notices.outbox import mails  # noqa: E402
 from tests.api.results.things import ABSENT, file_of  # noqa: E402
@@ -167,6 +168,7 @@ def test_one_that_is_retried_is_told_again(callers: Callers) -> None:
 
 
 def test_a_batch(callers: Callers) -> None:
+    hook = webhook_of(callers.world, callers.world.people["staff"].id, "batch.ended")
     identity, jobs = batch(callers, 30)
     later(callers)
     end(callers, *jobs[:20])
@@ -183,6 +185,9 @@ def test_a_batch(callers: Callers) -> None:
     assert "  5 positive (quality: caution)\n" in mail.text
     assert "  line 21, a.ser: bad\n" in mail.text
     assert f"/api/v1/batches/{identity}:retry-failed" in mail.text
+    (event,) = told_to(callers.world, hook)
+    wanted = {"batch": identity, "total": 30, "done": 20, "failed": 9, "cancelled": 1}
+    assert wanted.items() <= event.items()
     (to_team,) = mails(callers, "responsible")
     assert "a batch of 30 reductions" in to_team.text
     (to_owner,) = mails(callers, "owner")

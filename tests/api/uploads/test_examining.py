@@ -21,6 +21,7 @@ from api.database.tables import new_id, now
 from api.observations.tables import ObservationFile
 from api.uploads.examining import MOST_TRIES, examine_next, plain
 from reduction.errors import ResourceError
+from tests.api.access.webhook_requests import told_to, webhook_of
 from tests.api.client import API
 from tests.api.people.browser import mails
 from tests.api.uploads.observer import Observer
@@ -45,7 +46,10 @@ def fits_zip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def test_a_recording(observer: Observer, ser: bytes) -> None:
+    hook = webhook_of(observer.world, observer.world.people["owner"].id, "file.examined")
     file = observer.file_of(observer.upload(ser))
+    (event,) = told_to(observer.world, hook)
+    assert {"file": file["id"], "state": "accepted"}.items() <= event.items()
     assert (file["state"], file["message"]) == ("accepted", "")
     (recording,) = file["finding"]["recordings"]
     assert (recording["format"], recording["role"]) == ("ser", "light")
