@@ -16,6 +16,13 @@ Floats = NDArray[np.float64]
 CHI2_LOW, CHI2_HIGH = 0.85, 1.15
 """Reduced chi-square within which predicted sigmas stand; outside they are rescaled."""
 
+LEAST_REFERENCE, WEAK_REFERENCE = 3.0, 0.5
+"""A reference below half of its typical flux must exceed zero by three of its errors.
+
+A quotient's first-order error means nothing where the denominator may be zero (Hinkley 1969, Biometrika 56,
+635), as under opaque cloud.
+"""
+
 LEAST_LEVEL = 5.0
 """Errors by which the baseline's level must exceed zero for the target to count as seen."""
 
@@ -107,7 +114,9 @@ def _ensemble(table: NDArray[Any], roles: Roles, out: Columns, span: slice) -> N
     flags[some & ~valid.all(axis=1)] |= np.uint32(Flag.REFERENCE_PARTIAL.value)
     flags[((bits & Flag.SATURATED.value) != 0).any(axis=1)] |= np.uint32(Flag.REFERENCE_SATURATED.value)
     lost = (flags & Flag.LOST.value) != 0
-    bad = ~lost & ~(out.reference[span] > 0)
+    weak = out.reference[span] < WEAK_REFERENCE * scale
+    lowest = np.where(weak, LEAST_REFERENCE * out.reference_sigma[span], 0.0)
+    bad = ~lost & ~(out.reference[span] > lowest)
     flags[bad] |= np.uint32(Flag.BAD_REFERENCE.value)
 
 

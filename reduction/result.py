@@ -30,7 +30,7 @@ class Flag(IntFlag):
     LOST = 4  # tracking failed: no position, no flux
     REPEATED = 8  # pixels equal to the frame before
     TIME_GAP = 16  # frames are missing before this one
-    BAD_REFERENCE = 32  # reference flux not positive, or no reference measurable
+    BAD_REFERENCE = 32  # reference flux not significantly above zero, or no reference measurable
     REFERENCE_PARTIAL = 64  # a reference star of the ensemble is missing on this frame
     NOT_FINITE = 128  # a pixel of the aperture is not a number, or lies under burnt-in digits
     TIME_UNSURE = 256  # time missing, or out of order

@@ -75,7 +75,7 @@ FLAG_MEANINGS: Mapping[Flag, str] = MappingProxyType(
         Flag.LOST: "tracking failed: no position, no flux",
         Flag.REPEATED: "pixels equal to the frame before",
         Flag.TIME_GAP: "frames are missing before this one",
-        Flag.BAD_REFERENCE: "reference flux not positive, or no reference measurable",
+        Flag.BAD_REFERENCE: "reference flux not significantly above zero, or no reference measurable",
         Flag.REFERENCE_PARTIAL: "a reference star of the ensemble is missing on this frame",
         Flag.NOT_FINITE: "a pixel of the aperture is not a number, or lies under burnt-in digits",
         Flag.TIME_UNSURE: "time missing, or out of order",

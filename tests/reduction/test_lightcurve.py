@@ -145,6 +145,19 @@ class TestEnsemble:
             Flag.LOST,
         ]
 
+    def test_a_reference_lost_in_its_noise(self, tmp_path: Path) -> None:
+        """Under opaque cloud its flux is noise about zero, as often above it as below."""
+        flux = np.array([[5.0, 100.0], [5.0, 29.0], [5.0, 31.0], [5.0, 4.0]])
+        roles = Roles(0, np.array([1]), np.array([1.0]), np.array([100.0]))
+        found = columns(self.table(tmp_path, flux, np.full((4, 2), 10.0)), 2, 4, roles)
+        assert found.flags.tolist() == [0, Flag.BAD_REFERENCE, 0, Flag.BAD_REFERENCE]
+
+    def test_a_reference_that_is_always_weak_stays(self, tmp_path: Path) -> None:
+        flux = np.array([[5.0, 100.0], [5.0, 60.0], [5.0, 140.0]])
+        roles = Roles(0, np.array([1]), np.array([1.0]), np.array([100.0]))
+        found = columns(self.table(tmp_path, flux, np.full((3, 2), 40.0)), 2, 3, roles)
+        assert found.flags.tolist() == [0, 0, 0]
+
 
 class TestEquations:
     def test_by_hand(self) -> None:
