@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "store": ("cluster.store.cli:store", "a store of recordings and results: look, verify, clean, get"),
     "demo": ("cluster.demo_cli:demo", "synthesise a campaign with known truth, reduce it, compare"),
     "serve": ("api.cli:serve", "the HTTP service"),
+    "node": ("api.nodes.cli:node", "takes uploads near the observer, and hands them over to the service"),
     "remote": ("api.remote.cli:remote", "a service from afar: log in, upload, submit, watch, fetch"),
     "user": ("api.people.cli:user", "accounts of the service: the first superuser, levels, passwords"),
     "backup": (

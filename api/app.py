@@ -29,6 +29,7 @@ from api.fits.fitting import Fitting
 from api.guard import Guard
 from api.mail import outbox_routes
 from api.mail.sender import Sender
+from api.nodes import directing_routes
 from api.notices import announcement_routes, issue_routes, preference_routes
 from api.notices.noticing import Noticing, Working
 from api.observations import file_routes, observation_routes, report_routes
@@ -55,6 +56,7 @@ from api.uploads.creating import folder_of
 from api.uploads.keeping import Keeping
 from api.uploads.protocol import Tus
 from api.uploads.receiving import Receiving
+from api.uploads.tables import Upload
 from api.web.heads import Heads
 from api.web.pages import Portal, answer
 from api.web.routers import PAGE_ROUTERS
@@ -76,6 +78,7 @@ ROUTERS = (
     bundle_routes.router,
     tus_routes.router,
     upload_routes.router,
+    directing_routes.router,
     listing_routes.router,
     prediction_routes.router,
     path_routes.router,
@@ -193,7 +196,7 @@ def create_app(settings: ServiceSettings, executor: Executor) -> FastAPI:
     app.state.attempts = Attempts(settings, database)
     app.state.keeping = keeping
     app.state.receiving = Receiving(
-        database, arriving, settings.upload_days, settings.disk_reserve, keeping.tell
+        database, arriving, settings.upload_days, settings.disk_reserve, keeping.tell, Upload
     )
     add_routes(app, ROUTERS)
     check_declared(app)

@@ -5,22 +5,18 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from api.listening import GRACE_S, address_of, listen, make_server, told_to_end
 from cluster.executors import RayExecutor
 from cluster.family import end_all
-from reduction.command import EndedError, run_verb
-from reduction.errors import RequestError, ResourceError
+from reduction.command import run_verb
+from reduction.errors import ResourceError
 
-if TYPE_CHECKING:
-    import uvicorn
-
-GRACE_S = 5
 STOPPED = "umbra serve: stopped\n"
 ENDING = frozenset({signal.SIGINT, signal.SIGTERM})
 
@@ -41,35 +37,11 @@ def _serve(
     ] = None,
 ) -> None:
     """Serve the HTTP API: reductions of recordings in DIR. Jobs are kept in UMBRA_HOME."""
-    with _told_to_end() as told:
+    with told_to_end() as told:
         try:
             _run(host, port, data, workers, told)
         except KeyboardInterrupt:
             sys.stderr.write(STOPPED)
-
-
-@contextmanager
-def _told_to_end() -> Iterator[threading.Event]:
-    """Let the first SIGTERM end the body, whatever it is at; give what is set by then.
-
-    Python drops what is raised while some things are tidied up: so this is asked as well.
-    """
-    told = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if not told.is_set():
-            told.set()
-            raise EndedError
-
-    if threading.current_thread() is not threading.main_thread():
-        yield told
-        return
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield told
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -125,8 +97,8 @@ def _run(host: str, port: int, data: str | None, workers: int | None, told: thre
 
     settings = make_settings(data, host, workers)
     keep_log(settings.log)
-    listener = _listen(host, port)
-    where = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+    listener = listen(host, port)
+    where = address_of(listener, host)
     settings = reached_by(settings, where)
     try:
         with _ending_in_time():
@@ -149,52 +121,9 @@ def _run(host: str, port: int, data: str | None, workers: int | None, told: thre
                 proxy_headers=bool(settings.proxies),
                 forwarded_allow_ips=settings.proxies,
             )
-            server = _server(config, ready, stopping.set, told)
+            server = make_server(config, ready, stopping.set, told)
             server.run(sockets=[listener])
         finally:
             executor.close()
     finally:
         listener.close()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
-
-    Raises
-    ------
-    RequestError
-        There is no such address here.
-    ResourceError
-        The port is taken, or not allowed.
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-    except (OSError, UnicodeError, OverflowError) as error:
-        raise RequestError(f"--host {host} --port {port}: no such address: {error}") from error
-    try:
-        return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        raise ResourceError(f"{host}:{port}: cannot listen: {error}; choose another --port") from error
-
-
-def _server(
-    config: "uvicorn.Config",
-    ready: Callable[[], None],
-    stopping: Callable[[], None],
-    told: threading.Event,
-) -> "uvicorn.Server":
-    """Return a server that tells when it is ready, and at once when it is asked to stop."""
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            self.should_exit |= told.is_set()
-            if self.started and not self.should_exit:
-                ready()
-
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            stopping()  # ends long polls, which would hold up the stop
-            super().handle_exit(sig, frame)
-
-    return Server(config)

@@ -154,8 +154,9 @@ class Service:
         progress: Progress | None = None,
         begun: Begun | None = None,
         sha256: str | None = None,
+        node: str | None = None,
     ) -> str:
-        """Send a file; return the id of its upload once all its bytes are safe at the service.
+        """Send a file; return the id of its upload once all its bytes are safe at the service, or its node.
 
         Parameters
         ----------
@@ -172,6 +173,9 @@ class Service:
             Called with the upload's id before the first byte goes: keep it to go on from another process.
         sha256 : str, optional
             Of the file, where it is known already.
+        node : str, optional
+            Name of an upload node (``GET /nodes``), or ``nearest``: the bytes go there, and it hands them
+            over by itself, also where the service is away for a while.
 
         Raises
         ------
@@ -183,7 +187,7 @@ class Service:
             The service was not to be reached for `patience_s`.
         """
         return uploading.upload(
-            self.connection, Path(path), observation, role, resume, progress, begun, sha256
+            self.connection, Path(path), observation, role, resume, progress, begun, sha256, node
         )
 
     def file_of(self, upload: str, patience_s: float = 3600.0) -> View:

@@ -4,14 +4,16 @@ import os
 import re
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.nodes.known import UploadNode
 from reduction.errors import RequestError, ResourceError
 
+SHORTEST_SECRET = 32
 Rate = Annotated[str, Field(pattern=r"^\d{1,6}/(second|minute|hour|day)$")]
 
 
@@ -62,6 +64,10 @@ class ServiceSettings(BaseSettings):
     webhooks : str
         ``public``: to public addresses by https; ``anywhere``: by http and to private addresses, too, for
         receivers in the service's own network; ``off``: none.
+    upload_nodes : tuple of UploadNode
+        Nodes that take uploads near the observer; JSON.
+    node_secret : str
+        What the keys of nodes are made from: 32 characters or more; `umbra node key` makes them.
     rate_visitor, rate_address : str
         Attempts (log-in, registration, reset) from one place, and for one e-mail address.
     """
@@ -94,6 +100,8 @@ class ServiceSettings(BaseSettings):
     map_attribution: str = ""
     authority: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{2,})?$")] = ""
     webhooks: Literal["public", "anywhere", "off"] = "public"
+    upload_nodes: tuple[UploadNode, ...] = ()
+    node_secret: SecretStr = SecretStr("")
     rate_visitor: Rate = "30/minute"
     rate_address: Rate = "20/hour"
 
@@ -114,6 +122,17 @@ class ServiceSettings(BaseSettings):
         if template and not (parts.scheme in {"http", "https"} and plain and whole):
             raise ValueError("give https://NAME/{z}/{x}/{y}.png, perhaps with {s}. before NAME")
         return template
+
+    @model_validator(mode="after")
+    def _nodes(self) -> Self:
+        names = [node.name for node in self.upload_nodes]
+        if len(set(names)) < len(names):
+            raise ValueError("upload_nodes: two nodes have one name")
+        if names and len(self.node_secret.get_secret_value()) < SHORTEST_SECRET:
+            raise ValueError(
+                f"upload_nodes: they need UMBRA_NODE_SECRET, {SHORTEST_SECRET} characters or more"
+            )
+        return self
 
     @property
     def secure(self) -> bool:
@@ -185,7 +204,7 @@ def checked(options: dict[str, object]) -> ServiceSettings:
     try:
         return ServiceSettings(**options)  # type: ignore[arg-type]  # checked by the model
     except ValidationError as error:
-        told = [f"UMBRA_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        told = [f"{'_'.join(('UMBRA', *map(str, e['loc']))).upper()}: {e['msg']}" for e in error.errors()]
         raise RequestError("; ".join(told)) from error
 
 

@@ -1,4 +1,4 @@
-"""Who calls: by a session's cookie, an API key, as the local operator, or nobody."""
+"""Who calls: by a session's cookie, an API key, a node's ticket, as the local operator, or nobody."""
 
 import hashlib
 import hmac
@@ -16,9 +16,12 @@ from sqlalchemy.orm import Session
 from api.access.matrix import BY_LEVEL, Level, Standing
 from api.database.tables import now
 from api.database.transactions import Database
+from api.nodes import tickets
 from api.people.tables import ApiKey, LoginSession, Person
 from api.problems import RefusedError
 from api.settings import ServiceSettings
+from api.uploads.protocol import PREFIX
+from api.uploads.tables import Upload
 
 KEY_HEADER = "X-API-Key"
 CSRF_HEADER = "X-CSRF-Token"
@@ -34,7 +37,10 @@ SIGNED = "/api/v1/unsubscribe/"
 LOOKED_AT = timedelta(minutes=1)
 """How exactly it is kept when a key or a session was last used."""
 
-Means = Literal["session", "key", "operator", "nobody"]
+HANDING = frozenset({"GET", "HEAD", "PATCH"})
+"""What a node may do, to the upload that its ticket names."""
+
+Means = Literal["session", "key", "node", "operator", "nobody"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class Caller:
     person : str or None
         Id of the account.
     credential : str or None
-        Id of the session or of the API key.
+        Id of the session or of the API key; name of the upload node.
     scopes : frozenset of str
         What the API key may be used for.
     request : str
@@ -112,6 +118,9 @@ def _found(request: Request, database: Database, settings: ServiceSettings) -> C
     key = request.headers.get(KEY_HEADER)
     if key is not None:
         return _by_key(key, database)
+    ticket = request.headers.get(tickets.HEADER)
+    if ticket is not None:
+        return _by_ticket(ticket, request, database, settings)
     if request.method not in SAFE:
         _same_site(request)
     secret = request.cookies.get(cookie_name(settings))
@@ -143,6 +152,27 @@ def _by_key(key: str, database: Database) -> Caller:
             session.execute(update(ApiKey).where(ApiKey.id == row.id).values(used=at))
     standing = BY_LEVEL[Level(person.level)]
     return Caller("key", person.id, row.id, frozenset(row.scopes), standing)
+
+
+def _by_ticket(text: str, request: Request, database: Database, settings: ServiceSettings) -> Caller:
+    """Whose upload a node hands over: for this one upload, and no other address."""
+    node = tickets.node_of(text)
+    if node not in {one.name for one in settings.upload_nodes}:
+        raise tickets.TicketError("is of no node of this service")
+    key = tickets.key_of(settings.node_secret.get_secret_value(), node)
+    ticket = tickets.verified(text, key, "hand")
+    if request.scope["path"] != f"{PREFIX}/{ticket.upload}" or request.method not in HANDING:
+        raise RefusedError(403, f"{tickets.HEADER}: is for the bytes of one upload, and nothing else")
+    with database.reading() as session:
+        row = session.get(Upload, ticket.upload)
+        person = None if row is None else session.get_one(Person, row.person)
+    if row is None or person is None:
+        raise RefusedError(404, "no such upload, or not yours to see")
+    if row.details.get("node") != node:
+        raise RefusedError(410, "this upload comes another way by now")
+    if not _lives(person):
+        raise tickets.TicketError("is of somebody whose account is closed")
+    return Caller("node", person.id, node, standing=BY_LEVEL[Level(person.level)])
 
 
 def _by_session(secret: str, database: Database) -> Caller | None:

@@ -17,7 +17,8 @@ class Entry(Table):
     actor : str or None
         Id of the person; None is the service itself, the local operator, or somebody unknown (see `means`).
     means : str
-        How they came: ``session``, ``key``, ``operator``, ``command``, ``nobody``.
+        How they came: ``session``, ``key``, ``node``, ``operator``, ``command``,
+        ``nobody``.
     thing : str or None
         Id of what it was done to.
     details : dict

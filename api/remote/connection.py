@@ -43,6 +43,10 @@ class GoneError(RequestError):
     """It is not there, or not for the caller to know of (404), or it ended (410)."""
 
 
+class UnknownError(RequestError):
+    """The caller is not known, or no more (401)."""
+
+
 class ForbiddenError(RequestError):
     """The caller may not (403)."""
 
@@ -64,6 +68,11 @@ class Connection:
         Allow http to another machine, by which everyone on the way can read the key.
     trouble : callable, optional
         Told why something is tried again.
+
+    Attributes
+    ----------
+    renewal : str
+        What to do where the service does not know the caller (401).
     """
 
     def __init__(
@@ -77,6 +86,7 @@ class Connection:
     ) -> None:
         self.url = checked_url(url, insecure)
         self.patience_s = patience_s
+        self.renewal = "log in again: umbra remote login"
         self.trouble = trouble
         headers = {"X-API-Key": key} if key else {}
         try:
@@ -85,6 +95,13 @@ class Connection:
             raise ResourceError(
                 f"certificates to trust cannot be read: {error}; see SSL_CERT_FILE"
             ) from error
+
+    def beside(self, url: str, headers: Mapping[str, str]) -> "Connection":
+        """Another place that the service names: as patient, without the key, with `headers`."""
+        other = Connection(url, "", self.patience_s, trouble=self.trouble)
+        other.client.timeout = self.client.timeout
+        other.client.headers.update(headers)
+        return other
 
     def __enter__(self) -> Self:
         return self
@@ -167,7 +184,7 @@ class Connection:
             where = answer.headers.get("location", "elsewhere")
             raise RequestError(f"{text}; the service is at {where:.200}: log in there")
         if status == 401:
-            raise RequestError(f"{self.url}: {_detail(answer)} (401); log in again: umbra remote login")
+            raise UnknownError(f"{self.url}: {_detail(answer)} (401); {self.renewal}")
         if status == 403:
             raise ForbiddenError(text)
         if status in {404, 410}:

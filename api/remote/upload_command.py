@@ -35,6 +35,10 @@ def upload(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait until the service has looked at them.")
     ] = True,
+    node: Annotated[
+        str | None,
+        typer.Option("--node", metavar="NAME|nearest", help="An upload node, which hands them over."),
+    ] = None,
     patience_s: PatienceS = PATIENCE_S,
     service: Where = None,
     as_json: Json = False,
@@ -49,7 +53,7 @@ def upload(
     with opened(service, patience_s) as umbra, leaving(KEPT):
         umbra.ask("GET", f"/observations/{observation}")
         for path in files:
-            identity = _sent(umbra, path, observation, role)
+            identity = _sent(umbra, path, observation, role, node)
             if not wait:
                 _tell(umbra.ask("GET", f"/uploads/{identity}"), as_json)
                 continue
@@ -62,14 +66,14 @@ def upload(
         raise DataError(f"{len(refused)} of {len(files)} files were refused")
 
 
-def _sent(umbra: Service, path: Path, observation: str, role: str) -> str:
+def _sent(umbra: Service, path: Path, observation: str, role: str, node: str | None) -> str:
     """Send one file; its id is kept until all of it has arrived."""
     try:
         sha256 = digest_of(path)
     except OSError as error:
         raise RequestError(f"{path}: cannot be read: {error.strerror or error}") from error
     note = UploadNote(umbra.connection.url, observation, role, sha256)
-    identity = umbra.upload(path, observation, role, note.read(), Bar(path.name), note.write, sha256)
+    identity = umbra.upload(path, observation, role, note.read(), Bar(path.name), note.write, sha256, node)
     note.drop()
     return identity
 

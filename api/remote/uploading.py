@@ -5,17 +5,22 @@ import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
-from api.remote.connection import API, FIRST_PAUSE_S, AwayError, Connection, GoneError, Patience
+from api.remote.connection import API, FIRST_PAUSE_S, AwayError, Connection, GoneError, Patience, UnknownError
 from reduction.errors import DataError, RequestError, ResourceError
 
 PIECE_BYTES = 8 << 20
 BODY = "application/offset+octet-stream"
 TUS = {"Tus-Resumable": "1.0.0"}
 LOOK_AGAIN_S = 5.0
+NEAREST = "nearest"
+"""In place of a node's name: that which is nearest to the station."""
+
+TICKETS = 10
+"""How many are asked for, at most, where a file takes longer than one is good for."""
 
 Progress = Callable[[int, int], None]
 """Called with bytes that are safe at the other end, and bytes of the file."""
@@ -32,6 +37,7 @@ def upload(
     progress: Progress | None = None,
     begun: Begun | None = None,
     sha256: str | None = None,
+    node: str | None = None,
 ) -> str:
     """Send a file; as `api.client.Service.upload`."""
     try:
@@ -42,19 +48,69 @@ def upload(
         if begun is not None:
             begun(identity)
         with path.open("rb") as file:
-            while at < size:
-                if progress is not None:
-                    progress(at, size)
-                file.seek(at)
-                piece = file.read(min(PIECE_BYTES, size - at))
-                if not piece:
-                    raise DataError(f"{path.name}: has become shorter; send it again when it is complete")
-                at = _send(connection, identity, at, piece)
+            if node is None:
+                pour(connection, identity, file, at, size, progress)
+            elif at < size:
+                by_node(connection, identity, node, file, size, progress)
     except OSError as error:
         raise RequestError(f"{path}: cannot be read: {error.strerror or error}") from error
     if progress is not None:
         progress(size, size)
     return identity
+
+
+def pour(
+    connection: Connection, identity: str, file: BinaryIO, at: int, size: int, progress: Progress | None
+) -> None:
+    """Send the rest of a file, from `at`.
+
+    Raises
+    ------
+    DataError
+        It is shorter than `size`.
+    """
+    while at < size:
+        if progress is not None:
+            progress(at, size)
+        file.seek(at)
+        piece = file.read(min(PIECE_BYTES, size - at))
+        if not piece:
+            raise DataError(f"{Path(file.name).name}: has become shorter; send it again when it is complete")
+        at = send_piece(connection, identity, at, piece)
+
+
+def by_node(
+    connection: Connection, identity: str, node: str, file: BinaryIO, size: int, progress: Progress | None
+) -> None:
+    """Send a file, of which the service knows, to one of its nodes, which hands it over by itself.
+
+    The node gets a ticket for this one upload, and no key.
+    """
+
+    def asked() -> dict[str, str] | None:
+        if offset_of(connection, identity) == size:
+            return None  # the node has handed it over meanwhile
+        body = {} if node == NEAREST else {"node": node}
+        found: dict[str, str] = connection.ask("POST", f"/uploads/{identity}/tickets", body, headers=TUS)
+        return found
+
+    for attempt in range(TICKETS):
+        ticket = connection.patiently(asked)
+        if ticket is None:
+            break
+        with connection.beside(ticket["url"], {"Upload-Ticket": ticket["ticket"]}) as there:
+            try:
+                pour(there, identity, file, _taken_up(there, size), size, progress)
+                break
+            except UnknownError:  # the ticket has expired: it was a long night
+                if attempt == TICKETS - 1:
+                    raise
+
+
+def _taken_up(node: Connection, size: int) -> int:
+    """Begin the upload of the ticket at a node, or find it there; where to go on."""
+    headers = {**TUS, "Upload-Length": str(size)}
+    return _told_offset(node.patiently(lambda: node.send("POST", f"{API}/uploads", headers)))
 
 
 def _begun(
@@ -63,7 +119,7 @@ def _begun(
     """Id of the upload, and where to go on; one that the service has forgotten is begun again."""
     if resume is not None:
         try:
-            return resume, _offset(connection, resume)
+            return resume, offset_of(connection, resume)
         except GoneError:
             pass
     told = ",".join(f"{key} {_base64(value.encode())}" for key, value in metadata.items())
@@ -72,7 +128,8 @@ def _begun(
     return answer.headers["Location"].rpartition("/")[2], 0
 
 
-def _offset(connection: Connection, upload: str) -> int:
+def offset_of(connection: Connection, upload: str) -> int:
+    """How many bytes of an upload are safe at the other end."""
     answer = connection.patiently(lambda: connection.send("HEAD", f"{API}/uploads/{upload}", TUS))
     return _told_offset(answer)
 
@@ -84,7 +141,7 @@ def _told_offset(answer: httpx.Response) -> int:
     return int(text)
 
 
-def _send(connection: Connection, upload: str, at: int, piece: bytes) -> int:
+def send_piece(connection: Connection, upload: str, at: int, piece: bytes) -> int:
     """Send a piece, as often as it takes; where to go on."""
     headers = {
         **TUS,
@@ -98,7 +155,7 @@ def _send(connection: Connection, upload: str, at: int, piece: bytes) -> int:
             return _told_offset(connection.send("PATCH", f"{API}/uploads/{upload}", headers, piece))
         except AwayError as error:
             patience.wait(error)
-        now = _offset(connection, upload)
+        now = offset_of(connection, upload)
         if now != at:  # the answer was lost, not the bytes
             return now
 

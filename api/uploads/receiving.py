@@ -16,7 +16,7 @@ from api.database.transactions import Database
 from api.problems import RefusedError
 from api.uploads.headers import Checksum
 from api.uploads.parts import FullError, Part, part_of
-from api.uploads.tables import ARRIVING, WHOLE, Upload
+from api.uploads.tables import ARRIVING, WHOLE, Arriving
 
 BLOCK_BYTES = 1 << 20
 SETTLED_BYTES = 16 << 20
@@ -71,12 +71,20 @@ class Receiving:
         Bytes of the disk that stay free, for the database above all.
     whole : callable
         Called when an upload has all its bytes.
+    table : type of Arriving
+        Where it is kept how far uploads are.
     """
 
     def __init__(
-        self, database: Database, folder: Path, days: int, reserve: int, whole: Callable[[], None]
+        self,
+        database: Database,
+        folder: Path,
+        days: int,
+        reserve: int,
+        whole: Callable[[], None],
+        table: type[Arriving],
     ) -> None:
-        self._database, self._folder = database, folder
+        self._database, self._folder, self._table = database, folder, table
         self._days, self._reserve, self._whole = days, reserve, whole
         self._threads = CapacityLimiter(WRITERS)
 
@@ -162,12 +170,12 @@ class Receiving:
     def _enter(self, upload: str, offset: int, size: int | None, checksum: Checksum | None) -> _Writer:
         """Become the writer of an upload; its row is read only then."""
         with self._database.reading() as session:
-            if session.get(Upload, upload) is None:
+            if session.get(self._table, upload) is None:
                 raise RefusedError(404, "no such upload, or not yours to see")
         part = Part(part_of(self._folder, upload))
         try:
             with self._database.reading() as session:
-                row = arriving(session.get(Upload, upload))
+                row = arriving(session.get(self._table, upload))
             if row.received != offset:
                 raise RefusedError(
                     409, f"Upload-Offset: {row.received} bytes are here; go on there", _at(row.received)
@@ -191,9 +199,10 @@ class Receiving:
             return
         part.sync()
         expires = self.expiry()
+        table = self._table
         moved = (
-            update(Upload)
-            .where(Upload.id == writer.upload, Upload.received == part.settled, Upload.state == ARRIVING)
+            update(table)
+            .where(table.id == writer.upload, table.received == part.settled, table.state == ARRIVING)
             .values(
                 received=part.written,
                 expires=expires,
@@ -224,7 +233,7 @@ async def _next(stream: AsyncIterator[bytes]) -> bytes | None:
         return None
 
 
-def arriving(row: Upload | None) -> Upload:
+def arriving(row: Arriving | None) -> Arriving:
     """An upload to which bytes may be added.
 
     Raises

@@ -13,8 +13,8 @@ STATES = (ARRIVING, WHOLE, STORED, REFUSED)
 """Bytes are missing; all are here; in the store, as a file of the observation; not what was promised."""
 
 
-class Upload(Table):
-    """A file that arrives in pieces.
+class Arriving:
+    """Columns of a file that arrives in pieces: what `Receiving` reads and moves on.
 
     Attributes
     ----------
@@ -22,10 +22,28 @@ class Upload(Table):
         Bytes that are acknowledged: on disk, in this order, before this number says so.
     length : int
         Bytes it shall have.
+    state : str
+        `ARRIVING`, `WHOLE`, and what follows.
+    expires : datetime
+        Until when it waits for its next byte.
+    """
+
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    length: Mapped[int]
+    received: Mapped[int]
+    state: Mapped[Short]
+    expires: Mapped[datetime]
+
+
+class Upload(Arriving, Table):
+    """A file of an observation that arrives in pieces.
+
+    Attributes
+    ----------
     sha256 : str or None
         As the client promised, or as it was found once whole.
     details : dict
-        ``metadata``: as the client wrote it.
+        ``metadata``: as the client wrote it; ``node``: the upload node that it comes by.
     state : str
         One of `STATES`.
     problem : str
@@ -33,19 +51,14 @@ class Upload(Table):
     """
 
     __tablename__ = "upload"
-    id: Mapped[Id] = mapped_column(primary_key=True)
     person: Mapped[Id] = mapped_column(ForeignKey("person.id"))
     observation: Mapped[Id] = mapped_column(ForeignKey("observation.id"), index=True)
     role: Mapped[Short]
     name: Mapped[Line]
-    length: Mapped[int]
-    received: Mapped[int]
     sha256: Mapped[Sha256 | None]
     details: Mapped[dict[str, Any]]
-    state: Mapped[Short]
     problem: Mapped[Line] = mapped_column(default="")
     created: Mapped[datetime]
-    expires: Mapped[datetime]
     file: Mapped[Id | None] = mapped_column(ForeignKey("observation_file.id"))
     __table_args__ = (Index(None, "person", "created", "id"), Index(None, "state", "expires"))
 

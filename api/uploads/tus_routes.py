@@ -10,25 +10,15 @@ from starlette.concurrency import run_in_threadpool
 from api.access.matrix import Operation
 from api.access.permit import Permit, may
 from api.audit.log import record
-from api.database.tables import now
 from api.database.transactions import Database
 from api.dependencies import DatabaseDep, IdPath, SettingsDep
 from api.observations.tables import Observation
 from api.problems import MEDIA_TYPE, RefusedError, responses
-from api.uploads import creating, protocol
-from api.uploads.headers import (
-    BODY,
-    MISMATCH,
-    checksum_of,
-    declared,
-    has_body,
-    http_date,
-    metadata_of,
-    number_of,
-)
+from api.uploads import answers, creating, protocol
+from api.uploads.headers import BODY, MISMATCH, metadata_of
 from api.uploads.parts import part_of
-from api.uploads.receiving import Arrived, Receiving
-from api.uploads.tables import ARRIVING, WHOLE, Upload
+from api.uploads.receiving import Receiving
+from api.uploads.tables import WHOLE, Upload
 
 router = APIRouter(prefix="/api/v1", tags=["uploads"])
 
@@ -60,10 +50,7 @@ def capabilities(
     _permit: Annotated[Permit, may(Operation.SEE_UPLOAD_SERVICE)], settings: SettingsDep, response: Response
 ) -> None:
     """Tell version, extensions, largest file and checksums, in headers."""
-    response.headers["Tus-Version"] = protocol.VERSION
-    response.headers["Tus-Extension"] = protocol.EXTENSIONS
-    response.headers["Tus-Checksum-Algorithm"] = protocol.ALGORITHMS
-    response.headers["Tus-Max-Size"] = str(settings.largest_file)
+    answers.tell_capabilities(response, settings.largest_file)
 
 
 @router.post(
@@ -93,33 +80,14 @@ async def create(
 
     The first of them may come with this request.
     """
-    del tus_resumable, upload_length, upload_metadata  # read strictly below
-    headers = request.headers
-    if "upload-defer-length" in headers:
-        raise RefusedError(400, "Upload-Defer-Length: not here; give Upload-Length")
-    length, metadata = number_of(headers, "Upload-Length"), metadata_of(headers)
-    first = has_body(headers)
-    checksum = checksum_of(headers) if first else None
-    size = declared(headers)
-    if first and size is not None and size > length:
-        raise RefusedError(413, f"the body has {size} bytes, Upload-Length says {length}")
+    del tus_resumable, upload_length, upload_metadata  # read strictly by `answers.begin`
 
-    def make() -> Upload:
+    def make(length: int) -> Upload:
+        metadata = metadata_of(request.headers)
         with database.writing() as session:
             return creating.begin(session, permit, metadata, length, settings, receiving)
 
-    row = await run_in_threadpool(make)
-    arrived = Arrived(0, length, row.expires)
-    location = f"{protocol.PREFIX}/{row.id}"
-    if first and length:
-        try:
-            arrived = await receiving.append(row.id, 0, request.stream(), size, checksum)
-        except RefusedError as error:
-            error.headers = {**error.headers, "Location": location}
-            raise
-    elif not length:
-        receiving.finished()
-    return Response(status_code=201, headers={"Location": location, **_told(arrived)})
+    return await answers.begin(request, receiving, make)
 
 
 @router.head(
@@ -138,13 +106,7 @@ def offset(
     """Tell in `Upload-Offset` how many bytes are safe here."""
     del tus_resumable
     row = _found(database, permit, upload_id)
-    arrived = Arrived(row.received, row.length, row.expires)
-    if row.state == ARRIVING and row.expires <= now():
-        raise RefusedError(410, "nothing came for so long that the upload was ended; begin again")
-    told = {**_told(arrived), "Upload-Length": str(row.length), "Cache-Control": "no-store"}
-    if row.details.get("metadata"):
-        told["Upload-Metadata"] = row.details["metadata"]
-    return Response(headers=told)
+    return answers.offset_of(row, row.details.get("metadata", ""))
 
 
 @router.patch(
@@ -171,13 +133,8 @@ async def append(
     are on the disk.
     """
     del tus_resumable, upload_offset, upload_checksum
-    headers = request.headers
     await run_in_threadpool(_found, database, permit, upload_id)
-    if not has_body(headers):
-        raise RefusedError(415, f"Content-Type: give {BODY}")
-    at, checksum = number_of(headers, "Upload-Offset"), checksum_of(headers)
-    arrived = await receiving.append(upload_id, at, request.stream(), declared(headers), checksum)
-    return Response(status_code=204, headers=_told(arrived))
+    return await answers.take_body(request, receiving, upload_id)
 
 
 @router.delete(
@@ -215,8 +172,3 @@ def _found(database: Database, permit: Permit, identity: str) -> Upload:
         permit.over(session, None if row is None else session.get(Observation, row.observation), "upload")
         assert row is not None
         return row
-
-
-def _told(arrived: Arrived) -> dict[str, str]:
-    told = {"Upload-Offset": str(arrived.received)}
-    return told if arrived.whole else {**told, "Upload-Expires": http_date(arrived.expires)}

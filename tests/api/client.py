@@ -95,6 +95,13 @@ def serving(
         migrated.put(home)
     settings = {"local": True} | settings
     app = create_app(ServiceSettings(data=data.resolve(), home=home, hosts=hosts, **settings), executor)
+    with living(app) as client:
+        yield client
+
+
+@contextmanager
+def living(app: FastAPI) -> Iterator[Client]:
+    """Start any app and stop it."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     with asyncio.Runner() as runner:
         life = app.router.lifespan_context(app)

@@ -132,6 +132,11 @@ def _begin_upload(world: World, caller: str) -> Ask:
     return Ask({}, {"headers": {**TUS, "Upload-Length": "5", "Upload-Metadata": metadata}})
 
 
+def _direct_upload(world: World, caller: str) -> Ask:
+    ask = _upload()(world, caller)
+    return Ask(ask.path, {"headers": TUS, "json": {"node": "chile"}})
+
+
 def _upload(content: bytes | None = None) -> Builder:
     def build(world: World, caller: str) -> Ask:
         row = Upload(
@@ -215,6 +220,8 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     ("HEAD", f"{API}/uploads/{{upload_id}}"): _upload(),
     ("PATCH", f"{API}/uploads/{{upload_id}}"): _upload(b"abc"),
     ("DELETE", f"{API}/uploads/{{upload_id}}"): _upload(),
+    ("POST", f"{API}/uploads/{{upload_id}}/tickets"): _direct_upload,
+    ("GET", f"{API}/nodes"): bare,
     ("GET", f"{API}/uploads"): bare,
     ("GET", f"{API}/uploads/{{upload_id}}"): _upload(),
     ("GET", f"{API}/observations/{{observation_id}}/uploads"): _observation(),

@@ -102,6 +102,7 @@ class Served:
 class Forged(Served):
     """The same, each forked from a process that has loaded everything: many kills take less time."""
 
+    verb: str = "serve"
     forge: "subprocess.Popen[str] | None" = None
     pid: int = 0
 
@@ -114,11 +115,12 @@ class Forged(Served):
             )  # fmt: skip
         assert self.forge.stdin is not None
         assert self.forge.stdout is not None
-        told = self.home.parent / "told"
+        told = self.home.parent / f"told-{self.verb}"
         told.unlink(missing_ok=True)
         order = {
+            "verb": self.verb,
             "arguments": self.options(),
-            "environment": {"UMBRA_HOME": str(self.home), **self.settings},
+            "environment": {**self.environment(), **self.settings},
             "told": str(told),
         }
         self.forge.stdin.write(json.dumps(order) + "\n")
@@ -129,6 +131,9 @@ class Forged(Served):
             assert time.monotonic() < ends, "the service does not start"
             time.sleep(0.02)
         self.port = port_of(told.read_text())
+
+    def environment(self) -> dict[str, str]:
+        return {"UMBRA_HOME": str(self.home)}
 
     def kill(self) -> None:
         if self.pid:
@@ -142,7 +147,7 @@ class Forged(Served):
 
 
 def port_of(said: str) -> int:
-    found = re.match(r"umbra serve: http://127\.0\.0\.1:(\d+)/api/v1\n", said)
+    found = re.match(r"umbra (?:serve|node): http://127\.0\.0\.1:(\d+)/api/v1\n", said)
     assert found is not None, said
     return int(found[1])
 
