@@ -32,6 +32,8 @@ class UploadView(Settings):
     resumable : bool
         Whether it goes on where it was. What a browser's form without scripts sends does not: its size is
         known only at its end, and until then `length` is the most that it may have.
+    node : str
+        The upload node that it comes by, if any.
     """
 
     id: str
@@ -47,6 +49,7 @@ class UploadView(Settings):
     expires: datetime
     file: str | None
     resumable: bool
+    node: str = ""
 
 
 class Usage(Settings):
@@ -73,6 +76,7 @@ def view_of(row: Upload) -> UploadView:
         expires=row.expires,
         file=row.file,
         resumable=bool(row.details.get("metadata")),
+        node=row.details.get("node", ""),
     )
 
 

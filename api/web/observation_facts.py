@@ -19,6 +19,7 @@ from api.campaigns.tables import Prediction
 from api.database.tables import now
 from api.equipment import equipment_routes, site_routes
 from api.equipment.tables import Equipment, Site
+from api.nodes.known import by_distance
 from api.observations import file_routes, observation_routes
 from api.observations.progress import Progress, progress_of
 from api.observations.reporting import Stated, stated_of
@@ -191,6 +192,9 @@ def page_values(visit: Visit, known: Known) -> dict[str, Any]:
         "transparencies": get_args(Transparency),
         "stabilities": get_args(Stability),
         "unfinished": unfinished(visit, known.view.id),
+        "nodes": by_distance(
+            visit.settings.upload_nodes, known.stated.site.latitude_deg, known.stated.site.longitude_deg
+        ),
         "usage": usage,
         "left": max(0, usage.quota - usage.used),
         "may_reduce": visit.may(Operation.REDUCE, known.stated.observation),

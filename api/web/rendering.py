@@ -240,7 +240,11 @@ FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
 
 
 def policy(settings: ServiceSettings) -> str:
-    """The Content-Security-Policy of every page: nothing inline, nothing from elsewhere but map tiles."""
+    """The Content-Security-Policy of every page: nothing inline, nothing from elsewhere but map tiles.
+
+    Files may be sent to the upload nodes, and to no other place but the service itself.
+    """
+    nodes = "".join(f" {node.url}" for node in settings.upload_nodes)
     tiles = _origin(settings.map_tiles)
     return "; ".join(
         (
@@ -248,7 +252,7 @@ def policy(settings: ServiceSettings) -> str:
             "script-src 'self'",
             "style-src 'self'",
             f"img-src 'self' data:{f' {tiles}' if tiles else ''}",
-            "connect-src 'self'",
+            f"connect-src 'self'{nodes}",
             "font-src 'self'",
             "form-action 'self'",
             "frame-ancestors 'none'",

@@ -1,6 +1,7 @@
 // Uploads of an observation's files by tus: pause, resume, checksums. What is said to be stored, the service has said.
 // Without this the form sends the files as it is.
 import { CheckedStack, digestOf } from "./upload_checked.js";
+import { Leave } from "./upload_node.js";
 import { Row } from "./upload_row.js";
 import { bytes, isUnreadable, lasting, reason, share, statusOf } from "./upload_words.js";
 
@@ -20,13 +21,15 @@ const form = section.querySelector("form");
 const input = form.querySelector("input[type=file]");
 const list = document.getElementById("upload-list");
 const said = document.getElementById("upload-said");
+const by = form.querySelector("[data-by]");
 const sendings = new Set();
 let screen = null; // the lock that keeps it on
 let asking = false;
 
 class Sending {
-  constructor(file, role, row, known) {
-    Object.assign(this, { file, role, row, known, state: "waiting", samples: [], digest: null });
+  constructor(file, role, row, known, node) {
+    Object.assign(this, { file, role, row, known, node, state: "waiting", samples: [], digest: null });
+    this.leave = node ? new Leave(node, uploads, csrf) : null;
     this.upload = new tus.Upload(file, {
       endpoint: uploads,
       uploadUrl: known,
@@ -48,13 +51,23 @@ class Sending {
     row.offer("pause", "end");
   }
 
-  start() {
+  async start() {
     this.state = "sending";
     this.samples = [];
     this.piece = performance.now();
     this.digest ??= digestOf(this.file, hashing);
     this.row.offer("pause", "end");
     this.row.tell("sending", this.known ? "Asks the service where to go on." : "Begins.");
+    if (this.leave) {
+      try {
+        this.known = await this.leave.direct(this.upload.options, this.file.size, this.known);
+        this.row.element.dataset.upload = this.known.split("/").pop();
+      } catch (error) {
+        if (this.state === "sending") this.failed(error, "");
+        return;
+      }
+      if (this.state !== "sending") return;
+    }
     this.upload.start();
   }
 
@@ -63,7 +76,7 @@ class Sending {
     if (this.known && new URL(url, location.href).pathname !== new URL(this.known, location.href).pathname) {
       this.row.tell("sending", "What had arrived was no longer kept: it begins anew.");
     }
-    this.known = url;
+    this.known = new URL(url, location.href).pathname;
     this.row.element.dataset.upload = url.split("/").pop();
   }
 
@@ -93,13 +106,13 @@ class Sending {
     this.piece = performance.now();
     if (isUnreadable(error) || !(PASSING.has(status) || status >= 500)) return false;
     this.upload.options.chunkSize = Math.max(SMALLEST, this.upload.options.chunkSize / 2);
-    this.row.tell("trouble", `It goes on by itself: ${reason(error)}. What has arrived is kept.`);
+    this.row.tell("trouble", `It goes on by itself: ${reason(error, this.node)}. What has arrived is kept.`);
     return true;
   }
 
-  failed(error) {
+  failed(error, node = this.node) {
     this.state = "stopped";
-    this.row.tell("bad", `Stopped: ${reason(error)}.`);
+    this.row.tell("bad", `Stopped: ${reason(error, node)}.`);
     this.row.offer("resume", "end");
     next();
   }
@@ -130,7 +143,8 @@ class Sending {
     this.state = "arrived";
     this.row.bar.max = this.row.bar.value = Math.max(1, this.file.size);
     this.row.offer();
-    this.row.tell("arrived", "All bytes have arrived; the service is storing them.");
+    const there = `Kept at the node ${this.node}, which hands it over; you may close the page.`;
+    this.row.tell("arrived", this.leave ? there : "All bytes have arrived; the service is storing them.");
     next();
     const found = await this.settled();
     this.state = "done";
@@ -162,11 +176,18 @@ class Sending {
         if (answer.ok) {
           const found = await answer.json();
           if (found.state === "stored" || found.state === "refused") return found;
+          if (this.leave) {
+            const handed = share(found.received, found.length);
+            this.row.tell("arrived", `Kept at the node ${this.node}, handed over ${handed}; you may close the page.`);
+            const there = await this.leave.told();
+            if (there?.state === "refused") return there;
+          }
         } else if (answer.status < 500) {
           return { state: "refused", problem: `the service answered ${answer.status}; reload this page` };
         }
       } catch {
-        this.row.tell("arrived", "All bytes have arrived. No connection: asking again what became of them.");
+        const where = this.leave ? `Kept at the node ${this.node}.` : "All bytes have arrived.";
+        this.row.tell("arrived", `${where} No connection to the service: asking again what became of them.`);
       }
     }
   }
@@ -174,6 +195,7 @@ class Sending {
   async stop() {
     this.state = "ended";
     await this.upload.abort();
+    await this.leave?.end();
     sendings.delete(this);
     next();
   }
@@ -217,7 +239,7 @@ async function earlier(file) {
     if (!answer?.ok) continue;
     const told = /(?:^|,)\s*modified ([A-Za-z0-9+/=]+)/.exec(answer.headers.get("Upload-Metadata") ?? "");
     if (told && atob(told[1]) !== String(file.lastModified)) continue;
-    return { url, row: new Row(element), role: element.dataset.role };
+    return { url, row: new Row(element), role: element.dataset.role, node: element.dataset.node ?? "" };
   }
   return null;
 }
@@ -234,7 +256,8 @@ async function add(file) {
   const row = known?.row ?? Row.made(file.name, file.size);
   row.element.dataset.name = file.name.trim();
   row.element.dataset.length = file.size;
-  sendings.add(new Sending(file, known?.role ?? role, row, known?.url ?? null));
+  const node = known?.node ?? by?.querySelector("select").value ?? "";
+  sendings.add(new Sending(file, known?.role ?? role, row, known?.url ?? null, node));
   next();
 }
 
@@ -273,6 +296,7 @@ function dropped(transfer) {
 }
 
 form.classList.add("live");
+if (by) by.hidden = false;
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   addAll([...input.files]);

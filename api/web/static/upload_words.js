@@ -30,9 +30,10 @@ export function isUnreadable(error) {
   return ["NotReadableError", "NotFoundError"].includes(error.causingError?.name);
 }
 
-// What went wrong, in the service's words where it has some.
-export function reason(error) {
+// What went wrong, in the words of the service, or of the node that it is sent to, where they have some.
+export function reason(error, node = "") {
   const status = statusOf(error);
+  if (node && status === 401) return "the leave to send there has ended: go on, and there is another";
   if (isUnreadable(error)) return "the file was changed or moved on this device; choose it again";
   if (status === 401 || (status === 403 && /token/i.test(error.originalResponse.getBody() ?? ""))) {
     return "you are logged out; log in, come back here and choose the same file: what has arrived is kept";
@@ -43,5 +44,6 @@ export function reason(error) {
   } catch {
     // no answer, or one of something between here and the service
   }
-  return status ? `the service answered ${status}` : "there is no connection to the service";
+  const there = node ? `the node ${node}` : "the service";
+  return status ? `${there} answered ${status}` : `there is no connection to ${there}`;
 }

@@ -1,14 +1,59 @@
 """A service and a node of it, each a process of its own, with lines between them that can be cut."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.api.nodes.world import KEY, SECRET
-from tests.api.uploads.served import Forged
+from tests.api.uploads.served import Forged, Served
 from tests.postgres import free_port
 from tests.proxy import Proxy, proxied
+
+
+def _reserved() -> int:
+    """A port that is given to nobody who does not name it, for as long as this process lives."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        port = int(held.getsockname()[1])
+        held.detach()
+    return port
+
+
+NODE = f"http://127.0.0.1:{_reserved()}"
+"""Where the node of the portal's tests listens, while one runs."""
+
+
+@contextmanager
+def serving_node(folder: Path, central: str) -> Iterator[Served]:
+    """A node at `NODE`, by the real command."""
+    folder.mkdir()
+    options = (
+        "--central",
+        central,
+        "--data",
+        str(folder),
+        "--name",
+        "chile",
+        "--port",
+        NODE.rpartition(":")[2],
+    )
+    node = RealNode(folder, ("umbra", "node", *options), settings={"UMBRA_NODE_KEY": KEY})
+    node.start()
+    try:
+        yield node
+    finally:
+        node.kill()
+
+
+@dataclass
+class RealNode(Served):
+    """Started by options alone."""
+
+    def options(self) -> list[str]:
+        return []
 
 
 @dataclass

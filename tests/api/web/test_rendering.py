@@ -14,10 +14,11 @@ require("server")
 from hypothesis import given  # noqa: E402 - after the check for the extra
 from hypothesis import strategies as st  # noqa: E402
 from jinja2 import UndefinedError  # noqa: E402
-from pydantic import ValidationError  # noqa: E402
+from pydantic import SecretStr, ValidationError  # noqa: E402
 
 from api.campaigns.campaign_views import State as CampaignState  # noqa: E402
 from api.fits.views import State as FitState  # noqa: E402
+from api.nodes.known import UploadNode  # noqa: E402
 from api.observations.views import FileState, Status  # noqa: E402
 from api.settings import ServiceSettings  # noqa: E402
 from api.uploads.upload_routes import State as UploadState  # noqa: E402
@@ -154,6 +155,18 @@ def test_the_policy_lets_in_the_tiles_alone(tmp_path: Path) -> None:
     assert "img-src 'self' data:;" in rendering.policy(_settings(tmp_path))
     tiles = "https://{s}.tile.example.org/{z}/{x}/{y}.png"
     assert "img-src 'self' data: https://*.tile.example.org;" in rendering.policy(_settings(tmp_path, tiles))
+
+
+def test_the_policy_lets_pages_reach_the_nodes_alone(tmp_path: Path) -> None:
+    assert "connect-src 'self';" in rendering.policy(_settings(tmp_path))
+    nodes = (
+        UploadNode(name="a", url="https://a.example.org"),
+        UploadNode(name="b", url="http://localhost:81"),
+    )
+    settings = ServiceSettings(
+        data=tmp_path, home=tmp_path, upload_nodes=nodes, node_secret=SecretStr("s" * 32)
+    )
+    assert "connect-src 'self' https://a.example.org http://localhost:81;" in rendering.policy(settings)
 
 
 @pytest.mark.parametrize(

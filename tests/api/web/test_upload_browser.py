@@ -18,10 +18,11 @@ require("server")
 require("browser")
 
 from tests.api.client import API  # noqa: E402 - after the check for the extra
+from tests.api.nodes.running import NODE, serving_node  # noqa: E402
 from tests.api.web.browser import Portal  # noqa: E402
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page, Route
+    from playwright.sync_api import Locator, Page, Request, Route
 
 SIZE = 9 << 20
 PATIENCE_MS = 90_000
@@ -159,3 +160,23 @@ def test_pause_go_on_and_delete(portal: Portal, path: Path) -> None:
         page.reload()
         assert row(page, path).count() == 0
         assert stored(portal, path) == []
+
+
+def test_by_a_node(portal: Portal, path: Path, tmp_path: Path) -> None:
+    """Its bytes go to another origin, by a ticket; the service has them in the end, and the page says so."""
+    sent: list[dict[str, str]] = []
+
+    def note(request: "Request") -> None:
+        if request.method == "PATCH":
+            sent.append({"url": request.url, **request.headers})
+
+    with serving_node(tmp_path / "node", portal.url), looking(portal, Line()) as page:
+        page.on("request", note)
+        page.get_by_label("Send by").select_option("chile")
+        page.locator("#f-file").set_input_files(path)
+        is_stored(page, portal, path)
+    assert len(sent) > 1
+    for one in sent:
+        assert one["url"].startswith(NODE)
+        assert one["upload-ticket"]
+        assert not {"cookie", "x-csrf-token"} & set(one)
