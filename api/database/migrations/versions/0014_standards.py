@@ -42,7 +42,11 @@ def _fill() -> None:
     )
     connection = op.get_bind()
     found = connection.execute(sa.select(prediction.c.id, prediction.c.elements)).all()
-    rows = [{"of": identity, **_place(elements["star"])} for identity, elements in found if elements]
+    rows = [
+        {"of": identity, **_place(elements["star"])}
+        for identity, elements in found
+        if (elements or {}).get("star")
+    ]
     if rows:
         given: dict[str, Any] = {name: sa.bindparam(f"to_{name}") for name in STAR}
         connection.execute(
