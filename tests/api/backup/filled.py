@@ -58,7 +58,7 @@ def _row(table: Table, number: int, made: dict[str, list[dict[str, Any]]]) -> di
 
 def _value(kind: Any, number: int) -> Any:
     if isinstance(kind, String):
-        return TEXT * (number + 1) if kind.length is None else new_id()[: kind.length]
+        return TEXT * (number + 1) if kind.length is None else (new_id() * 2)[: kind.length]
     of_kind = (
         (JSON, DOCUMENTS[number]),
         (Boolean, bool(number % 2)),
