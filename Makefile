@@ -5,7 +5,7 @@
 # make fuzz   100,000 mutated inputs for each parser; what came of them goes to bench/results/fuzz.log
 # make faults  100 campaigns of which something is killed, cut off or filled up; what came of them goes to
 #             bench/results/faults.json; 200 kills of the service while it takes uploads (upload-kills.json);
-#             50 of an upload node and its service (node-kills.json)
+#             50 of an upload node and its service (node-kills.json); 20 of backups and restores (backup-kills.json)
 # make shots  screenshots of every page of the portal, on a desktop and a phone, light and dark, into shots/
 # make gpu    on a machine with a CUDA device: its tests, then its bench
 PYTHON ?= python3
@@ -83,6 +83,8 @@ faults: $(VENV)/.ready $(VENV)/s3/.ready
 		$(BIN)/pytest tests/api/uploads/test_kills.py -k random
 	UMBRA_NODE_KILLS=50 UMBRA_NODE_KILLS_OUT=bench/results/node-kills.json \
 		$(BIN)/pytest tests/api/nodes/test_node_kills.py -k random
+	UMBRA_BACKUP_KILLS=20 UMBRA_BACKUP_KILLS_OUT=bench/results/backup-kills.json \
+		$(BIN)/pytest tests/api/backup/test_kills.py -k random
 
 gpu: $(VENV)/.ready
 	$(BIN)/pytest -m gpu

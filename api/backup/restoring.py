@@ -143,6 +143,8 @@ def _files(source: Destination, manifest: Manifest, home: Path, objects: Objects
             f"{source.url}: {manifest.id}: lists {count} files of {size} bytes, {manifest.files} of "
             f"{manifest.size} are promised; use another backup"
         )
+    for entry in objects.unfinished():  # of a restore that was killed
+        objects.drop_unfinished(entry.name)
     _bring(source, mark, home, objects)
     for folder in (home / "uploads", home / "jobs", home):
         if folder.is_dir():

@@ -160,6 +160,8 @@ def save(
     with ExitStack() as closing:
         home, room = closing.enter_context(scratch(settings.home))
         still = closing.enter_context(destination.alone(home))
+        for entry in destination.objects.unfinished():  # of a run that was killed
+            destination.objects.drop_unfinished(entry.name)
         database = Database(settings.where)
         closing.callback(database.close)
         run = _Run(destination, Digests(room / "there"), Digests(room / "wanted"))

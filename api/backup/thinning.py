@@ -54,8 +54,6 @@ def thin(destination: Destination, keep: int, room: Path) -> int:
                 destination.objects.delete(waiting)
                 waiting = []
         destination.objects.delete(waiting)
-        for entry in destination.objects.unfinished():
-            destination.objects.drop_unfinished(entry.name)
     finally:
         needed.close()
         seen.close()

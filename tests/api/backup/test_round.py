@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from alembic.runtime.migration import MigrationContext  # noqa: E402 - after the
 from alembic.script import ScriptDirectory  # noqa: E402
 from sqlalchemy import update  # noqa: E402
 
+from api.backup import saving  # noqa: E402
 from api.backup.checking import check  # noqa: E402
 from api.backup.cli import backup, restore  # noqa: E402
 from api.backup.destination import object_name, open_destination  # noqa: E402
@@ -24,13 +26,14 @@ from api.backup.home import scratch  # noqa: E402
 from api.backup.restoring import restore as restored  # noqa: E402
 from api.backup.saving import save  # noqa: E402
 from api.database.migrate import migrate, scripts  # noqa: E402
-from api.database.tables import now  # noqa: E402
+from api.database.tables import new_id, now  # noqa: E402
 from api.database.transactions import Database  # noqa: E402
 from api.observations.tables import ObservationFile  # noqa: E402
 from api.people.cli import user  # noqa: E402
 from api.settings import ServiceSettings  # noqa: E402
 from api.store import FolderStore  # noqa: E402
-from api.uploads.tables import Upload  # noqa: E402
+from api.uploads.parts import part_of  # noqa: E402
+from api.uploads.tables import ARRIVING, REFUSED, STORED, Upload  # noqa: E402
 from cluster.store import open_store  # noqa: E402
 from reduction.errors import ResourceError  # noqa: E402
 from tests import postgres  # noqa: E402
@@ -235,6 +238,47 @@ def test_half_a_restore_is_no_service(
     assert run(monkeypatch, tmp_path / "new", restore, place) == 0
     assert run(monkeypatch, tmp_path / "new", restore, place) == 2
     FolderStore(tmp_path / "new").close()
+
+
+def test_uploads_that_end_between_snapshot_and_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file of one is gone by then; what the database says of it by then holds."""
+    service = rested(settings_of(tmp_path / "home"), tmp_path / "made")
+    database = Database(service.settings.where)
+    with database.writing() as session:
+        first = session.get_one(Upload, service.upload)
+        columns = {column.key: getattr(first, column.key) for column in Upload.__table__.columns}
+        others = {state: new_id() for state in ("ended", REFUSED, ARRIVING)}
+        session.add_all(Upload(**{**columns, "id": identity}) for identity in others.values())
+    snapshot = saving._snapshot
+
+    def then(*arguments: Any) -> Any:
+        found = snapshot(*arguments)
+        part_of(service.settings.home / "uploads", service.upload).unlink()
+        with database.writing() as session:
+            stored = session.get_one(Upload, service.upload)
+            stored.state, stored.sha256 = STORED, service.raw
+            session.delete(session.get_one(Upload, others["ended"]))
+            refused = session.get_one(Upload, others[REFUSED])
+            refused.state, refused.problem = REFUSED, "not what was promised"
+        return found
+
+    monkeypatch.setattr(saving, "_snapshot", then)
+    destination = open_destination(str(tmp_path / "backups"), make=True)
+    saved = save(service.settings, destination)
+    database.close()
+    told = f"upload {others[ARRIVING]}: its 9000 bytes are not on the disk of the service"
+    assert told in saved.manifest.problems
+    assert saved.lacking == 1
+    there = settings_of(tmp_path / "new")
+    restored(there, destination, saved.manifest.id)
+    assert part_of(there.home / "uploads", service.upload).read_bytes() == ARRIVED[:9000]
+    database = Database(there.where)
+    with database.reading() as session:
+        assert session.get_one(Upload, service.upload).state == ARRIVING
+        assert session.get(Upload, others["ended"]) is None
+        refused = session.get_one(Upload, others[REFUSED])
+        assert (refused.state, refused.problem) == (REFUSED, "not what was promised")
+    database.close()
 
 
 def test_uploads_wait_as_long_as_before(kept: Rested, tmp_path: Path) -> None:

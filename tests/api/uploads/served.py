@@ -106,13 +106,18 @@ class Forged(Served):
     forge: "subprocess.Popen[str] | None" = None
     pid: int = 0
 
-    def start(self) -> None:
+    def kindle(self) -> None:
+        """Load everything."""
         if self.forge is None:
             self.forge = subprocess.Popen(
                 [sys.executable, "-m", *LEAN, "FORGE"],
                 cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             )  # fmt: skip
+
+    def start(self) -> None:
+        self.kindle()
+        assert self.forge is not None
         assert self.forge.stdin is not None
         assert self.forge.stdout is not None
         told = self.home.parent / f"told-{self.verb}"
