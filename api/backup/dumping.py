@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import JSON, Column, Connection, Engine, LargeBinary, MetaData, Select, Text, cast, select
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    Engine,
+    LargeBinary,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    cast,
+    inspect,
+    select,
+)
 
 from api.backup.records import Part, SavedTable, encoded, packed, part_of
 
@@ -41,11 +54,21 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def reflected(connection: Connection, names: frozenset[str]) -> MetaData:
-    """Those of some tables that are there, as the database has them: it may be of an earlier version."""
-    found = MetaData()
-    found.reflect(connection, only=lambda name, _: name in names)
-    return found
+def reflected(connection: Connection, names: frozenset[str]) -> dict[str, Table]:
+    """Columns and keys of those of some tables that are there: they may be of an earlier version."""
+    seen = inspect(connection)
+    there = sorted(names.intersection(seen.get_table_names()))
+    columns = seen.get_multi_columns(filter_names=there)
+    keys = seen.get_multi_pk_constraint(filter_names=there)
+    every = MetaData()
+    return {
+        place[1]: Table(place[1], every, *_columns(columns[place], keys[place])) for place in sorted(columns)
+    }
+
+
+def _columns(columns: list[Any], key: Any) -> Iterator[Column[Any]]:
+    for column in columns:
+        yield Column(column["name"], column["type"], primary_key=column["name"] in key["constrained_columns"])
 
 
 def kind_of(column: Column[Any]) -> Kind:
@@ -67,8 +90,7 @@ def dump(connection: Connection, names: frozenset[str], folder: Path) -> Iterato
     folder : Path
         For the parts.
     """
-    found = reflected(connection, names)
-    for name, table in sorted(found.tables.items()):
+    for name, table in reflected(connection, names).items():
         kinds = tuple(kind_of(column) for column in table.columns)
         # documents as text: what is null there, and what is no value at all, are two things
         columns = [

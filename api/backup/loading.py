@@ -36,7 +36,7 @@ def load(connection: Connection, tables: tuple[SavedTable, ...], get: Callable[[
         A table is unknown, or the rows are not what was promised.
     """
     Base.metadata.create_all(connection)  # those of the queue, which has no migrations
-    found = reflected(connection, frozenset(table.name for table in tables)).tables
+    found = reflected(connection, frozenset(table.name for table in tables))
     references = _deferred(connection, [table.name for table in tables if table.name in found])
     for saved in tables:
         if saved.name not in found or not set(saved.columns) <= set(found[saved.name].columns.keys()):
