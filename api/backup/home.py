@@ -16,6 +16,7 @@ from ingest.durable import put, settle_one
 from reduction.errors import ResourceError
 
 RESTORING = "restoring.json"
+HOLD = "hold"
 
 
 class Restoring(Record):
@@ -73,6 +74,24 @@ def end_restoring(home: Path) -> None:
 
 
 @contextmanager
+def removing(home: Path) -> Iterator[bool]:
+    """Give whether bytes may be removed from the store: not while a backup copies them.
+
+    One that begins meanwhile waits for the end of the body.
+    """
+    hold = _held(home, HOLD)
+    try:
+        fcntl.flock(hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        allowed = True
+    except BlockingIOError:
+        allowed = False
+    try:
+        yield allowed
+    finally:
+        os.close(hold)
+
+
+@contextmanager
 def scratch(home: Path) -> Iterator[tuple[str, Path]]:
     """Give the random name of a home, and an empty folder, to one process at a time.
 
@@ -82,13 +101,10 @@ def scratch(home: Path) -> Iterator[tuple[str, Path]]:
         Another one has them, or the folder cannot be written.
     """
     folder = home / "backup"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise ResourceError(f"{folder}: cannot be written: {error.strerror}; see to UMBRA_HOME") from error
+    lock, hold = _held(home, "lock"), _held(home, HOLD)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(hold, fcntl.LOCK_SH)
         name = folder / "name"
         if not name.exists():
             put(name, [secrets.token_hex(16).encode()])
@@ -104,4 +120,15 @@ def scratch(home: Path) -> Iterator[tuple[str, Path]]:
             f"{home}: another backup or restore is under way; wait until that ends"
         ) from error
     finally:
+        os.close(hold)
         os.close(lock)
+
+
+def _held(home: Path, name: str) -> int:
+    """A file to be locked; the system lets go of it however its process ends."""
+    folder = home / "backup"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ResourceError(f"{folder}: cannot be written: {error.strerror}; see to UMBRA_HOME") from error

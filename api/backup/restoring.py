@@ -8,7 +8,18 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
-from sqlalchemy import BigInteger, Connection, delete, insert, inspect, select, type_coerce, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    delete,
+    func,
+    insert,
+    inspect,
+    select,
+    tuple_,
+    type_coerce,
+    update,
+)
 
 from api.audit.tables import Entry
 from api.backup.destination import Destination, object_name
@@ -24,6 +35,7 @@ from api.settings import ServiceSettings
 from api.uploads.headers import ID
 from api.uploads.parts import part_of
 from api.uploads.tables import ARRIVING, Upload
+from api.webhooks.tables import Followed
 from cluster.jobs.tables import SCHEMA
 from cluster.store.ahead import ahead
 from cluster.store.objects import Objects
@@ -186,12 +198,27 @@ def _write_at(folder: Path, upload: str, start: int, parts: Iterator[bytes]) -> 
         os.close(descriptor)
 
 
+def _follow_on(connection: Connection) -> None:
+    """Let what has happened to jobs come before all that is to come: its eras are those of another server.
+
+    Who follows goes on at the first that was not told; one that was told already may be told again.
+    """
+    for row in connection.execute(select(Followed.name, Followed.era, Followed.place)).all():
+        position = tuple_(Transition.era, Transition.place)
+        left = select(func.min(Transition.place)).where(position > tuple_(row.era, row.place))
+        first = connection.execute(left).scalar_one()
+        if first is None:
+            first = (connection.execute(select(func.max(Transition.place))).scalar_one() or 0) + 1
+        moved = update(Followed).where(Followed.name == row.name)
+        connection.execute(moved.values(era=0, place=first - 1))
+    connection.execute(update(Transition).values(era=0))
+
+
 def _adjust(connection: Connection, manifest: Manifest) -> None:
     """What another time, and perhaps another kind of database, ask for."""
     at = now()
     connection.execute(delete(LoginSession))  # who has logged out since would be logged in again
-    # a number of a transaction of the other server would count for later than all that is to come
-    connection.execute(update(Transition).values(era=0))
+    _follow_on(connection)
     for upload in manifest.ended:
         if upload.state:
             changed = update(Upload).where(Upload.id == upload.id)

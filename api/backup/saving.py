@@ -1,7 +1,7 @@
 """Making a backup."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from api.database.transactions import Database
 from api.figures.tables import LimbFigure
 from api.observations.tables import WITHDRAWN, ObservationFile
 from api.settings import ServiceSettings
+from api.uploads.discarding import is_used
 from api.uploads.tables import ARRIVING, WHOLE, Upload
 from cluster.jobs.tables import SCHEMA, Base, Meta
 from cluster.store.ahead import ahead
@@ -90,9 +91,14 @@ class _Run:
             else:
                 self.lacks(what.text)
 
-    def rescued(self) -> Iterator[bytes]:
-        """Files of observations that the store has lost: of those that are in the destination, the lines."""
+    def rescued(self, used: Callable[[str], bool]) -> Iterator[bytes]:
+        """Files and figures that the store has lost: of those that are in the destination, the lines.
+
+        What is not `used` any more was taken back since the snapshot.
+        """
         for sha256, size in self.wanted:
+            if not used(sha256):
+                continue
             name = raw_name(sha256)
             if self.there.size(sha256) != size:
                 self.lacks(f"{name}: a file of an observation is missing in the store")
@@ -178,7 +184,7 @@ def save(
             sources.job_files(settings.home),
             sources.store_objects(objects),
         )
-        lines = chain(run.lines(found), run.rescued())
+        lines = chain(run.lines(found), run.rescued(lambda one: _is_used(database, one)))
         lists = tuple(run.keep(data, part_of(data, count)) for data, count in packed(lines))
         for table in dumped:
             for part in table.table.parts:
@@ -254,6 +260,11 @@ def _check_version(connection: Connection, name: str) -> None:
             raise ResourceError(
                 f"{name}: the queue has tables of form {form[0]}, this version needs {SCHEMA}"
             )
+
+
+def _is_used(database: Database, sha256: str) -> bool:
+    with database.reading() as session:
+        return is_used(session, sha256)
 
 
 def _since(database: Database, upload: str) -> sources.Since:

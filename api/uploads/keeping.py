@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.audit.log import record
+from api.backup.home import removing
 from api.database.tables import new_id, now
 from api.database.transactions import Database
 from api.observations.tables import ObservationFile
@@ -163,7 +164,9 @@ class Keeping:
             for row in session.scalars(over):
                 record(session, None, "upload expired", row.id, received=row.received)
                 session.delete(row)
-        remove_discarded(self._database, self._store)
+        with removing(self._settings.home) as allowed:
+            if allowed:
+                remove_discarded(self._database, self._store)
         present = dict(parts_in(self._folder))
         with self._database.reading() as session:
             kept = set(session.scalars(select(Upload.id).where(Upload.state.in_((ARRIVING, WHOLE)))))

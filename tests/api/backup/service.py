@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from api.audit.tables import Entry
 from api.backup.dumping import dump, snapshot
 from api.backup.records import rows_of
 from api.backup.restoring import RESTORED
+from api.bundles.tables import DataRequest
 from api.database.migrate import migrate
 from api.database.schema import metadata
 from api.database.tables import new_id, now
@@ -58,6 +59,7 @@ def rested(settings: ServiceSettings, folder: Path) -> Rested:
         fill(connection)
     raw, result = _stored(settings, folder)
     with database.writing() as session:
+        session.execute(update(DataRequest).values(expires=now()))  # their plans are no plans
         files = session.scalars(select(ObservationFile)).all()
         for row in (*files, *session.scalars(select(LimbFigure).where(LimbFigure.removed.is_(None)))):
             row.sha256, row.size = raw, len(ARRIVED)
