@@ -206,9 +206,9 @@ def _follow_on(connection: Connection) -> None:
     for row in connection.execute(select(Followed.name, Followed.era, Followed.place)).all():
         position = tuple_(Transition.era, Transition.place)
         left = select(func.min(Transition.place)).where(position > tuple_(row.era, row.place))
-        first = connection.execute(left).scalar_one()
+        first = connection.scalar(left)
         if first is None:
-            first = (connection.execute(select(func.max(Transition.place))).scalar_one() or 0) + 1
+            first = (connection.scalar(select(func.max(Transition.place))) or 0) + 1
         moved = update(Followed).where(Followed.name == row.name)
         connection.execute(moved.values(era=0, place=first - 1))
     connection.execute(update(Transition).values(era=0))
