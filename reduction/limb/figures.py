@@ -18,7 +18,15 @@ from reduction.outputs.drawing import FAINT, INK, RULE, drawable, house_style, p
 CHORD, SHIFTED, MISS, LIMB, MIRROR = "#1f6fb2", "#d1242f", "#6e7781", "#1c2733", "#8250df"
 BAND = "#f2c14e"
 FORMATS = ("png", "svg", "pdf")
-NAME = 22
+NAME, LETTER = 22, 0.018
+"""Letters of a name at most; the width of one, in units of the figure's reach."""
+
+COMPASS = ((-0.86, -0.92), (-0.86, 0.72), (0.50, 0.72))
+"""Where the compass may stand, east and north in units of the reach; the first that is free."""
+
+ROOM = np.array([[-0.06, -0.05], [0.46, 0.22]])
+"""What the compass and the star's motion take up about that point."""
+
 STEP = 1.6
 """From one light curve to the next, in units of the star's light."""
 
@@ -83,8 +91,7 @@ def _limb(study: ChordStudy) -> Figure:
     axes.set_xlim(middle[0] + reach, middle[0] - reach)  # east to the left
     axes.set_ylim(middle[1] - reach, middle[1] + reach)
     axes.set_aspect("equal")
-    _names(axes, study, reach, middle)
-    _frame(axes, study, reach, middle)
+    _frame(axes, study, reach, middle, _names(axes, study, reach, middle))
     axes.set_xlabel("east of the predicted centre, km")
     axes.set_ylabel("north of the predicted centre, km")
     figure.text(0.10, 0.964, drawable(study.campaign.prediction.title), fontsize=14, fontweight="bold")
@@ -183,8 +190,9 @@ def _sigma_ellipse(centre: tuple[float, float], covariance: Floats) -> EllipsePa
     return EllipsePatch(centre, width, height, angle=float(np.degrees(np.arctan2(*vector[::-1, 0]))))
 
 
-def _names(axes: Axes, study: ChordStudy, reach: float, middle: tuple[float, float]) -> None:
-    """Names beyond the ends of the chords, moved apart where they would meet."""
+def _names(axes: Axes, study: ChordStudy, reach: float, middle: tuple[float, float]) -> list[Floats]:
+    """Names beyond the ends of the chords, moved apart where they would meet; about where each lies."""
+    taken = []
     chords = [one for one in study.chords if one.station.status != "none"]
     motion = np.mean([[one.closest.f_km_s, one.closest.g_km_s] for one in chords], axis=0)
     along = motion / np.hypot(*motion)
@@ -209,8 +217,12 @@ def _names(axes: Axes, study: ChordStudy, reach: float, middle: tuple[float, flo
         end = start + min(limits) * along
         moved = abs(place - line) > 0.03 * reach
         true = np.array(middle) + line * across + 0.9 * min(limits) * along
+        name = drawable(shorten(chord.station.name, NAME))
+        width, height = LETTER * len(name) * reach, 0.03 * reach
+        east = end[0] - (width / 2 if steep else 0)  # it ends there, and east is left
+        taken.append(np.array([[east, end[1] - height], [east + width, end[1] + height]]))
         axes.annotate(
-            drawable(shorten(chord.station.name, NAME)),
+            name,
             xy=tuple(true),
             xytext=tuple(end),
             fontsize=8.5,
@@ -222,6 +234,7 @@ def _names(axes: Axes, study: ChordStudy, reach: float, middle: tuple[float, flo
             zorder=9,
             annotation_clip=True,
         )
+    return taken
 
 
 def _spread(lines: Floats, least: float) -> Floats:
@@ -240,15 +253,18 @@ def _spread(lines: Floats, least: float) -> Floats:
     return answer
 
 
-def _frame(axes: Axes, study: ChordStudy, reach: float, middle: tuple[float, float]) -> None:
-    """Scale bar, compass and the motion of the star."""
+def _frame(
+    axes: Axes, study: ChordStudy, reach: float, middle: tuple[float, float], taken: Sequence[Floats]
+) -> None:
+    """Scale bar, compass and the motion of the star; these two in a corner that no name has."""
     round_ = 10.0 ** np.floor(np.log10(reach / 2))
     bar = float(next(m * round_ for m in (5, 2, 1) if m * round_ <= reach / 2))
     left, low = middle[0] + 0.94 * reach, middle[1] - 0.92 * reach
     axes.plot([left, left - bar], [low, low], color=INK, linewidth=3, solid_capstyle="butt", zorder=9)
     mas = bar / study.plane.prediction.km_per_mas
     axes.text(left, low + 0.03 * reach, f"{bar:g} km = {mas:.3g} mas", fontsize=9, ha="left", zorder=9)
-    corner = np.array([middle[0] - 0.86 * reach, middle[1] - 0.92 * reach])
+    corners = [np.array(middle) + reach * np.array(where) for where in COMPASS]
+    corner = min(corners, key=lambda one: sum(_meet(one + reach * ROOM, name) for name in taken))
     for way, name in (((0, 1), "N"), ((1, 0), "E")):
         tip = corner + 0.13 * reach * np.array(way)
         axes.annotate(
@@ -269,6 +285,11 @@ def _frame(axes: Axes, study: ChordStudy, reach: float, middle: tuple[float, flo
     axes.text(
         foot[0], foot[1] - 0.09 * reach, "star", color=CHORD, ha="center", va="center", fontsize=9, zorder=9
     )
+
+
+def _meet(one: Floats, other: Floats) -> bool:
+    """Whether two boxes, each its lowest and highest east and north, overlap."""
+    return bool(np.all((one[0] < other[1]) & (other[0] < one[1])))
 
 
 def _legend(axes: Axes, study: ChordStudy) -> None:
