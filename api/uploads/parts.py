@@ -112,7 +112,12 @@ class Part:
             raise failure(error) from error
 
     def close(self) -> None:
-        """Let others write."""
+        """Let others write, at once.
+
+        A process that this one is just starting has a copy of the descriptor until it runs its program, and
+        would keep a lock that is only closed.
+        """
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         os.close(self._descriptor)
 
 
