@@ -21,6 +21,10 @@ WITH_TABLES = frozenset({"=curves", "=photometry"})
 PAGES = {path for (method, path), route in ROUTES.items() if method == "GET" and isinstance(route, PageRoute)}
 
 
+REFUSED_UNSEEN = """[...document.querySelectorAll("details:not([open]) :invalid")].map(one => one.name)"""
+"""Fields for which a browser does not send a form, and that it cannot show: they are folded away."""
+
+
 def test_no_page_is_forgotten() -> None:
     assert {sight.route for sight in SIGHTS} | BESIDES >= PAGES
     assert len({sight.name for sight in SIGHTS}) == len(SIGHTS)
@@ -42,6 +46,8 @@ def test_page(portal: Portal, sight: Sight) -> None:
         page.wait_for_load_state("networkidle")
         assert page.locator("h1").count() == 1
         assert page.locator("main").count() == 1
+        hidden = page.evaluate(REFUSED_UNSEEN)
+        assert not hidden, hidden
         axe(page)
         _fits(page)
 
