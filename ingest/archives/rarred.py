@@ -63,7 +63,8 @@ def read_rar(file: BinaryIO, sink: Sink, name: str, kind: Kind) -> None:
             for entry in entries:
                 _member(entry, sink, next(checksums, None))
     except (libarchive.ArchiveError, _DamagedError) as error:
-        reason = ENCRYPTED if "encrypt" in str(error).lower() else f"damaged: {error}; copy it again"
+        told = error.msg if isinstance(error, libarchive.ArchiveError) else error  # without its pointer
+        reason = ENCRYPTED if "encrypt" in str(told).lower() else f"damaged: {told}; copy it again"
         raise DataError(f"{name}: {reason}") from error
 
 
@@ -111,9 +112,9 @@ def _rar4_checksums(file: BinaryIO) -> Iterator[int]:
             yield struct.unpack_from("<I", head, 16)[0]
             if flags & RAR4_LARGE and len(head) == 36:
                 packed += struct.unpack_from("<I", head, 32)[0] << 32
-        if size < 7:
-            return
         at += size + packed
+        if size < 7 or at > FURTHEST:
+            return
 
 
 def _rar4_flags(head: bytes) -> tuple[bool, bool]:

@@ -128,7 +128,7 @@ def _refuse_overlaps(members: list[zipfile.ZipInfo], name: str) -> None:
 def _member(archive: zipfile.ZipFile, file: BinaryIO, member: zipfile.ZipInfo, sink: Sink, name: str) -> None:
     path = member.orig_filename
     mode = stat.S_IFMT(member.external_attr >> 16) if member.create_system == 3 else 0
-    if member.is_dir() or path.endswith("\\"):
+    if path.endswith(("/", "\\")):  # not `is_dir`: a name that begins with NUL is empty there
         sink.make(path)
         return
     if mode not in {0, stat.S_IFREG}:

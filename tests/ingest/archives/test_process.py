@@ -138,6 +138,15 @@ def broken(data: bytes, at: float, value: int = 0xFF) -> bytes:
     return data[:place] + bytes([data[place] ^ value]) + data[place + 1 :]
 
 
+def far_rar4() -> bytes:
+    """A file of almost 2^64 bytes, as its header says."""
+    data = bytearray(rar4([Entry("a.ser", NOISE)]))
+    at = 20  # behind signature and main header
+    data[at + 4] |= 0x01  # of 4 GiB or more
+    data[at + 32 : at + 36] = b"\xff" * 4
+    return bytes(data)
+
+
 SICK: dict[str, tuple[Callable[[], bytes], str]] = {
     "cut.zip": (lambda: zip_bytes(FILES)[:-100_000], "cut off"),
     "cut.7z": (lambda: seven_zip_bytes(FILES)[:-50_000], "cut off"),
@@ -161,6 +170,8 @@ SICK: dict[str, tuple[Callable[[], bytes], str]] = {
     "part4.rar": (lambda: rar4([Entry("a", NOISE)], main_flags=0x01), "one part of several"),
     "part5.rar": (lambda: rar5([Entry("a", NOISE)], archive_flags=0x01), "one part of several"),
     "part.zip": (lambda: b"PK\x07\x08" + zip_bytes({"a": NOISE})[:5000], "one part of several"),
+    "far4.rar": (far_rar4, r"damaged: Header CRC error; "),
+    "nul.zip": (lambda: zip_bytes({"e": b"x"}).replace(b"e", b"\0"), "no file in it; .*NUL"),
     "none.zip": (lambda: zip_bytes({}), "no file"),
     "nothing.zip": (lambda: b"PK\x03\x04", "no end"),
 }
